@@ -1,0 +1,34 @@
+/*
+ * sealed_file: secrets in one file, encrypted and authenticated with AES-256-GCM under a key file.
+ *
+ * Written atomically (temporary file, fsync, rename, fsync of the folder), mode 0600. Names are
+ * bound to their values; a file that was cut, swapped or changed is refused as a whole.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+
+struct sealed_file;
+
+/* Reads and opens it. A file that is absent is empty if `create` says so. Errors name the file and
+ * the cure: wrong key, damaged, unreadable, open to others (mode). */
+enum sealed_absent { SEALED_ABSENT_IS_ERROR, SEALED_ABSENT_IS_EMPTY };
+MUST_USE enum status sealed_file_open(const char *path, const char *key_file,
+                                      enum sealed_absent absent, struct sealed_file **ret,
+                                      struct error *err);
+void sealed_file_free(struct sealed_file *file);
+
+const struct secret *sealed_file_get(const struct sealed_file *file, const char *name);
+/* Names in order; NULL behind the last. */
+const char *sealed_file_name(const struct sealed_file *file, unsigned index);
+void sealed_file_set(struct sealed_file *file, const char *name, struct slice value);
+bool sealed_file_remove(struct sealed_file *file, const char *name);
+MUST_USE enum status sealed_file_save(const struct sealed_file *file, struct error *err);
+
+/* Makes a key file (32 random bytes as hex, mode 0600) if there is none. */
+MUST_USE enum status sealed_key_ensure(const char *key_file, struct error *err);
+/* Locks the file against other writers for a read-change-write; unlock by closing. */
+MUST_USE enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err);

@@ -1,0 +1,34 @@
+/*
+ * secret_source: where secrets are kept: a sealed file, environment variables, a directory.
+ *
+ * Blocking (small local files); called from the main thread at start and on refresh, never from a
+ * worker.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum secret_source_kind { SECRET_SOURCE_SEALED, SECRET_SOURCE_ENV, SECRET_SOURCE_DIRECTORY };
+
+struct secret_source {
+    enum secret_source_kind kind;
+    const char *path;     /* sealed: the file; directory: the folder */
+    const char *key_file; /* sealed */
+    const char *prefix;   /* env; "SALLYPORT_SECRET_" */
+};
+
+/* Letters, digits, '-', '_', '.', 1..64 bytes, not beginning with '.'. */
+bool secret_name_valid(struct slice name);
+
+/* STATUS_NOT_FOUND: this source has no such name, ask the next. Any other failure ends the search.
+ * env: "openai-key" with prefix P is P + OPENAI_KEY. directory: the file of that name, one
+ * trailing newline removed, 64 KiB at most. */
+MUST_USE enum status secret_source_get(const struct secret_source *source, const char *name,
+                                       struct secret **ret, struct error *err);
+/* Changes whenever the source's contents may have (file times and sizes); cheap. 0 for env. */
+uint64_t secret_source_stamp(const struct secret_source *source, const char *name);

@@ -1,0 +1,66 @@
+/*
+ * secret_store: the current values of all secrets in use, by name; the process's, kept over reloads.
+ *
+ * Workers take a reference to a value (a short lock, no I/O). The main thread refreshes: every
+ * 60 s, on change, and when asked to after a 401. A source that fails keeps the old value for
+ * SECRET_MAX_STALE, then the value is gone.
+ */
+#pragma once
+
+#include "auth/secrets/secret_source.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SECRET_REFRESH   (60 * SEC)
+#define SECRET_MAX_STALE (3600 * SEC)
+
+struct scrubber;
+struct secret_slot;
+struct secret_store;
+
+/* One version of a secret. Immutable, counted. */
+struct credential {
+    const char *name;
+    const struct secret *secret;
+    const struct scrubber *scrubber; /* for answers; NULL if too short to scrub */
+    uint64_t version;                /* grows with each new value of the name */
+};
+
+struct secret_store *secret_store_new(void);
+void secret_store_free(struct secret_store *store);
+
+/* Finds or makes the slot of a name; a reference is taken. Slots live on while referenced. */
+struct secret_slot *secret_slot_ref(struct secret_store *store, const char *name);
+void secret_slot_unref(struct secret_slot *slot);
+const char *secret_slot_name(const struct secret_slot *slot);
+
+/* NULL: the secret is missing or too stale (credential_unavailable). Unref it. Any thread. */
+struct credential *credential_acquire(struct secret_slot *slot);
+void credential_unref(struct credential *credential); /* takes NULL */
+
+/* A provider refused it (401): re-read soon, once a minute at most. Any thread, cheap. */
+void secret_slot_suspect(struct secret_slot *slot);
+
+/* What happened to one secret in a refresh, for the log. */
+struct secret_news {
+    const char *name;
+    bool changed;    /* a new value is in force */
+    bool failed;     /* could not be read; err says why; an old value may still be in force */
+    bool missing;    /* no value is in force now */
+    struct error err;
+};
+
+/* The sources to search from now on (copied), in order. */
+void secret_store_set_sources(struct secret_store *store, const struct secret_source *sources,
+                              unsigned count);
+/* Reads what is due at `now`: never read, 60 s old, changed on disk (looked at by stamp), or
+ * suspect. Calls `report` for changes, first failures and recoveries. Main thread. */
+void secret_store_refresh(struct secret_store *store, usec_t now,
+                          void (*report)(void *ctx, const struct secret_news *news), void *ctx);
+/* Calls `visit` for each slot in use that has no value now (readyz). Main thread. */
+void secret_store_missing(struct secret_store *store, void (*visit)(void *ctx, const char *name),
+                          void *ctx);

@@ -1,0 +1,88 @@
+#include "base/buffer.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { SMALLEST = 512 };
+
+void buffer_init(struct buffer *buffer, size_t max)
+{
+    *buffer = (struct buffer){.max = max};
+}
+
+void buffer_fini(struct buffer *buffer)
+{
+    memory_free(buffer->ptr);
+    *buffer = (struct buffer){0};
+}
+
+void buffer_reset(struct buffer *buffer)
+{
+    size_t max = buffer->max;
+    buffer_fini(buffer);
+    buffer->max = max;
+}
+
+enum status buffer_reserve(struct buffer *buffer, size_t count)
+{
+    size_t used = buffer_len(buffer);
+    if (count > buffer->max || used > buffer->max - count) {
+        return STATUS_TOO_LARGE;
+    }
+    if (count <= buffer->size - buffer->end) {
+        return STATUS_OK;
+    }
+    if (used + count <= buffer->size && buffer->start >= buffer->size / 2) {
+        memmove(buffer->ptr, buffer->ptr + buffer->start, used);
+    } else {
+        size_t size = buffer->size < SMALLEST ? SMALLEST : buffer->size;
+        while (size < used + count) {
+            size *= 2;
+        }
+        char *bytes = memory_resize(NULL, size);
+        if (used > 0) {
+            memcpy(bytes, buffer->ptr + buffer->start, used);
+        }
+        memory_free(buffer->ptr);
+        buffer->ptr = bytes;
+        buffer->size = size;
+    }
+    buffer->start = 0;
+    buffer->end = used;
+    return STATUS_OK;
+}
+
+enum status buffer_append(struct buffer *buffer, struct slice bytes)
+{
+    TRY(buffer_reserve(buffer, bytes.len));
+    if (bytes.len > 0) {
+        memcpy(buffer_tail(buffer), bytes.ptr, bytes.len);
+        buffer_commit(buffer, bytes.len);
+    }
+    return STATUS_OK;
+}
+
+enum status buffer_print(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(len >= 0);
+    size_t with_nul = (size_t)len + 1;
+    if ((size_t)len > buffer_room(buffer)) {
+        return STATUS_TOO_LARGE;
+    }
+    buffer->max += 1; /* for the NUL, which is not kept */
+    enum status status = buffer_reserve(buffer, with_nul);
+    buffer->max -= 1;
+    TRY(status);
+    va_start(args, format);
+    (void)vsnprintf(buffer_tail(buffer), with_nul, format, args);
+    va_end(args);
+    buffer_commit(buffer, (size_t)len);
+    return STATUS_OK;
+}

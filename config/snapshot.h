@@ -1,0 +1,76 @@
+/*
+ * snapshot: the whole config in force: immutable, counted, one arena. Each worker holds its own
+ * reference, each exchange the one it started with.
+ */
+#pragma once
+
+#include "auth/inbound/tenant.h"
+#include "auth/secrets/secret_source.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "routes/egress.h"
+#include "routes/profile.h"
+#include "routes/route.h"
+#include "routes/route_table.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct problems;
+struct secret_store;
+
+struct limit_settings {
+    uint64_t header_bytes, uri_bytes, body_bytes, buffered_bytes;
+    unsigned header_count;
+    unsigned connections;
+};
+
+struct timeout_settings {
+    usec_t header, body_idle, write_idle, keep_alive, drain;
+};
+
+struct gateway_settings {
+    const char *const *listen; /* "host:port", "[v6]:port", "unix:/path" */
+    unsigned listen_count;
+    const char *tls_cert; /* NULL: no TLS */
+    const char *tls_key;
+    unsigned workers; /* resolved: never 0 */
+    const char *public_url; /* no trailing slash; NULL: unknown */
+    struct limit_settings limits;
+    struct timeout_settings timeouts;
+    const char *access_log; /* "stdout", "off" or a file's path */
+};
+
+struct admin_settings {
+    const char *listen;       /* NULL: none */
+    const char *const *hosts; /* further names that it answers to */
+    unsigned host_count;
+};
+
+struct snapshot {
+    atomic_uint refs;
+    struct arena arena;
+    uint64_t generation; /* 1 at start, one more each reload */
+    struct gateway_settings gateway;
+    struct admin_settings admin;
+    const struct secret_source *secret_sources;
+    unsigned secret_source_count;
+    struct egress_policy egress;
+    struct profile_set profiles;
+    struct route **routes; /* sorted by name; route->index is the position */
+    unsigned route_count;
+    struct route_table route_table;
+    struct tenant **tenants; /* sorted by name */
+    unsigned tenant_count;
+    struct tenant_table tenant_table;
+};
+
+/* Reads, checks and links the file. On STATUS_INVALID *problems (see config/problems.h) has all
+ * that is wrong with file:line:column. Slots are taken from `store`, or none if it is NULL
+ * (`check`). No I/O but the config file, what ${file:} names, and whether files it names exist. */
+MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,
+                                   struct problems *problems, struct snapshot **ret);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* takes NULL */

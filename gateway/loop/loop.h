@@ -1,0 +1,63 @@
+/*
+ * loop: what everything on a worker's thread shares: events, the ready list, timers, the time.
+ *
+ * One a worker. A turn: wait for events (callbacks only note facts and wake waiters), run due
+ * timers, resume the ready, then the after-turn hooks. Nothing is freed inside a callback: use
+ * loop_reap().
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/timer.h"
+#include "base/waiter.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event_base;
+struct event;
+
+enum { LOOP_SCRATCH_BYTES = 64 * 1024 };
+
+/* Something to be freed when the turn is over. */
+struct reapable {
+    struct reapable *next;
+    void (*reap)(struct reapable *reapable);
+};
+
+struct loop {
+    struct event_base *base; /* owned */
+    struct ready_list ready;
+    struct timer_queue timers;
+    usec_t now;    /* monotonic, read once a turn and before timers */
+    char *scratch; /* owned; LOOP_SCRATCH_BYTES for reading into, free between two resumes */
+    struct reapable *dead;
+    struct event *alarm; /* owned; the next timer */
+    usec_t alarm_at;
+    void (*after_turn)(void *ctx); /* may be NULL */
+    void *after_turn_ctx;
+    usec_t longest_turn; /* of work, without waiting; reset by who reports it */
+    bool stopping;
+};
+
+MUST_USE enum status loop_init(struct loop *loop, struct error *err);
+void loop_fini(struct loop *loop);
+
+/* Runs turns until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+static inline void loop_reap(struct loop *loop, struct reapable *reapable,
+                             void (*reap)(struct reapable *reapable))
+{
+    reapable->reap = reap;
+    reapable->next = loop->dead;
+    loop->dead = reapable;
+}
+
+/* Fires at loop->now + `after`. */
+static inline void loop_timer(struct loop *loop, struct timer *timer, usec_t after)
+{
+    timer_set(&loop->timers, timer, loop->now + (after > 0 ? after : 1));
+}

@@ -1,0 +1,23 @@
+/*
+ * scribe: the thread that does all blocking disk work. So far the access log.
+ *
+ * Bounded: what is not written within its backlog is dropped and counted, and no request waits.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct scribe;
+
+/* `path`: "stdout", "off" or a file, appended to. The error names the file. */
+MUST_USE enum status scribe_start(const char *path, struct scribe **ret, struct error *err);
+/* Writes what is left, then joins. */
+void scribe_stop(struct scribe *scribe);
+/* Another file from now on; also reopens the same one (log rotation). */
+MUST_USE enum status scribe_reopen(struct scribe *scribe, const char *path, struct error *err);
+/* Hands whole lines over; any thread. Returns false if they were dropped. */
+bool scribe_write(struct scribe *scribe, struct slice lines);

@@ -1,0 +1,28 @@
+/*
+ * allow: what a tenant may call: "openai", "stripe:GET /v1/*". Pure.
+ *
+ * ROUTE, or ROUTE:METHOD PATH, METHOD "*" any. In PATH `*` is one segment, a trailing "/ *" (without
+ * the blank) any rest. Matched against the normalized path behind the route's.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+
+struct arena;
+
+struct allow_rule {
+    struct slice route;  /* name */
+    struct slice method; /* empty: any */
+    struct slice path;   /* empty: any */
+    const struct allow_rule *next; /* of the same tenant and route; set by config/link.c */
+};
+
+MUST_USE enum status allow_parse(struct arena *arena, struct slice text, struct allow_rule *ret,
+                                 struct error *err);
+/* One rule alone, without `next`. */
+bool allow_matches(const struct allow_rule *rule, struct slice method, struct slice path);
+/* Any rule of the list. */
+bool allow_any(const struct allow_rule *first, struct slice method, struct slice path);

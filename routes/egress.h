@@ -1,0 +1,30 @@
+/*
+ * egress: which addresses an upstream may have. Refuses what is not globally reachable (private,
+ * loopback, link-local, metadata, shared, multicast, mapped and translated forms of those), unless
+ * the config allows it. Asked after DNS, for each address that is about to be connected.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sockaddr;
+
+/* An IPv4 network is kept as IPv4-mapped IPv6. */
+struct egress_network {
+    uint8_t address[16];
+    unsigned prefix; /* 0..128 */
+};
+
+struct egress_policy {
+    const struct egress_network *allowed; /* borrowed */
+    unsigned allowed_count;
+};
+
+/* "10.1.0.0/16", "fd00::/8", or a single address. Bits behind the prefix must be 0. */
+MUST_USE enum status egress_network_parse(struct slice text, struct egress_network *ret,
+                                          struct error *err);
+bool egress_allows(const struct egress_policy *policy, const struct sockaddr *address);

@@ -1,0 +1,72 @@
+/*
+ * profile: what is known of a provider: base URL, where SDKs put the key, how the credential is
+ * injected, required headers, the shape of its errors. Built in as data (profiles/NAME.json).
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "routes/headers.h"
+#include "routes/route.h"
+
+#include <stdbool.h>
+
+struct arena;
+
+/* Where an SDK puts the key that is now a tenant key. */
+enum slot_kind {
+    SLOT_HEADER,         /* the value, after an optional prefix such as "Bearer " (any case) */
+    SLOT_BASIC_USER,     /* Authorization: Basic, the part before ':' */
+    SLOT_BASIC_PASSWORD, /* the part behind it */
+    SLOT_QUERY,          /* a query parameter; it is removed from the target */
+};
+
+struct slot {
+    enum slot_kind kind;
+    struct slice name;   /* header or parameter; "authorization" for the basic kinds */
+    struct slice prefix; /* may be empty */
+};
+
+struct error_template {
+    struct slice content_type;
+    struct slice body; /* with {message} {type} {code} {status} {request_id}; JSON-escaped */
+};
+
+struct error_type {
+    unsigned status; /* 0: any other */
+    struct slice type;
+    struct slice code;
+};
+
+struct profile {
+    const char *name;
+    const char *title;
+    struct slice base_url; /* empty for the generic profile: the route must say it */
+    struct slice docs_url;
+    struct injection injection;
+    const struct slot *slots;
+    unsigned slot_count;
+    const struct header_setting *headers; /* required ones, sent if the caller sent none */
+    unsigned header_count;
+    struct error_template error; /* body empty: RFC 9457 problem+json */
+    const struct error_type *error_types;
+    unsigned error_type_count;
+    const struct slice *key_env; /* usual variables, e.g. OPENAI_API_KEY */
+    unsigned key_env_count;
+    const char *base_url_env;    /* what the SDK reads its base URL from; may be NULL */
+    struct slice sdk_base_suffix; /* what an SDK's base URL has behind the route: "/v1" or "" */
+};
+
+struct profile_set {
+    const struct profile *profiles; /* sorted by name */
+    unsigned count;
+    const struct slice *header_slots; /* of all profiles, lower case, unique */
+    unsigned header_slot_count;
+};
+
+/* Loads the built-in ones. An error is a bug of the data, found by a test. */
+MUST_USE enum status profile_set_load(struct arena *arena, struct profile_set *ret,
+                                      struct error *err);
+const struct profile *profile_find(const struct profile_set *set, struct slice name);
+/* The name that is most like `name`, or NULL. */
+const char *profile_nearest(const struct profile_set *set, struct slice name);

@@ -1,0 +1,28 @@
+/*
+ * route_table: finds the route of a request by host and path; constant time in the number of
+ * routes: one hash lookup a path segment.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/table.h"
+
+struct arena;
+struct route;
+
+struct route_table {
+    struct table by_host;  /* "host" -> struct table of paths; host routes go first */
+    struct table by_path;  /* of routes without host */
+    unsigned deepest;      /* most segments of any route path */
+};
+
+/* Keys are borrowed from the routes. Fails (naming both) if two have the same host and path. */
+MUST_USE enum status route_table_add(struct route_table *table, const struct route *route,
+                                     struct error *err);
+void route_table_fini(struct route_table *table);
+
+/* `host` as in the request (any case, with or without port and trailing dot); `path` without
+ * query. The longest match at a segment border, those with a host first. NULL: none. */
+const struct route *route_table_find(const struct route_table *table, struct slice host,
+                                     struct slice path);
