@@ -1,8 +1,7 @@
 /*
  * allow: what a tenant may call: "openai", "stripe:GET /v1/*". Pure.
  *
- * ROUTE, or ROUTE:METHOD PATH, METHOD "*" any. In PATH `*` is one segment, a trailing "/ *" (without
- * the blank) any rest. Matched against the normalized path behind the route's.
+ * ROUTE, or ROUTE:METHOD PATH, METHOD "*" any. In PATH `*` is one segment, as the last one any rest. Matched against the normalized path behind the route's.
  */
 #pragma once
 

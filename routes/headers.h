@@ -10,6 +10,7 @@
 
 #include "base/http1.h"
 #include "base/slice.h"
+#include "base/status.h"
 
 struct arena;
 struct buffer;
