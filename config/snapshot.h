@@ -67,7 +67,7 @@ struct snapshot {
     struct tenant_table tenant_table;
 };
 
-/* Reads, checks and links the file. On STATUS_INVALID *problems (see config/problems.h) has all
+/* Reads, checks and links the file. On STATUS_INVALID *problems (see base/problems.h) has all
  * that is wrong with file:line:column. Slots are taken from `store`, or none if it is NULL
  * (`check`). No I/O but the config file, what ${file:} names, and whether files it names exist. */
 MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,

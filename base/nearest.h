@@ -1,0 +1,16 @@
+/*
+ * nearest: the known name that an unknown one was probably meant to be. For messages only.
+ */
+#pragma once
+
+#include "base/slice.h"
+
+struct nearest {
+    struct slice wanted;
+    const char *best; /* NULL: none is near enough */
+    unsigned distance;
+};
+
+void nearest_init(struct nearest *nearest, struct slice wanted);
+/* One of the known names; borrowed. */
+void nearest_offer(struct nearest *nearest, const char *known);

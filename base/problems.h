@@ -1,0 +1,58 @@
+/*
+ * problems: everything that is wrong with a config, not only the first: a growing, capped list of
+ * sentences with their places. A message says what is wrong and what to write, never a secret.
+ */
+#pragma once
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Further ones are only counted. */
+enum { PROBLEMS_MAX = 200 };
+
+struct problem {
+    const char *file;
+    unsigned line;   /* from 1; 0: the file as a whole */
+    unsigned column; /* from 1, in characters */
+    unsigned order;  /* as found, among those of one place */
+    const char *message;
+};
+
+/* Zero-initialized is an empty list. */
+struct problems {
+    struct arena arena;
+    struct problem *list; /* owned */
+    unsigned count;
+    unsigned left_out; /* found beyond PROBLEMS_MAX */
+};
+
+void problems_fini(struct problems *problems);
+
+/* Everything is copied. */
+void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
+                  const char *format, ...) PRINTF_LIKE(5, 6);
+void problems_add_args(struct problems *problems, const char *file, unsigned line, unsigned column,
+                       const char *format, va_list args) __attribute__((format(printf, 5, 0)));
+
+static inline bool problems_any(const struct problems *problems)
+{
+    return problems->count > 0;
+}
+
+/* Whether one more would only be counted: no use to search for a good message then. */
+static inline bool problems_full(const struct problems *problems)
+{
+    return problems->count >= PROBLEMS_MAX;
+}
+
+/* By file, line and column. */
+void problems_sort(struct problems *problems);
+
+/* "file:line:column: message" (or "file: message"), without a newline; cut if `size` is short. */
+void problem_format(const struct problem *problem, char *out, size_t size);
+/* One line each, and how many were left out. */
+void problems_print(const struct problems *problems, FILE *out);
