@@ -7,6 +7,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buffer;
@@ -22,11 +23,14 @@ MUST_USE enum status decode_base64(struct slice text, unsigned char *out, size_t
 
 /* `count` base62 digits (0-9A-Za-z) of `value`, most significant first. */
 void encode_base62(uint64_t value, char *out, size_t count);
+bool is_base62(char byte);
 
 /* IEEE 802.3, as zlib's. */
 uint32_t crc32_of(struct slice bytes);
 
 /* RFC 3986 unreserved characters stay. */
 MUST_USE enum status encode_percent(struct slice bytes, struct buffer *out);
+/* At most text.len bytes; '+' stays. A '%' without two hex digits is refused. */
+MUST_USE enum status decode_percent(struct slice text, char *out, size_t *ret_len);
 /* JSON string contents, without the quotes; invalid UTF-8 becomes U+FFFD. */
 MUST_USE enum status encode_json(struct slice text, struct buffer *out);

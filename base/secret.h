@@ -14,6 +14,8 @@ struct secret;
 /* Copies the bytes; the caller wipes its own. */
 struct secret *secret_new(struct slice bytes);
 void secret_free(struct secret *secret); /* takes NULL */
+/* For CLEANUP(). */
+void secret_free_at(struct secret **secret);
 struct slice secret_reveal(const struct secret *secret);
 
 /* Constant time in the contents; the lengths may show. */

@@ -18,7 +18,8 @@ struct tenant {
     unsigned index; /* position in the snapshot */
     const struct api_key_hash *keys;
     unsigned key_count;
-    /* Allow rules by route, an open-addressed table keyed by route index; see access_find(). */
+    /* Allow rules by route: open addressing, first place route_index & (grants_size - 1), then the
+     * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;
     unsigned grants_size; /* a power of two, or 0 */
 };

@@ -1,0 +1,257 @@
+#include "base/encode.h"
+
+#include "base/buffer.h"
+
+#include <stdbool.h>
+
+static const char hex_digits[] = "0123456789abcdef";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base62_digits[] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+enum { NO_DIGIT = 255 };
+
+static unsigned hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return (unsigned)(digit - '0');
+    }
+    char lower = ascii_lower(digit);
+    return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : NO_DIGIT;
+}
+
+static unsigned base64_value(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z') {
+        return (unsigned)(digit - 'A');
+    }
+    if (digit >= 'a' && digit <= 'z') {
+        return (unsigned)(digit - 'a') + 26;
+    }
+    if (digit >= '0' && digit <= '9') {
+        return (unsigned)(digit - '0') + 52;
+    }
+    return digit == '+' ? 62 : digit == '/' ? 63 : NO_DIGIT;
+}
+
+static bool unreserved(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z') ||
+           byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+void encode_hex(struct slice bytes, char *out)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char byte = (unsigned char)bytes.ptr[i];
+        out[2 * i] = hex_digits[byte >> 4];
+        out[2 * i + 1] = hex_digits[byte & 15];
+    }
+}
+
+enum status decode_hex(struct slice text, unsigned char *out)
+{
+    if (text.len % 2 != 0) {
+        return STATUS_INVALID;
+    }
+    for (size_t i = 0; i < text.len; i += 2) {
+        unsigned high = hex_value(text.ptr[i]);
+        unsigned low = hex_value(text.ptr[i + 1]);
+        if (high == NO_DIGIT || low == NO_DIGIT) {
+            return STATUS_INVALID;
+        }
+        out[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return STATUS_OK;
+}
+
+size_t encode_base64(struct slice bytes, char *out)
+{
+    char *start = out;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t count = bytes.len - i < 3 ? bytes.len - i : 3;
+        uint32_t group = 0;
+        for (size_t j = 0; j < 3; j++) {
+            group = group << 8 | (j < count ? (unsigned char)bytes.ptr[i + j] : 0U);
+        }
+        *out++ = base64_digits[group >> 18];
+        *out++ = base64_digits[group >> 12 & 63];
+        *out++ = count > 1 ? base64_digits[group >> 6 & 63] : '=';
+        *out++ = count > 2 ? base64_digits[group & 63] : '=';
+    }
+    return (size_t)(out - start);
+}
+
+/* Reads one group of four; `padding` of them are '='. Bits that padding cuts off must be 0. */
+static enum status decode_group(const char *text, size_t padding, unsigned char *out)
+{
+    uint32_t group = 0;
+    for (size_t i = 0; i < 4; i++) {
+        unsigned value = i < 4 - padding ? base64_value(text[i]) : 0;
+        if (value == NO_DIGIT) {
+            return STATUS_INVALID;
+        }
+        group = group << 6 | value;
+    }
+    if ((group & ((1U << (8 * padding)) - 1)) != 0) {
+        return STATUS_INVALID;
+    }
+    for (size_t i = 0; i < 3 - padding; i++) {
+        out[i] = (unsigned char)(group >> (16 - 8 * i));
+    }
+    return STATUS_OK;
+}
+
+enum status decode_base64(struct slice text, unsigned char *out, size_t *ret_len)
+{
+    if (text.len % 4 != 0) {
+        return STATUS_INVALID;
+    }
+    size_t padding = 0;
+    while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=') {
+        padding++;
+    }
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i += 4) {
+        size_t cut = i + 4 == text.len ? padding : 0;
+        TRY(decode_group(text.ptr + i, cut, out + len));
+        len += 3 - cut;
+    }
+    *ret_len = len;
+    return STATUS_OK;
+}
+
+void encode_base62(uint64_t value, char *out, size_t count)
+{
+    for (size_t i = count; i-- > 0; value /= 62) {
+        out[i] = base62_digits[value % 62];
+    }
+}
+
+bool is_base62(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z');
+}
+
+/* Four bits at a time: a table of 16 is small enough to read and to stay in the cache. */
+uint32_t crc32_of(struct slice bytes)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    uint32_t crc = ~0U;
+    for (size_t i = 0; i < bytes.len; i++) {
+        crc ^= (unsigned char)bytes.ptr[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+enum status encode_percent(struct slice bytes, struct buffer *out)
+{
+    static const char upper[] = "0123456789ABCDEF";
+    size_t len = 0;
+    for (size_t i = 0; i < bytes.len; i++) {
+        len += unreserved(bytes.ptr[i]) ? 1 : 3;
+    }
+    TRY(buffer_reserve(out, len));
+    char *tail = buffer_tail(out);
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char byte = (unsigned char)bytes.ptr[i];
+        if (unreserved(bytes.ptr[i])) {
+            *tail++ = bytes.ptr[i];
+            continue;
+        }
+        *tail++ = '%';
+        *tail++ = upper[byte >> 4];
+        *tail++ = upper[byte & 15];
+    }
+    buffer_commit(out, len);
+    return STATUS_OK;
+}
+
+enum status decode_percent(struct slice text, char *out, size_t *ret_len)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '%') {
+            out[len++] = text.ptr[i];
+            continue;
+        }
+        unsigned high = text.len - i > 2 ? hex_value(text.ptr[i + 1]) : NO_DIGIT;
+        unsigned low = text.len - i > 2 ? hex_value(text.ptr[i + 2]) : NO_DIGIT;
+        if (high == NO_DIGIT || low == NO_DIGIT) {
+            return STATUS_INVALID;
+        }
+        out[len++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    *ret_len = len;
+    return STATUS_OK;
+}
+
+/* Length of the UTF-8 sequence at the front of `text` (RFC 3629), or 0 if it is broken. */
+static size_t utf8_len(struct slice text)
+{
+    const unsigned char *ptr = (const unsigned char *)text.ptr;
+    unsigned char lead = ptr[0];
+    size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (len == 0 || lead > 0xf4 || len > text.len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((ptr[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool overlong = (lead == 0xe0 && ptr[1] < 0xa0) || (lead == 0xf0 && ptr[1] < 0x90);
+    bool surrogate = lead == 0xed && ptr[1] >= 0xa0;
+    bool beyond = lead == 0xf4 && ptr[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : len;
+}
+
+/* The character behind the backslash in the short form, or 0. */
+static char json_short_form(char byte)
+{
+    switch (byte) {
+    case '"':
+    case '\\':
+        return byte;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 0;
+    }
+}
+
+enum status encode_json(struct slice text, struct buffer *out)
+{
+    while (text.len > 0) {
+        size_t len = utf8_len(text);
+        char escape = json_short_form(text.ptr[0]);
+        if (len == 0) {
+            TRY(buffer_append(out, SLICE("\xef\xbf\xbd"))); /* U+FFFD */
+            len = 1;
+        } else if (escape != 0) {
+            TRY(buffer_append(out, slice_make((char[]){'\\', escape}, 2)));
+        } else if ((unsigned char)text.ptr[0] < 0x20) {
+            TRY(buffer_print(out, "\\u%04x", (unsigned)text.ptr[0]));
+        } else {
+            TRY(buffer_append(out, slice_make(text.ptr, len)));
+        }
+        text = slice_skip(text, len);
+    }
+    return STATUS_OK;
+}
