@@ -1,0 +1,134 @@
+/*
+ * exchange: one client request and everything done for it, from its head to settlement.
+ *
+ *   match > identify > receive > prepare > send > deliver > settle
+ *
+ * Any step may refuse: then an error in the provider's own shape is answered. If the client has
+ * gone, it settles at once. Every exchange settles exactly once. It belongs to one worker and is
+ * touched only on that thread; it waits for one thing at a time.
+ */
+#pragma once
+
+#include "auth/outbound/scrub.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/http1.h"
+#include "base/status.h"
+#include "base/timer.h"
+#include "base/waiter.h"
+#include "gateway/client/problem.h"
+#include "gateway/exchange/exchange_side.h"
+#include "gateway/loop/loop.h"
+#include "gateway/upstream/attempt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct connection;
+struct credential;
+struct route;
+struct tenant;
+
+enum exchange_state {
+    EXCHANGE_MATCH,    /* find the route */
+    EXCHANGE_IDENTIFY, /* which tenant, and may it call this */
+    EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
+    EXCHANGE_PREPARE,  /* build the upstream request, with the credential */
+    EXCHANGE_SEND,     /* one attempt, until its answer's head  (waits for both ends) */
+    EXCHANGE_DELIVER,  /* relay the answer                      (waits for both ends) */
+    EXCHANGE_REFUSE,   /* answer with an error of our own */
+    EXCHANGE_SETTLE,   /* release, count, log */
+    EXCHANGE_STATES    /* not a state; keep last */
+};
+
+enum step_result {
+    STEP_NEXT, /* the state changed: begin the new one */
+    STEP_WAIT, /* the waiter is armed: the step is resumed at news */
+    STEP_END,  /* settled: freed when this loop turn ends */
+};
+
+/* How the request's body goes upstream. */
+enum body_mode {
+    BODY_NONE,
+    BODY_WHOLE,    /* held, and all of it is there before sending */
+    BODY_STREAMED, /* passed on as it comes */
+};
+
+/* What becomes of the client's connection when the exchange settles. */
+enum ending { ENDING_CUT, ENDING_KEEP, ENDING_CLOSE };
+
+/* Who ended it before its natural end. */
+enum ended_by { ENDED_NORMALLY, ENDED_BY_CLIENT, ENDED_BY_GATEWAY, ENDED_BY_UPSTREAM };
+
+struct refusal {
+    enum problem_code code;
+    unsigned status;        /* if it differs from the code's own; 0: it does not */
+    bool close;             /* the connection cannot be used any more */
+    struct error why;       /* for caller and log; never a secret */
+};
+
+/* What is found out on the way, for log and metrics. */
+struct exchange_facts {
+    usec_t started;        /* first byte of the head */
+    usec_t started_wall;
+    usec_t sent;           /* the attempt was started; 0: never */
+    usec_t answered;       /* its head was here; 0: never */
+    usec_t first_byte_out; /* our answer's head went to the client; 0: never */
+    usec_t running_since;  /* when the steps that run now were begun */
+    usec_t overhead;       /* time in our own steps, all runs */
+    uint64_t request_bytes, response_bytes; /* of bodies, decoded */
+    unsigned status;       /* sent to the client; 0: none */
+    unsigned upstream_status;
+    unsigned attempts;
+    bool reused;
+};
+
+struct exchange {
+    struct waiter waiter;
+    struct reapable reapable;
+    struct exchange *next, *prev;  /* of exchange_side.first */
+    struct exchange_side *side;    /* borrowed */
+    struct snapshot *snapshot;     /* ref: the config that this request started with */
+    enum exchange_state state;
+    struct connection *connection; /* borrowed; finished or cut by settle */
+    const struct http1_request *request; /* borrowed from the connection */
+    const struct route *route;     /* in the snapshot; NULL until matched */
+    const struct tenant *tenant;   /* likewise; NULL until identified */
+    struct credential *credential; /* ref */
+    struct slice path, query, rest; /* of the target; rest is behind the route's path */
+    char id[EXCHANGE_ID_LEN + 1];
+
+    enum body_mode body_mode;
+    bool body_ended;    /* all of the request's body was read */
+    struct buffer body; /* held, if it did not come in one piece */
+    struct slice body_slice; /* BODY_WHOLE: the body, in the connection's memory or in `body` */
+    size_t held_bytes;  /* counted in exchange_side.buffered_bytes */
+
+    struct attempt *attempt; /* owned */
+    struct timer total;      /* the whole request's deadline */
+    bool timed_out;
+
+    const struct http1_response *response;  /* borrowed from the attempt */
+    enum http1_framing answer_framing;      /* towards the client */
+    bool answer_keep_alive;
+    struct scrub_state scrub;
+
+    enum ending ending;
+    bool refused;
+    struct refusal refusal;
+    enum ended_by ended_by;
+    enum exchange_state ended_in;
+    struct exchange_facts facts;
+};
+
+/* A head is here: begins, and runs as far as it goes without waiting. */
+struct exchange *exchange_start(struct exchange_side *side, struct connection *connection);
+
+/* A head was refused by the connection: answers, logs, ends. */
+void exchange_refuse_head(struct exchange_side *side, struct connection *connection,
+                          const struct http1_fault *fault);
+
+/* Cuts the client and settles, in any state; for a worker that stops. */
+void exchange_abort(struct exchange *exchange);
+
+const char *exchange_state_name(enum exchange_state state);

@@ -1,0 +1,127 @@
+#include "gateway/exchange/exchange_side.h"
+
+#include "base/digest.h"
+#include "base/encode.h"
+#include "config/snapshot.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/observe/metrics.h"
+#include "gateway/observe/scribe.h"
+#include "gateway/upstream/attempt.h"
+
+enum {
+    HEAD_MAX_BYTES = 256 * 1024,       /* an upstream head: the client's and what is added */
+    CLEAN_MAX_BYTES = LOOP_SCRATCH_BYTES + SCRUB_HELD_MAX,
+    LOG_MAX_BYTES = 1024 * 1024,       /* lines of one turn */
+};
+
+static struct waiter *on_begin(void *ctx, struct connection *connection)
+{
+    struct exchange *exchange = exchange_start(ctx, connection);
+    return &exchange->waiter;
+}
+
+static void on_refuse(void *ctx, struct connection *connection, const struct http1_fault *fault)
+{
+    exchange_refuse_head(ctx, connection, fault);
+}
+
+static const struct connection_limits *on_limits(void *ctx)
+{
+    return &((struct exchange_side *)ctx)->limits;
+}
+
+const struct connection_ops exchange_connection_ops = {
+    .begin = on_begin,
+    .refuse = on_refuse,
+    .limits = on_limits,
+};
+
+void exchange_side_init(struct exchange_side *side, const struct exchange_side_settings *settings,
+                        struct snapshot *snapshot)
+{
+    *side = (struct exchange_side){
+        .loop = settings->loop,
+        .upstreams = upstream_side_new(settings->loop),
+        .metrics = settings->metrics,
+        .scribe = settings->scribe,
+        .buffered_bytes = settings->buffered_bytes,
+    };
+    buffer_init(&side->head, HEAD_MAX_BYTES);
+    buffer_init(&side->clean, CLEAN_MAX_BYTES);
+    buffer_init(&side->log, LOG_MAX_BYTES);
+    exchange_side_adopt(side, snapshot);
+}
+
+void exchange_side_fini(struct exchange_side *side)
+{
+    while (side->first != NULL) {
+        exchange_abort(side->first);
+    }
+    exchange_side_after_turn(side);
+    upstream_side_free(side->upstreams);
+    snapshot_unref(side->snapshot);
+    if (side->head.ptr != NULL) {
+        secret_wipe(side->head.ptr, side->head.size);
+    }
+    buffer_fini(&side->head);
+    buffer_fini(&side->clean);
+    buffer_fini(&side->log);
+}
+
+void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot)
+{
+    const struct gateway_settings *gateway = &snapshot->gateway;
+    struct snapshot *old = side->snapshot;
+    side->snapshot = snapshot_ref(snapshot);
+    side->limits = (struct connection_limits){
+        .head = {.head_bytes = gateway->limits.header_bytes,
+                 .uri_bytes = gateway->limits.uri_bytes,
+                 .field_count = gateway->limits.header_count},
+        .header_timeout = gateway->timeouts.header,
+        .body_idle_timeout = gateway->timeouts.body_idle,
+        .write_idle_timeout = gateway->timeouts.write_idle,
+        .keep_alive_timeout = gateway->timeouts.keep_alive,
+    };
+    if (old != NULL) {
+        upstream_side_close_idle(side->upstreams);
+    }
+    snapshot_unref(old);
+}
+
+void exchange_side_after_turn(struct exchange_side *side)
+{
+    if (buffer_len(&side->log) > 0) {
+        (void)scribe_write(side->scribe, buffer_bytes(&side->log)); /* it counts what it drops */
+        buffer_consume(&side->log, buffer_len(&side->log));
+    }
+    if (buffer_len(&side->clean) == 0 && side->clean.size > CLEAN_MAX_BYTES / 2) {
+        buffer_reset(&side->clean);
+    }
+}
+
+bool exchange_side_hold(struct exchange_side *side, size_t bytes)
+{
+    size_t max = side->snapshot->gateway.limits.buffered_bytes;
+    size_t before = atomic_fetch_add(side->buffered_bytes, bytes);
+    if (before > max || bytes > max - before) {
+        atomic_fetch_sub(side->buffered_bytes, bytes);
+        return false;
+    }
+    return true;
+}
+
+void exchange_side_release(struct exchange_side *side, size_t bytes)
+{
+    atomic_fetch_sub(side->buffered_bytes, bytes);
+}
+
+void exchange_side_new_id(struct exchange_side *side, char out[EXCHANGE_ID_LEN + 1])
+{
+    if (side->random_left == 0) { /* one call to the generator for many ids */
+        random_bytes(side->random, sizeof(side->random));
+        side->random_left = sizeof(side->random);
+    }
+    side->random_left -= EXCHANGE_ID_LEN / 2;
+    encode_hex(slice_make((const char *)side->random + side->random_left, EXCHANGE_ID_LEN / 2), out);
+    out[EXCHANGE_ID_LEN] = '\0';
+}

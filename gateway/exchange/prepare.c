@@ -1,0 +1,170 @@
+/* prepare: the upstream request's head: target, headers, credential, framing. */
+#include "auth/secrets/secret_store.h"
+#include "base/encode.h"
+#include "base/memory.h"
+#include "gateway/exchange/steps.h"
+#include "routes/profile.h"
+#include "routes/target.h"
+
+enum { DROPPED_QUERY_MAX = 16 };
+
+/* The template's "{secret}" replaced. */
+static enum status write_credential(const struct exchange *exchange, struct buffer *out)
+{
+    const struct injection *injection = &exchange->route->injection;
+    TRY(buffer_append(out, injection->before));
+    TRY(buffer_append(out, secret_reveal(exchange->credential->secret)));
+    return buffer_append(out, injection->after);
+}
+
+static enum status write_credential_encoded(const struct exchange *exchange, struct buffer *out)
+{
+    const struct injection *injection = &exchange->route->injection;
+    TRY(buffer_append(out, injection->before));
+    TRY(encode_percent(secret_reveal(exchange->credential->secret), out));
+    return buffer_append(out, injection->after);
+}
+
+/* Query parameters that can carry a caller's key, and the one that is injected. */
+static unsigned dropped_parameters(const struct route *route, struct slice *names)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < route->profile->slot_count && count < DROPPED_QUERY_MAX - 1; i++) {
+        if (route->profile->slots[i].kind == SLOT_QUERY) {
+            names[count++] = route->profile->slots[i].name;
+        }
+    }
+    if (route->injection.place == INJECT_QUERY) {
+        names[count++] = route->injection.name;
+    }
+    return count;
+}
+
+static enum status write_target(const struct exchange *exchange, struct buffer *out)
+{
+    struct slice dropped[DROPPED_QUERY_MAX];
+    const struct route *route = exchange->route;
+    unsigned count = dropped_parameters(route, dropped);
+
+    if (route->injection.place == INJECT_PATH) {
+        struct route behind = *route; /* what comes before the rest is written here */
+        behind.base_path = slice_make("", 0);
+        TRY(buffer_append(out, route->base_path));
+        TRY(buffer_append(out, SLICE("/")));
+        TRY(write_credential_encoded(exchange, out));
+        return target_write(&behind, exchange->path, exchange->query, dropped, count, out);
+    }
+    size_t start = buffer_len(out);
+    TRY(target_write(route, exchange->path, exchange->query, dropped, count, out));
+    if (route->injection.place == INJECT_QUERY) {
+        struct slice written = slice_skip(buffer_bytes(out), start);
+        bool has_query = slice_find(written, '?') < written.len;
+        TRY(buffer_append(out, has_query ? SLICE("&") : SLICE("?")));
+        TRY(encode_percent(route->injection.name, out));
+        TRY(buffer_append(out, SLICE("=")));
+        TRY(write_credential_encoded(exchange, out));
+    }
+    return STATUS_OK;
+}
+
+static enum status write_basic(const struct exchange *exchange, struct buffer *out)
+{
+    struct buffer plain CLEANUP(buffer_fini);
+    buffer_init(&plain, 64 * 1024);
+    TRY(write_credential(exchange, &plain));
+    struct slice bytes = buffer_bytes(&plain);
+    enum status status = buffer_reserve(out, (bytes.len + 2) / 3 * 4);
+    if (status == STATUS_OK) {
+        buffer_commit(out, encode_base64(bytes, buffer_tail(out)));
+    }
+    secret_wipe(plain.ptr, plain.size);
+    return status;
+}
+
+static enum status write_injected_header(const struct exchange *exchange, struct buffer *out)
+{
+    const struct injection *injection = &exchange->route->injection;
+    switch (injection->place) {
+    case INJECT_NONE:
+    case INJECT_QUERY:
+    case INJECT_PATH:
+        return STATUS_OK;
+    case INJECT_HEADER:
+        TRY(buffer_append(out, injection->name));
+        TRY(buffer_append(out, SLICE(": ")));
+        TRY(write_credential(exchange, out));
+        break;
+    case INJECT_BASIC:
+        TRY(buffer_append(out, SLICE("Authorization: Basic ")));
+        TRY(write_basic(exchange, out));
+        break;
+    }
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+/* RFC 9110, section 8.6: methods that usually have a body say so when it is empty. */
+static bool says_empty(enum http1_method method)
+{
+    return method == HTTP1_POST || method == HTTP1_PUT || method == HTTP1_PATCH;
+}
+
+static enum status write_framing(const struct http1_request *request, struct buffer *out)
+{
+    switch (request->framing) {
+    case HTTP1_NO_BODY:
+    case HTTP1_UNTIL_CLOSE:
+        return says_empty(request->method) ? buffer_append(out, SLICE("Content-Length: 0\r\n"))
+                                           : STATUS_OK;
+    case HTTP1_LENGTH:
+        return buffer_print(out, "Content-Length: %llu\r\n",
+                            (unsigned long long)request->content_length);
+    case HTTP1_CHUNKED:
+        return buffer_append(out, SLICE("Transfer-Encoding: chunked\r\n"));
+    }
+    return STATUS_INVALID;
+}
+
+static enum status write_head(const struct exchange *exchange, struct buffer *out)
+{
+    const struct http1_request *request = exchange->request;
+    TRY(buffer_append(out, request->method_text));
+    TRY(buffer_append(out, SLICE(" ")));
+    TRY(write_target(exchange, out));
+    TRY(buffer_append(out, SLICE(" HTTP/1.1\r\n")));
+    TRY(header_rules_write(&exchange->route->headers, request->fields, request->field_count, out));
+    TRY(write_injected_header(exchange, out));
+    TRY(write_framing(request, out));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+/* A secret with a line break in it would end the header: it cannot be a header's value. */
+static bool credential_fits(const struct exchange *exchange)
+{
+    enum injection_place place = exchange->route->injection.place;
+    return place != INJECT_HEADER ||
+           http1_valid_field_value(secret_reveal(exchange->credential->secret));
+}
+
+enum step_result prepare_begin(struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+    struct buffer *head = &exchange->side->head;
+
+    if (route->credential != NULL) {
+        exchange->credential = credential_acquire(route->credential);
+        if (exchange->credential == NULL || !credential_fits(exchange)) {
+            return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
+                                 "the secret \"%s\" of route \"%s\" %s", route->secret_name,
+                                 route->name,
+                                 exchange->credential == NULL
+                                     ? "cannot be read: see secrets in the config"
+                                     : "has bytes that a header cannot carry");
+        }
+    }
+    buffer_consume(head, buffer_len(head));
+    if (write_head(exchange, head) != STATUS_OK) {
+        return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_HEADERS_TOO_LARGE,
+                             "the head is too large to be sent on");
+    }
+    return exchange_go(exchange, EXCHANGE_SEND);
+}

@@ -1,0 +1,84 @@
+/* refuse: an answer of our own: an error in the shape that the provider's SDK understands. */
+#include "gateway/client/connection.h"
+#include "gateway/exchange/steps.h"
+#include "routes/profile.h"
+
+enum { PROBLEM_MAX_BYTES = 16 * 1024 };
+
+static bool must_close(const struct exchange *exchange)
+{
+    return exchange->refusal.close || !exchange->request->keep_alive ||
+           connection_draining(exchange->connection);
+}
+
+static unsigned refusal_status(const struct exchange *exchange)
+{
+    return exchange->refusal.status != 0 ? exchange->refusal.status
+                                         : problem_status(exchange->refusal.code);
+}
+
+static enum status write_head(const struct exchange *exchange, struct slice content_type,
+                              size_t body_len, struct buffer *out)
+{
+    unsigned status = refusal_status(exchange);
+    TRY(buffer_print(out,
+                     "HTTP/1.1 %u %s\r\n"
+                     "Content-Type: %.*s\r\n"
+                     "Content-Length: %zu\r\n"
+                     "Cache-Control: no-store\r\n"
+                     "X-Sallyport-Error: %s\r\n"
+                     "X-Sallyport-Request-Id: %s\r\n"
+                     "X-Request-Id: %s\r\n",
+                     status, problem_status_text(status), SLICE_ARG(content_type), body_len,
+                     problem_code_text(exchange->refusal.code), exchange->id, exchange->id));
+    if (status == 401) { /* RFC 9110, section 15.5.2: it must name a scheme */
+        TRY(buffer_append(out, SLICE("WWW-Authenticate: Bearer realm=\"sallyport\"\r\n")));
+    }
+    if (status == 405) {
+        TRY(buffer_append(out, SLICE("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")));
+    }
+    if (status == 503) {
+        TRY(buffer_append(out, SLICE("Retry-After: 1\r\n")));
+    }
+    if (exchange->facts.attempts > 0) {
+        TRY(buffer_print(out, "X-Sallyport-Attempts: %u\r\n", exchange->facts.attempts));
+    }
+    if (must_close(exchange)) {
+        TRY(buffer_append(out, SLICE("Connection: close\r\n")));
+    } else if (exchange->request->minor == 0) {
+        TRY(buffer_append(out, SLICE("Connection: keep-alive\r\n")));
+    }
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+static enum status write_answer(const struct exchange *exchange, struct buffer *head,
+                                struct buffer *body)
+{
+    const struct profile *profile = exchange->route == NULL ? NULL : exchange->route->profile;
+    struct slice content_type = {0};
+    TRY(problem_render(profile, exchange->refusal.code, exchange->refusal.why.message,
+                       exchange->id, body, &content_type));
+    return write_head(exchange, content_type, buffer_len(body), head);
+}
+
+enum step_result refuse_begin(struct exchange *exchange)
+{
+    struct buffer head CLEANUP(buffer_fini);
+    struct buffer body CLEANUP(buffer_fini);
+    buffer_init(&head, PROBLEM_MAX_BYTES);
+    buffer_init(&body, PROBLEM_MAX_BYTES);
+
+    if (write_answer(exchange, &head, &body) != STATUS_OK) {
+        return exchange_go(exchange, EXCHANGE_SETTLE); /* cannot be said: cut */
+    }
+    connection_write(exchange->connection, buffer_bytes(&head));
+    if (exchange->request->method != HTTP1_HEAD) {
+        connection_write(exchange->connection, buffer_bytes(&body));
+        exchange->facts.response_bytes = buffer_len(&body);
+    }
+    connection_flush(exchange->connection);
+    exchange->facts.status = refusal_status(exchange);
+    exchange->facts.first_byte_out = clock_now();
+    exchange->ending = must_close(exchange) ? ENDING_CLOSE : ENDING_KEEP;
+    return exchange_go(exchange, EXCHANGE_SETTLE);
+}

@@ -1,0 +1,17 @@
+/*
+ * reload: a new config is read and checked as a whole, then swapped in; a bad one changes nothing,
+ * and the log and a metric say why. Requests under way finish on the config they started with.
+ */
+#pragma once
+
+#include "base/status.h"
+
+struct server;
+struct snapshot;
+struct ssl_ctx_st;
+
+void reload(struct server *server);
+
+/* The TLS settings that the config asks for; NULL if it asks for none. */
+MUST_USE enum status server_load_tls(const struct snapshot *snapshot, struct ssl_ctx_st **ret,
+                                     struct error *err);

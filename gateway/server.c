@@ -1,0 +1,304 @@
+#include "gateway/server.h"
+
+#include "auth/secrets/secret_store.h"
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "config/problems.h"
+#include "config/snapshot.h"
+#include "gateway/admin/admin_server.h"
+#include "gateway/client/listener.h"
+#include "gateway/loop/loop.h"
+#include "gateway/loop/mailbox.h"
+#include "gateway/observe/log.h"
+#include "gateway/observe/metrics.h"
+#include "gateway/observe/scribe.h"
+#include "gateway/reload.h"
+#include "gateway/server_state.h"
+#include "gateway/upstream/attempt.h"
+#include "gateway/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <openssl/ssl.h>
+
+/* ---- drain and stop ---- */
+
+static void on_drain_timeout(struct timer *timer)
+{
+    struct server *server = (struct server *)((char *)timer - offsetof(struct server, drain_timer));
+    log_warn("drain: gateway.timeouts.drain is over, cutting what is left");
+    loop_stop(&server->loop);
+}
+
+static void on_worker_drained(void *ctx)
+{
+    struct server *server = ctx;
+    if (++server->drained_count == server->worker_count) {
+        loop_stop(&server->loop);
+    }
+}
+
+static void begin_drain(struct server *server)
+{
+    if (server->draining) {
+        log_info("second signal: stopping at once");
+        loop_stop(&server->loop);
+        return;
+    }
+    server->draining = true;
+    log_info("draining: no new connections, waiting for requests in flight");
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        worker_drain(server->workers[i]);
+    }
+    loop_timer(&server->loop, &server->drain_timer, server->snapshot->gateway.timeouts.drain);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    (void)what;
+    struct server *server = ctx;
+    if (number == SIGHUP) {
+        reload(server);
+    } else {
+        begin_drain(server);
+    }
+}
+
+/* ---- secrets ---- */
+
+static void on_secret_news(void *ctx, const struct secret_news *news)
+{
+    struct server *server = ctx;
+    struct metrics_block *metrics = server->metrics_block;
+    if (news->changed) {
+        metrics_add(metrics, METRIC_credential_refreshes_total, 1);
+        log_info("secret \"%s\": a new value is in force", news->name);
+    }
+    if (news->failed) {
+        metrics_add(metrics, METRIC_credential_failures_total, 1);
+        log_warn("secret \"%s\": %s%s", news->name, news->err.message,
+                 news->missing ? "; its routes answer 502 credential_unavailable"
+                               : "; the old value stays in force for now");
+    }
+}
+
+static void on_tick(struct timer *timer)
+{
+    struct server *server = (struct server *)((char *)timer - offsetof(struct server, tick));
+    secret_store_refresh(server->secrets, server->loop.now, on_secret_news, server);
+    loop_timer(&server->loop, &server->tick, SEC);
+}
+
+void server_refresh_secrets(struct server *server)
+{
+    secret_store_refresh(server->secrets, clock_now(), on_secret_news, server);
+}
+
+/* ---- what the admin listener shows ---- */
+
+
+static void name_missing_routes(const struct server *server, struct buffer *out)
+{
+    const struct snapshot *snapshot = server->snapshot;
+    for (unsigned i = 0; i < snapshot->route_count; i++) {
+        const struct route *route = snapshot->routes[i];
+        struct credential *credential =
+            route->credential == NULL ? NULL : credential_acquire(route->credential);
+        if (route->credential != NULL && credential == NULL) {
+            (void)buffer_print(out, "credential_unavailable: route %s, secret %s\n", route->name,
+                               route->secret_name);
+        }
+        credential_unref(credential);
+    }
+}
+
+static bool show_ready(void *ctx, struct buffer *out)
+{
+    const struct server *server = ctx;
+    name_missing_routes(server, out);
+    if (server->draining) {
+        (void)buffer_print(out, "draining\n");
+    }
+    return !server->draining;
+}
+
+static void show_metrics(void *ctx, struct buffer *out)
+{
+    const struct server *server = ctx;
+    metrics_render(server->metrics, out);
+    (void)buffer_print(out,
+                       "# HELP sallyport_loop_longest_turn_seconds Longest loop turn of the last 15 "
+                       "to 30 seconds.\n# TYPE sallyport_loop_longest_turn_seconds gauge\n");
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        (void)buffer_print(out, "sallyport_loop_longest_turn_seconds{worker=\"%u\"} %.6f\n",
+                           worker_index(server->workers[i]),
+                           (double)worker_longest_turn(server->workers[i]) / (double)SEC);
+    }
+}
+
+static const struct admin_ops admin_ops = {.ready = show_ready, .metrics = show_metrics};
+
+/* ---- start ---- */
+
+static enum status open_one_address(struct server *server, const char *address, struct error *err)
+{
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    enum worker_transport transport = is_unix ? WORKER_PLAIN : WORKER_TLS;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (is_unix && i > 0) {
+            return STATUS_OK; /* one worker accepts what comes over a unix socket */
+        }
+        int fd = -1;
+        TRY(listen_socket_open(address, i == 0, &fd, err));
+        if (i == 0 && !is_unix) {
+            log_info("listening on %s (port %u)%s", address, listen_socket_port(fd),
+                     server->tls == NULL ? "" : ", TLS");
+        } else if (i == 0) {
+            log_info("listening on %s", address);
+        }
+        TRY(worker_listen(server->workers[i], fd, transport, err));
+    }
+    return STATUS_OK;
+}
+
+static enum status make_workers(struct server *server, struct error *err)
+{
+    const struct gateway_settings *gateway = &server->snapshot->gateway;
+    server->workers = memory_alloc(gateway->workers * sizeof(*server->workers));
+    for (unsigned i = 0; i < gateway->workers; i++) {
+        struct worker_settings settings = {
+            .index = i,
+            .snapshot = server->snapshot,
+            .metrics = server->metrics,
+            .scribe = server->scribe,
+            .tls = server->tls,
+            .buffered_bytes = &server->buffered_bytes,
+            .main = server->mailbox,
+            .drained = on_worker_drained,
+        };
+        TRY(worker_new(&settings, &server->workers[i], err));
+        server->worker_count = i + 1;
+    }
+    for (unsigned i = 0; i < gateway->listen_count; i++) {
+        TRY(open_one_address(server, gateway->listen[i], err));
+    }
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        TRY(worker_start(server->workers[i], err));
+    }
+    return STATUS_OK;
+}
+
+static void watch_signals(struct server *server)
+{
+    static const int numbers[SERVER_SIGNALS] = {SIGHUP, SIGTERM, SIGINT};
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (unsigned i = 0; i < SERVER_SIGNALS; i++) {
+        server->signals[i] = evsignal_new(server->loop.base, numbers[i], on_signal, server);
+        (void)event_add(server->signals[i], NULL);
+    }
+}
+
+/* As many descriptors as the system lets us have: two a request. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum status load_first_config(struct server *server, struct error *err)
+{
+    struct problems *problems = problems_new();
+    enum status status =
+        snapshot_load(server->config_path, server->secrets, problems, &server->snapshot);
+    if (status != STATUS_OK) {
+        problems_print(problems, stderr);
+        err->message[0] = '\0';
+    }
+    problems_free(problems);
+    return status == STATUS_OK ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status start(struct server *server, struct error *err)
+{
+    TRY(loop_init(&server->loop, err));
+    TRY(mailbox_new(&server->loop, server, &server->mailbox, err));
+    server->secrets = secret_store_new();
+    TRY(load_first_config(server, err));
+
+    const struct snapshot *snapshot = server->snapshot;
+    TRY(server_load_tls(snapshot, &server->tls, err));
+    secret_store_set_sources(server->secrets, snapshot->secret_sources,
+                             snapshot->secret_source_count);
+    server->metrics = metrics_new(snapshot->gateway.workers);
+    server->metrics_block = metrics_block(server->metrics, snapshot->gateway.workers);
+    metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
+    metrics_set(server->metrics_block, METRIC_config_generation, 1);
+    if (strcmp(snapshot->gateway.access_log, "off") != 0) {
+        TRY(scribe_start(snapshot->gateway.access_log, &server->scribe, err));
+    }
+    server_refresh_secrets(server);
+    if (snapshot->admin.listen != NULL) {
+        TRY(admin_server_start(server->loop.base, snapshot->admin.listen, snapshot->admin.hosts,
+                               snapshot->admin.host_count, &admin_ops, server, &server->admin,
+                               err));
+    }
+    TRY(make_workers(server, err));
+    watch_signals(server);
+    timer_init(&server->tick, on_tick);
+    timer_init(&server->drain_timer, on_drain_timeout);
+    server->loop.now = clock_now();
+    loop_timer(&server->loop, &server->tick, SEC);
+    return STATUS_OK;
+}
+
+static void stop(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        worker_free(server->workers[i]);
+    }
+    memory_free(server->workers);
+    admin_server_stop(server->admin);
+    for (unsigned i = 0; i < SERVER_SIGNALS; i++) {
+        if (server->signals[i] != NULL) {
+            event_free(server->signals[i]);
+        }
+    }
+    if (server->scribe != NULL) {
+        scribe_stop(server->scribe);
+    }
+    timer_cancel(&server->loop.timers, &server->tick);
+    timer_cancel(&server->loop.timers, &server->drain_timer);
+    mailbox_free(server->mailbox);
+    snapshot_unref(server->snapshot);
+    secret_store_free(server->secrets);
+    metrics_free(server->metrics);
+    SSL_CTX_free(server->tls);
+    loop_fini(&server->loop);
+}
+
+enum status server_run(const char *config_path, struct error *err)
+{
+    struct server server = {.config_path = config_path};
+    secret_protect_process();
+    raise_file_limit();
+    if (evthread_use_pthreads() != 0) {
+        FAIL(err, STATUS_UNAVAILABLE, "libevent cannot use threads here");
+    }
+    upstream_global_init();
+    enum status status = start(&server, err);
+    if (status == STATUS_OK) {
+        log_info("serving: %u routes, %u tenants, %u workers", server.snapshot->route_count,
+                 server.snapshot->tenant_count, server.worker_count);
+        loop_run(&server.loop);
+    }
+    stop(&server);
+    return status;
+}

@@ -1,0 +1,46 @@
+/*
+ * server_state: what server.c and reload.c share. Main thread only, but for buffered_bytes.
+ */
+#pragma once
+
+#include "base/timer.h"
+#include "gateway/loop/loop.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct admin_server;
+struct event;
+struct metrics;
+struct metrics_block;
+struct mailbox;
+struct scribe;
+struct secret_store;
+struct snapshot;
+struct ssl_ctx_st;
+struct worker;
+
+enum { SERVER_SIGNALS = 3 };
+
+struct server {
+    struct loop loop;
+    const char *config_path;
+    struct snapshot *snapshot; /* ref; the one in force */
+    struct secret_store *secrets;
+    struct metrics *metrics;
+    struct metrics_block *metrics_block; /* of the main thread */
+    struct scribe *scribe;               /* NULL: no access log */
+    struct admin_server *admin;
+    struct mailbox *mailbox; /* letters to the main thread */
+    struct ssl_ctx_st *tls;  /* ref; NULL: none */
+    struct worker **workers;
+    unsigned worker_count;
+    unsigned drained_count;
+    bool draining;
+    struct event *signals[SERVER_SIGNALS];
+    struct timer tick;
+    struct timer drain_timer;
+    atomic_size_t buffered_bytes;
+};
+
+void server_refresh_secrets(struct server *server);

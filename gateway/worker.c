@@ -1,0 +1,269 @@
+#include "gateway/worker.h"
+
+#include "base/memory.h"
+#include "config/snapshot.h"
+#include "gateway/client/listener.h"
+#include "gateway/exchange/exchange_side.h"
+#include "gateway/loop/loop.h"
+#include "gateway/loop/mailbox.h"
+#include "gateway/observe/metrics.h"
+#include "gateway/upstream/attempt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stddef.h>
+
+#include <openssl/ssl.h>
+
+#define TURN_WINDOW (15 * SEC)
+
+struct worker {
+    unsigned index;
+    pthread_t thread;
+    bool started;
+    struct loop loop;
+    struct client_side *clients;
+    struct exchange_side exchanges;
+    struct mailbox *mailbox; /* owned; letters to this worker */
+    struct mailbox *main;    /* borrowed */
+    struct metrics_block *metrics;
+    SSL_CTX *tls; /* ref */
+    void (*drained)(void *server);
+    bool draining;
+    bool reported;
+    uint64_t refused_before;
+    usec_t window_start;
+    usec_t window_before; /* longest turn of the window before */
+    atomic_llong longest_turn;
+};
+
+/* ---- letters to the worker ---- */
+
+struct adopt_letter {
+    struct letter letter;
+    struct snapshot *snapshot; /* ref */
+    SSL_CTX *tls;              /* ref */
+};
+
+static void replace_tls(struct worker *worker, SSL_CTX *take_tls)
+{
+    SSL_CTX_free(worker->tls);
+    worker->tls = take_tls;
+    if (take_tls != NULL) {
+        client_side_set_tls(worker->clients, take_tls);
+    }
+}
+
+static void on_adopt(struct letter *letter, void *receiver)
+{
+    struct adopt_letter *adopt = (struct adopt_letter *)letter;
+    struct worker *worker = receiver;
+    exchange_side_adopt(&worker->exchanges, adopt->snapshot);
+    replace_tls(worker, adopt->tls);
+    snapshot_unref(adopt->snapshot);
+    memory_free(adopt);
+}
+
+static void on_drain(struct letter *letter, void *receiver)
+{
+    struct worker *worker = receiver;
+    worker->draining = true;
+    client_side_drain(worker->clients);
+    memory_free(letter);
+}
+
+static void on_stop(struct letter *letter, void *receiver)
+{
+    struct worker *worker = receiver;
+    loop_stop(&worker->loop);
+    memory_free(letter);
+}
+
+static void post(struct worker *worker, void (*run)(struct letter *letter, void *receiver))
+{
+    struct letter *letter = MEMORY_NEW(struct letter);
+    letter->run = run;
+    mailbox_post(worker->mailbox, letter);
+}
+
+void worker_adopt(struct worker *worker, struct snapshot *snapshot, SSL_CTX *tls)
+{
+    struct adopt_letter *adopt = MEMORY_NEW(struct adopt_letter);
+    adopt->letter.run = on_adopt;
+    adopt->snapshot = snapshot_ref(snapshot);
+    if (tls != NULL) {
+        (void)SSL_CTX_up_ref(tls);
+        adopt->tls = tls;
+    }
+    mailbox_post(worker->mailbox, &adopt->letter);
+}
+
+void worker_drain(struct worker *worker)
+{
+    post(worker, on_drain);
+}
+
+/* ---- the letter to main ---- */
+
+struct drained_letter {
+    struct letter letter;
+    void (*drained)(void *server);
+};
+
+static void on_drained(struct letter *letter, void *receiver)
+{
+    struct drained_letter *drained = (struct drained_letter *)letter;
+    drained->drained(receiver);
+    memory_free(drained);
+}
+
+static void report_drained(struct worker *worker)
+{
+    struct drained_letter *drained = MEMORY_NEW(struct drained_letter);
+    drained->letter.run = on_drained;
+    drained->drained = worker->drained;
+    mailbox_post(worker->main, &drained->letter);
+    worker->reported = true;
+}
+
+/* ---- the turn ---- */
+
+static void publish_longest_turn(struct worker *worker)
+{
+    struct loop *loop = &worker->loop;
+    if (loop->now - worker->window_start >= TURN_WINDOW) {
+        worker->window_start = loop->now;
+        worker->window_before = loop->longest_turn;
+        loop->longest_turn = 0;
+    }
+    usec_t longest = loop->longest_turn > worker->window_before ? loop->longest_turn
+                                                                : worker->window_before;
+    atomic_store_explicit(&worker->longest_turn, longest, memory_order_relaxed);
+}
+
+static void publish_gauges(struct worker *worker)
+{
+    struct metrics_block *metrics = worker->metrics;
+    struct upstream_counts counts = upstream_side_counts(worker->exchanges.upstreams);
+    uint64_t refused = client_side_refused(worker->clients);
+
+    metrics_set(metrics, METRIC_connections, client_side_count(worker->clients));
+    metrics_set(metrics, METRIC_exchanges, worker->exchanges.count);
+    metrics_set(metrics, METRIC_upstream_connections, counts.open);
+    metrics_set(metrics, METRIC_upstream_idle_connections, counts.idle);
+    if (refused != worker->refused_before) {
+        metrics_add(metrics, METRIC_connections_refused_total,
+                    (int64_t)(refused - worker->refused_before));
+        worker->refused_before = refused;
+    }
+}
+
+static void after_turn(void *ctx)
+{
+    struct worker *worker = ctx;
+    exchange_side_after_turn(&worker->exchanges);
+    publish_gauges(worker);
+    publish_longest_turn(worker);
+    if (worker->draining && !worker->reported && client_side_count(worker->clients) == 0) {
+        report_drained(worker);
+    }
+}
+
+/* ---- life ---- */
+
+enum status worker_new(const struct worker_settings *settings, struct worker **ret,
+                       struct error *err)
+{
+    struct worker *worker = MEMORY_NEW(struct worker);
+    if (loop_init(&worker->loop, err) != STATUS_OK) {
+        memory_free(worker);
+        return err->code;
+    }
+    worker->index = settings->index;
+    worker->main = settings->main;
+    worker->drained = settings->drained;
+    worker->metrics = metrics_block(settings->metrics, settings->index);
+    exchange_side_init(&worker->exchanges,
+                       &(struct exchange_side_settings){
+                           .loop = &worker->loop,
+                           .metrics = worker->metrics,
+                           .scribe = settings->scribe,
+                           .buffered_bytes = settings->buffered_bytes,
+                       },
+                       settings->snapshot);
+    const struct gateway_settings *gateway = &settings->snapshot->gateway;
+    unsigned share = (gateway->limits.connections + gateway->workers - 1) / gateway->workers;
+    worker->clients = client_side_new(&(struct client_side_settings){
+        .loop = &worker->loop,
+        .ops = &exchange_connection_ops,
+        .ctx = &worker->exchanges,
+        .max_connections = share,
+    });
+    if (settings->tls != NULL) {
+        (void)SSL_CTX_up_ref(settings->tls);
+        worker->tls = settings->tls;
+    }
+    worker->loop.after_turn = after_turn;
+    worker->loop.after_turn_ctx = worker;
+    *ret = worker;
+    return mailbox_new(&worker->loop, worker, &worker->mailbox, err);
+}
+
+enum status worker_listen(struct worker *worker, int take_fd, enum worker_transport transport,
+                          struct error *err)
+{
+    SSL_CTX *tls = transport == WORKER_TLS ? worker->tls : NULL;
+    return client_side_listen(worker->clients, take_fd, tls, err);
+}
+
+static void *thread_main(void *ctx)
+{
+    struct worker *worker = ctx;
+    char name[16];
+    sigset_t all;
+    (void)sigfillset(&all); /* signals are the main thread's */
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+    (void)snprintf(name, sizeof(name), "worker %u", worker->index % 1000);
+    (void)pthread_setname_np(pthread_self(), name);
+    loop_run(&worker->loop);
+    return NULL;
+}
+
+enum status worker_start(struct worker *worker, struct error *err)
+{
+    int failed = pthread_create(&worker->thread, NULL, thread_main, worker);
+    if (failed != 0) {
+        FAIL(err, STATUS_UNAVAILABLE, "worker %u: cannot start a thread: %s", worker->index,
+             strerrordesc_np(failed));
+    }
+    worker->started = true;
+    return STATUS_OK;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    if (worker->started) {
+        post(worker, on_stop);
+        (void)pthread_join(worker->thread, NULL);
+    }
+    exchange_side_fini(&worker->exchanges);
+    client_side_free(worker->clients);
+    mailbox_free(worker->mailbox);
+    SSL_CTX_free(worker->tls);
+    loop_fini(&worker->loop);
+    memory_free(worker);
+}
+
+long long worker_longest_turn(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->longest_turn, memory_order_relaxed);
+}
+
+unsigned worker_index(const struct worker *worker)
+{
+    return worker->index;
+}

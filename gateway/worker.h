@@ -1,0 +1,48 @@
+/*
+ * worker: one thread with its own loop, listening sockets, connections, upstreams and metrics block.
+ *
+ * Made and freed by the main thread; while it runs, told what to do by letters only.
+ */
+#pragma once
+
+#include "base/status.h"
+
+#include <stdatomic.h>
+
+struct mailbox;
+struct metrics;
+struct scribe;
+struct snapshot;
+struct ssl_ctx_st;
+struct worker;
+
+struct worker_settings {
+    unsigned index;
+    struct snapshot *snapshot;    /* a reference is taken */
+    struct metrics *metrics;      /* borrowed */
+    struct scribe *scribe;        /* borrowed; NULL: no access log */
+    struct ssl_ctx_st *tls;       /* a reference is taken; NULL: none */
+    atomic_size_t *buffered_bytes; /* borrowed; the process's */
+    struct mailbox *main;         /* borrowed: letters to the main thread */
+    void (*drained)(void *server); /* run on the main thread when a drain is over */
+};
+
+MUST_USE enum status worker_new(const struct worker_settings *settings, struct worker **ret,
+                                struct error *err);
+/* Before worker_start(): takes a listening socket. WORKER_TLS: with the settings given to
+ * worker_new(), if there are any. */
+enum worker_transport { WORKER_PLAIN, WORKER_TLS };
+MUST_USE enum status worker_listen(struct worker *worker, int take_fd,
+                                   enum worker_transport transport, struct error *err);
+MUST_USE enum status worker_start(struct worker *worker, struct error *err);
+
+/* From the main thread, at any time after start. */
+void worker_adopt(struct worker *worker, struct snapshot *snapshot, struct ssl_ctx_st *tls);
+void worker_drain(struct worker *worker);
+
+/* Stops, joins and frees; what is in flight is cut. Also for one that was never started. */
+void worker_free(struct worker *worker);
+
+/* The longest loop turn of the last 15 to 30 seconds, in microseconds. Any thread. */
+long long worker_longest_turn(const struct worker *worker);
+unsigned worker_index(const struct worker *worker);
