@@ -1,0 +1,48 @@
+/*
+ * authenticate: who a request says it is: tenant keys in the places where SDKs put them.
+ *
+ * The caller walks the places (it knows the profile's slots) and hands each value over; this file
+ * takes the key out of it, looks it up and remembers what was found. Pure; keeps no key.
+ */
+#pragma once
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+
+struct tenant;
+struct tenant_table;
+
+/* How a value carries a key. */
+enum credential_form {
+    CREDENTIAL_PLAIN,          /* the value, behind an optional prefix such as "Bearer " */
+    CREDENTIAL_BASIC_USER,     /* "Basic base64(user:password)": the user (RFC 7617) */
+    CREDENTIAL_BASIC_PASSWORD, /* its password */
+    CREDENTIAL_QUERY,          /* a query parameter's raw value, percent-encoded */
+};
+
+enum authenticate_verdict {
+    AUTHENTICATE_MISSING,   /* no place held anything: tenant_key_missing */
+    AUTHENTICATE_NOT_A_KEY, /* something was there, but no tenant key (length, CRC) */
+    AUTHENTICATE_UNKNOWN,   /* a well-formed key that no tenant has */
+    AUTHENTICATE_CONFLICT,  /* keys of two tenants */
+    AUTHENTICATE_TENANT,
+};
+
+/* Zero-initialized is its beginning. */
+struct authentication {
+    const struct tenant *tenant; /* borrowed from the table; NULL: none yet */
+    bool value_seen;
+    bool unknown_seen;
+    bool conflict_seen;
+};
+
+/* Looks at one place. `prefix` (any case, may be empty) is for CREDENTIAL_PLAIN: a value without
+ * it holds something else and is passed over, and so is any other scheme than Basic for the
+ * basic forms. Returns whether it held a tenant key, well-formed, of whomever. */
+bool authenticate_value(struct authentication *auth, const struct tenant_table *table,
+                        enum credential_form form, struct slice value, struct slice prefix);
+
+/* After all places. One good key beside values that are no tenant keys is enough (an SDK may
+ * insist on a second header); beside an unknown key, as of a tenant that was removed, it is not. */
+enum authenticate_verdict authenticate_verdict(const struct authentication *auth);
