@@ -1,0 +1,17 @@
+/*
+ * field_values: numbers with units as settings write them, read and printed.
+ */
+#pragma once
+
+#include "base/fields.h"
+
+/* UINT, DURATION or SIZE. The message says what is wrong and what to write, not what was read. */
+MUST_USE enum status field_number_parse(enum field_kind kind, struct slice text, int64_t *ret,
+                                        struct error *err);
+
+/* In the largest unit that is exact. */
+struct field_number {
+    char text[32];
+};
+const char *field_number_print(enum field_kind kind, int64_t value, struct field_number *out);
+#define FIELD_NUMBER(kind, value) field_number_print((kind), (value), &(struct field_number){{0}})

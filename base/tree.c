@@ -1,0 +1,113 @@
+#include "base/tree.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+const struct tree *tree_get(const struct tree *map, const char *key)
+{
+    if (map == NULL || map->kind != TREE_MAP) {
+        return NULL;
+    }
+    struct slice wanted = slice_from(key);
+    for (unsigned i = 0; i < map->count; i++) {
+        if (slice_equal(map->items[i]->key->text, wanted)) {
+            return map->items[i];
+        }
+    }
+    return NULL;
+}
+
+bool tree_is_null(const struct tree *node)
+{
+    return node->kind == TREE_SCALAR && !node->quoted &&
+           (node->source.len == 0 || slice_equal(node->source, SLICE("~")) ||
+            slice_equal(node->source, SLICE("null")));
+}
+
+bool tree_expanded(const struct tree *node)
+{
+    return !slice_equal(node->text, node->source);
+}
+
+const char *quote_text(struct slice text, struct quoted *out)
+{
+    enum { SHOWN = 60 };
+    size_t len = text.len;
+    if (len > SHOWN) {
+        len = SHOWN;
+        while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
+            len--; /* not within a character */
+        }
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        out->text[i] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
+    }
+    (void)snprintf(out->text + len, sizeof(out->text) - len, "%s", len < text.len ? "..." : "");
+    return out->text;
+}
+
+void tree_path(const struct tree *node, char *out, size_t size)
+{
+    enum { DEEPEST = 40 };
+    const struct tree *chain[DEEPEST];
+    unsigned depth = 0;
+    for (; node->parent != NULL && depth < DEEPEST; node = node->parent) {
+        chain[depth++] = node;
+    }
+    size_t used = 0;
+    out[0] = '\0';
+    while (depth > 0 && used < size) {
+        const struct tree *step = chain[--depth];
+        int len = step->key != NULL ? snprintf(out + used, size - used, "%s%s", used > 0 ? "." : "",
+                                               QUOTE(step->key->source))
+                                    : snprintf(out + used, size - used, "[%u]", step->index);
+        used += len < 0 ? 0 : (size_t)len;
+    }
+}
+
+static void report(struct problems *problems, const struct tree *node, const struct tree *place,
+                   const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+
+static void report(struct problems *problems, const struct tree *node, const struct tree *place,
+                   const char *format, va_list args)
+{
+    char path[400];
+    char message[1000];
+    if (problems_full(problems)) {
+        problems->left_out++;
+        return;
+    }
+    tree_path(node, path, sizeof(path));
+    (void)vsnprintf(message, sizeof(message), format, args);
+    problems_add(problems, place->document->file, place->line, place->column, "%s%s%s", path,
+                 path[0] != '\0' ? ": " : "", message);
+}
+
+void tree_report(struct problems *problems, const struct tree *node, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report(problems, node, node, format, args);
+    va_end(args);
+}
+
+void tree_report_key(struct problems *problems, const struct tree *node, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report(problems, node, node->key != NULL ? node->key : node, format, args);
+    va_end(args);
+}
+
+const char *tree_resolve(const struct tree_document *document, struct slice path,
+                         struct arena *arena)
+{
+    if (document->folder[0] == '\0' || slice_starts_with(path, SLICE("/"))) {
+        return arena_copy(arena, path).ptr;
+    }
+    return arena_print(arena, "%s%s%.*s", document->folder,
+                       document->folder[1] == '\0' && document->folder[0] == '/' ? "" : "/",
+                       SLICE_ARG(path));
+}
