@@ -10,6 +10,19 @@ void problems_fini(struct problems *problems)
     *problems = (struct problems){0};
 }
 
+struct problems *problems_new(void)
+{
+    return MEMORY_NEW(struct problems);
+}
+
+void problems_free(struct problems *problems)
+{
+    if (problems != NULL) {
+        problems_fini(problems);
+        memory_free(problems);
+    }
+}
+
 /* Most problems are of the same file as the one before. */
 static const char *keep_file(struct problems *problems, const char *file)
 {
@@ -90,14 +103,26 @@ void problem_format(const struct problem *problem, char *out, size_t size)
     }
 }
 
-void problems_print(const struct problems *problems, FILE *out)
+void problems_each(const struct problems *problems, void (*visit)(void *ctx, const char *line),
+                   void *ctx)
 {
+    char line[2048];
     for (unsigned i = 0; i < problems->count; i++) {
-        char line[2048];
         problem_format(&problems->list[i], line, sizeof(line));
-        (void)fprintf(out, "%s\n", line);
+        visit(ctx, line);
     }
     if (problems->left_out > 0) {
-        (void)fprintf(out, "and %u more\n", problems->left_out);
+        (void)snprintf(line, sizeof(line), "and %u more", problems->left_out);
+        visit(ctx, line);
     }
+}
+
+static void print_line(void *ctx, const char *line)
+{
+    (void)fprintf(ctx, "%s\n", line);
+}
+
+void problems_print(const struct problems *problems, FILE *out)
+{
+    problems_each(problems, print_line, out);
 }

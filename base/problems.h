@@ -31,6 +31,8 @@ struct problems {
 };
 
 void problems_fini(struct problems *problems);
+struct problems *problems_new(void);
+void problems_free(struct problems *problems); /* takes NULL */
 
 /* Everything is copied. */
 void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
@@ -54,5 +56,7 @@ void problems_sort(struct problems *problems);
 
 /* "file:line:column: message" (or "file: message"), without a newline; cut if `size` is short. */
 void problem_format(const struct problem *problem, char *out, size_t size);
-/* One line each, and how many were left out. */
+/* Each as problem_format() has it, and a last line that says how many were left out. */
+void problems_each(const struct problems *problems, void (*visit)(void *ctx, const char *line),
+                   void *ctx);
 void problems_print(const struct problems *problems, FILE *out);
