@@ -10,11 +10,11 @@
 #include "base/status.h"
 
 struct buffer {
-    char *ptr;     /* owned */
-    size_t start;  /* consumed bytes before the used ones */
-    size_t end;    /* where the next byte goes */
-    size_t size;   /* allocated */
-    size_t max;    /* most bytes that may be in use at once */
+    char *ptr;    /* owned */
+    size_t start; /* consumed bytes before the used ones */
+    size_t end;   /* where the next byte goes */
+    size_t size;  /* allocated */
+    size_t max;   /* most bytes that may be in use at once */
 };
 
 /* Allocates nothing yet. */

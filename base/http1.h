@@ -20,7 +20,8 @@ enum http1_result {
 
 /* Why something was refused. */
 struct http1_fault {
-    unsigned status;    /* for requests what to answer: 400, 414, 417, 431, 501 or 505 */
+    unsigned status;    /* requests: what to answer: 400, 414, 417, 431, 501 or 505; heads of
+                           answers: 502; bodies of both: 400 */
     const char *reason; /* static; a short sentence for the caller and the log */
 };
 
@@ -57,16 +58,16 @@ enum http1_name {
 };
 
 struct http1_field {
-    struct slice name;       /* as sent */
-    struct slice value;      /* without surrounding blanks */
-    uint32_t hash;           /* http1_name_hash(name) */
+    struct slice name;  /* as sent */
+    struct slice value; /* without surrounding blanks */
+    uint32_t hash;      /* http1_name_hash(name) */
     enum http1_name id : 8;
     bool connection_option : 1; /* named by the Connection field: hop-by-hop */
 };
 
 enum http1_framing {
     HTTP1_NO_BODY,
-    HTTP1_LENGTH,      /* content_length bytes, > 0 */
+    HTTP1_LENGTH, /* content_length bytes, > 0 */
     HTTP1_CHUNKED,
     HTTP1_UNTIL_CLOSE, /* answers only */
 };
@@ -88,15 +89,16 @@ struct http1_request {
     struct slice method_text;
     enum http1_method method;
     struct slice target;        /* as sent */
-    struct slice path;          /* with the query, from the first '/'; "*" for OPTIONS * */
+    struct slice path;          /* with the query, from the first '/'; "*" for OPTIONS *. Where an
+                                   absolute-form target has none: "/", static */
     struct slice host;          /* of the absolute-form target, else of Host; checked syntax;
                                    empty only in HTTP/1.0 without one. May carry ":port" */
     unsigned minor;             /* 0 or 1 */
     enum http1_framing framing; /* HTTP1_NO_BODY, HTTP1_LENGTH or HTTP1_CHUNKED */
     uint64_t content_length;
     bool keep_alive;
-    bool expect_continue;
-    bool upgrade;               /* an Upgrade field was there */
+    bool expect_continue;       /* never without a body, nor in HTTP/1.0 */
+    bool upgrade;               /* an Upgrade field was there; ignored in HTTP/1.0 */
     bool te_trailers;           /* TE: trailers */
     size_t head_len;            /* bytes up to and with the empty line */
     struct http1_field *fields; /* borrowed: the caller's array */
@@ -116,10 +118,21 @@ struct http1_response {
     unsigned field_count;
 };
 
+/* Is it worth reading a head again that was HTTP1_PARTIAL when only the first `seen` bytes were
+ * there? A head that comes in very small pieces would otherwise be read once for each of them. */
+static inline bool http1_head_grew(struct slice bytes, size_t seen,
+                                   const struct http1_limits *limits)
+{
+    struct slice fresh = slice_skip(bytes, seen);
+    return bytes.len >= limits->head_bytes || slice_find(fresh, '\n') < fresh.len;
+}
+
 /* Reads a request's head from the front of `bytes`. Before the first byte of a head, at most one
  * empty line is skipped (and counted in head_len). request->fields must point to an array of
  * limits->field_count. Faults: 400 syntax, framing, Host, version; 414; 417 an Expect other than
- * 100-continue; 431; 501 a transfer coding other than chunked, CONNECT; 505 another major version. */
+ * 100-continue; 431; 501 a transfer coding other than chunked, CONNECT; 505 another version. When
+ * it is not done, what was read so far (method, target) is set, the rest is empty. Content-Length
+ * may have leading zeros: write the number on, not the field. */
 enum http1_result http1_read_request(struct slice bytes, const struct http1_limits *limits,
                                      struct http1_request *request, struct http1_fault *fault);
 
@@ -140,6 +153,7 @@ const struct http1_field *http1_find_field(const struct http1_field *fields, uns
 /* Syntax checks, also for what configuration supplies. */
 bool http1_valid_token(struct slice text);       /* method, field name */
 bool http1_valid_field_value(struct slice text); /* no control characters, no CR LF NUL */
+bool http1_valid_host(struct slice text);        /* name, IPv4 or [IPv6], with or without ":port" */
 
 /* A body being read. */
 struct http1_body {
@@ -151,17 +165,19 @@ struct http1_body {
 };
 
 enum http1_piece {
-    HTTP1_PIECE_DATA, /* *ret_data are body bytes; consume *ret_used, then call again */
+    HTTP1_PIECE_DATA, /* *ret_data are body bytes, somewhere within the *ret_used bytes; consume
+                         those, then call again */
     HTTP1_PIECE_MORE, /* consume *ret_used, then call again with more bytes */
-    HTTP1_PIECE_END,  /* the body is over; *ret_data is the raw trailer section, checked, without
-                         its last empty line: "name: value\r\n"... or empty */
+    HTTP1_PIECE_END,  /* the body is over; consume *ret_used; *ret_data is the raw trailer section,
+                         checked, without its last empty line: "name: value\r\n"... or empty */
     HTTP1_PIECE_BAD,
 };
 
 void http1_body_init(struct http1_body *body, enum http1_framing framing, uint64_t content_length);
 
 /* Takes the next piece from the front of `bytes`. Chunk extensions are skipped (4 KiB at most a
- * chunk); a trailer section must fit into 8 KiB and is only consumed as a whole. With
+ * chunk); a trailer section must fit into 8 KiB and is only consumed as a whole: until
+ * it is there, the same bytes come again with more behind them. Sizes end at INT64_MAX. With
  * HTTP1_UNTIL_CLOSE the caller knows the end itself. Never consumes beyond the body's end. */
 enum http1_piece http1_body_next(struct http1_body *body, struct slice bytes, size_t *ret_used,
                                  struct slice *ret_data, struct http1_fault *fault);

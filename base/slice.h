@@ -12,8 +12,11 @@ struct slice {
     size_t len;
 };
 
-#define SLICE(literal)      ((struct slice){"" literal "", sizeof(literal) - 1})
-#define SLICE_INIT(literal) {"" literal "", sizeof(literal) - 1}
+#define SLICE(literal) ((struct slice){"" literal "", sizeof(literal) - 1})
+#define SLICE_INIT(literal)                                                                        \
+    {                                                                                              \
+        "" literal "", sizeof(literal) - 1                                                         \
+    }
 /* For printf("%.*s"). */
 #define SLICE_ARG(slice) (int)(slice).len, (slice).ptr
 

@@ -11,8 +11,8 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <openssl/ssl.h>
 
@@ -137,8 +137,8 @@ static void publish_longest_turn(struct worker *worker)
         worker->window_before = loop->longest_turn;
         loop->longest_turn = 0;
     }
-    usec_t longest = loop->longest_turn > worker->window_before ? loop->longest_turn
-                                                                : worker->window_before;
+    usec_t longest =
+        loop->longest_turn > worker->window_before ? loop->longest_turn : worker->window_before;
     atomic_store_explicit(&worker->longest_turn, longest, memory_order_relaxed);
 }
 

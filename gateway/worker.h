@@ -1,5 +1,6 @@
 /*
- * worker: one thread with its own loop, listening sockets, connections, upstreams and metrics block.
+ * worker: one thread with its own loop, listening sockets, connections, upstreams and metrics
+ * block.
  *
  * Made and freed by the main thread; while it runs, told what to do by letters only.
  */
@@ -18,12 +19,12 @@ struct worker;
 
 struct worker_settings {
     unsigned index;
-    struct snapshot *snapshot;    /* a reference is taken */
-    struct metrics *metrics;      /* borrowed */
-    struct scribe *scribe;        /* borrowed; NULL: no access log */
-    struct ssl_ctx_st *tls;       /* a reference is taken; NULL: none */
+    struct snapshot *snapshot;     /* a reference is taken */
+    struct metrics *metrics;       /* borrowed */
+    struct scribe *scribe;         /* borrowed; NULL: no access log */
+    struct ssl_ctx_st *tls;        /* a reference is taken; NULL: none */
     atomic_size_t *buffered_bytes; /* borrowed; the process's */
-    struct mailbox *main;         /* borrowed: letters to the main thread */
+    struct mailbox *main;          /* borrowed: letters to the main thread */
     void (*drained)(void *server); /* run on the main thread when a drain is over */
 };
 

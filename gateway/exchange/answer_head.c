@@ -105,8 +105,8 @@ static enum status write_provider_part(struct exchange *exchange,
     }
     if (exchange->credential != NULL && exchange->credential->scrubber != NULL) {
         struct slice bytes = buffer_bytes(out);
-        unsigned hits = scrub_in_place(exchange->credential->scrubber, out->ptr + out->start,
-                                       bytes.len);
+        unsigned hits =
+            scrub_in_place(exchange->credential->scrubber, out->ptr + out->start, bytes.len);
         if (hits > 0) {
             metrics_add(exchange->side->metrics, METRIC_scrubbed_total, hits);
         }

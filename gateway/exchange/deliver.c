@@ -33,8 +33,7 @@ static void relay(struct exchange *exchange, struct slice data)
 {
     const struct scrubber *scrubber =
         exchange->credential == NULL ? NULL : exchange->credential->scrubber;
-    if (scrubber == NULL ||
-        (exchange->scrub.held_len == 0 && scrub_is_clean(scrubber, data))) {
+    if (scrubber == NULL || (exchange->scrub.held_len == 0 && scrub_is_clean(scrubber, data))) {
         write_piece(exchange, data);
         return;
     }

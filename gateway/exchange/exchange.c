@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TO(state)               (1U << EXCHANGE_##state)
-#define EXCHANGE_OF(ptr, member) ((struct exchange *)((char *)(ptr)-offsetof(struct exchange, member)))
+#define TO(state) (1U << EXCHANGE_##state)
+#define EXCHANGE_OF(ptr, member)                                                                   \
+    ((struct exchange *)((char *)(ptr)-offsetof(struct exchange, member)))
 
 /* The whole life of an exchange, one row a state. */
 /* clang-format off */

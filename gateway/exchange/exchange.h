@@ -62,22 +62,22 @@ enum ended_by { ENDED_NORMALLY, ENDED_BY_CLIENT, ENDED_BY_GATEWAY, ENDED_BY_UPST
 
 struct refusal {
     enum problem_code code;
-    unsigned status;        /* if it differs from the code's own; 0: it does not */
-    bool close;             /* the connection cannot be used any more */
-    struct error why;       /* for caller and log; never a secret */
+    unsigned status;  /* if it differs from the code's own; 0: it does not */
+    bool close;       /* the connection cannot be used any more */
+    struct error why; /* for caller and log; never a secret */
 };
 
 /* What is found out on the way, for log and metrics. */
 struct exchange_facts {
-    usec_t started;        /* first byte of the head */
+    usec_t started; /* first byte of the head */
     usec_t started_wall;
-    usec_t sent;           /* the attempt was started; 0: never */
-    usec_t answered;       /* its head was here; 0: never */
-    usec_t first_byte_out; /* our answer's head went to the client; 0: never */
-    usec_t running_since;  /* when the steps that run now were begun */
-    usec_t overhead;       /* time in our own steps, all runs */
+    usec_t sent;                            /* the attempt was started; 0: never */
+    usec_t answered;                        /* its head was here; 0: never */
+    usec_t first_byte_out;                  /* our answer's head went to the client; 0: never */
+    usec_t running_since;                   /* when the steps that run now were begun */
+    usec_t overhead;                        /* time in our own steps, all runs */
     uint64_t request_bytes, response_bytes; /* of bodies, decoded */
-    unsigned status;       /* sent to the client; 0: none */
+    unsigned status;                        /* sent to the client; 0: none */
     unsigned upstream_status;
     unsigned attempts;
     bool reused;
@@ -86,30 +86,30 @@ struct exchange_facts {
 struct exchange {
     struct waiter waiter;
     struct reapable reapable;
-    struct exchange *next, *prev;  /* of exchange_side.first */
-    struct exchange_side *side;    /* borrowed */
-    struct snapshot *snapshot;     /* ref: the config that this request started with */
+    struct exchange *next, *prev; /* of exchange_side.first */
+    struct exchange_side *side;   /* borrowed */
+    struct snapshot *snapshot;    /* ref: the config that this request started with */
     enum exchange_state state;
-    struct connection *connection; /* borrowed; finished or cut by settle */
+    struct connection *connection;       /* borrowed; finished or cut by settle */
     const struct http1_request *request; /* borrowed from the connection */
-    const struct route *route;     /* in the snapshot; NULL until matched */
-    const struct tenant *tenant;   /* likewise; NULL until identified */
-    struct credential *credential; /* ref */
-    struct slice path, query, rest; /* of the target; rest is behind the route's path */
+    const struct route *route;           /* in the snapshot; NULL until matched */
+    const struct tenant *tenant;         /* likewise; NULL until identified */
+    struct credential *credential;       /* ref */
+    struct slice path, query, rest;      /* of the target; rest is behind the route's path */
     char id[EXCHANGE_ID_LEN + 1];
 
     enum body_mode body_mode;
-    bool body_ended;    /* all of the request's body was read */
-    struct buffer body; /* held, if it did not come in one piece */
+    bool body_ended;         /* all of the request's body was read */
+    struct buffer body;      /* held, if it did not come in one piece */
     struct slice body_slice; /* BODY_WHOLE: the body, in the connection's memory or in `body` */
-    size_t held_bytes;  /* counted in exchange_side.buffered_bytes */
+    size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 
     struct attempt *attempt; /* owned */
     struct timer total;      /* the whole request's deadline */
     bool timed_out;
 
-    const struct http1_response *response;  /* borrowed from the attempt */
-    enum http1_framing answer_framing;      /* towards the client */
+    const struct http1_response *response; /* borrowed from the attempt */
+    enum http1_framing answer_framing;     /* towards the client */
     bool answer_keep_alive;
     struct scrub_state scrub;
 

@@ -9,9 +9,9 @@
 #include "gateway/upstream/attempt.h"
 
 enum {
-    HEAD_MAX_BYTES = 256 * 1024,       /* an upstream head: the client's and what is added */
+    HEAD_MAX_BYTES = 256 * 1024, /* an upstream head: the client's and what is added */
     CLEAN_MAX_BYTES = LOOP_SCRATCH_BYTES + SCRUB_HELD_MAX,
-    LOG_MAX_BYTES = 1024 * 1024,       /* lines of one turn */
+    LOG_MAX_BYTES = 1024 * 1024, /* lines of one turn */
 };
 
 static struct waiter *on_begin(void *ctx, struct connection *connection)
@@ -122,6 +122,7 @@ void exchange_side_new_id(struct exchange_side *side, char out[EXCHANGE_ID_LEN +
         side->random_left = sizeof(side->random);
     }
     side->random_left -= EXCHANGE_ID_LEN / 2;
-    encode_hex(slice_make((const char *)side->random + side->random_left, EXCHANGE_ID_LEN / 2), out);
+    encode_hex(slice_make((const char *)side->random + side->random_left, EXCHANGE_ID_LEN / 2),
+               out);
     out[EXCHANGE_ID_LEN] = '\0';
 }

@@ -153,12 +153,11 @@ enum step_result prepare_begin(struct exchange *exchange)
     if (route->credential != NULL) {
         exchange->credential = credential_acquire(route->credential);
         if (exchange->credential == NULL || !credential_fits(exchange)) {
-            return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
-                                 "the secret \"%s\" of route \"%s\" %s", route->secret_name,
-                                 route->name,
-                                 exchange->credential == NULL
-                                     ? "cannot be read: see secrets in the config"
-                                     : "has bytes that a header cannot carry");
+            return exchange_fail(
+                exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
+                "the secret \"%s\" of route \"%s\" %s", route->secret_name, route->name,
+                exchange->credential == NULL ? "cannot be read: see secrets in the config"
+                                             : "has bytes that a header cannot carry");
         }
     }
     buffer_consume(head, buffer_len(head));

@@ -56,8 +56,8 @@ static enum status write_answer(const struct exchange *exchange, struct buffer *
 {
     const struct profile *profile = exchange->route == NULL ? NULL : exchange->route->profile;
     struct slice content_type = {0};
-    TRY(problem_render(profile, exchange->refusal.code, exchange->refusal.why.message,
-                       exchange->id, body, &content_type));
+    TRY(problem_render(profile, exchange->refusal.code, exchange->refusal.why.message, exchange->id,
+                       body, &content_type));
     return write_head(exchange, content_type, buffer_len(body), head);
 }
 
