@@ -1,0 +1,116 @@
+/* identify: which tenant's key is in the request, and whether it may call this. */
+#include "auth/inbound/authenticate.h"
+#include "auth/inbound/tenant.h"
+#include "config/snapshot.h"
+#include "gateway/exchange/steps.h"
+#include "routes/allow.h"
+#include "routes/profile.h"
+#include "routes/target.h"
+
+static const struct slice own_header = SLICE_INIT("X-Sallyport-Key");
+
+static enum credential_form form_of(enum slot_kind kind)
+{
+    switch (kind) {
+    case SLOT_HEADER:
+        return CREDENTIAL_PLAIN;
+    case SLOT_BASIC_USER:
+        return CREDENTIAL_BASIC_USER;
+    case SLOT_BASIC_PASSWORD:
+        return CREDENTIAL_BASIC_PASSWORD;
+    case SLOT_QUERY:
+        return CREDENTIAL_QUERY;
+    }
+    return CREDENTIAL_PLAIN;
+}
+
+/* Every field of that name: one that came twice could name two tenants. */
+static void look_in_fields(struct authentication *auth, const struct exchange *exchange,
+                           struct slice name, enum credential_form form, struct slice prefix)
+{
+    const struct http1_request *request = exchange->request;
+    uint32_t hash = http1_name_hash(name);
+    for (unsigned i = 0; i < request->field_count; i++) {
+        const struct http1_field *field = &request->fields[i];
+        if (field->hash == hash && slice_equal_nocase(field->name, name)) {
+            (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form, field->value,
+                                     prefix);
+        }
+    }
+}
+
+static void look_in_slot(struct authentication *auth, const struct exchange *exchange,
+                         const struct slot *slot)
+{
+    struct slice value;
+    if (slot->kind != SLOT_QUERY) {
+        look_in_fields(auth, exchange, slot->name, form_of(slot->kind), slot->prefix);
+    } else if (target_query_get(exchange->query, slot->name, &value)) {
+        (void)authenticate_value(auth, &exchange->snapshot->tenant_table, CREDENTIAL_QUERY, value,
+                                 slot->prefix);
+    }
+}
+
+static enum step_result stranger(struct exchange *exchange, enum authenticate_verdict verdict)
+{
+    const char *why = "";
+    enum problem_code code = PROBLEM_TENANT_UNKNOWN;
+    switch (verdict) {
+    case AUTHENTICATE_MISSING:
+        code = PROBLEM_TENANT_KEY_MISSING;
+        why = "send the tenant key where the SDK puts the provider's key, or in X-Sallyport-Key";
+        break;
+    case AUTHENTICATE_NOT_A_KEY:
+        why = "what was sent is no tenant key: those begin with sp_ and are made by 'sallyport keys"
+              " new'";
+        break;
+    case AUTHENTICATE_UNKNOWN:
+        why = "no tenant has this key";
+        break;
+    case AUTHENTICATE_CONFLICT:
+        why = "the request carries the keys of two tenants: send one";
+        break;
+    case AUTHENTICATE_TENANT:
+        break;
+    }
+    return exchange_fail(exchange, ENDED_BY_CLIENT, code, "%s", why);
+}
+
+enum { NORMAL_STACK_BYTES = 1024 };
+
+static bool rules_allow(struct exchange *exchange, const struct allow_rule *rules)
+{
+    char on_stack[NORMAL_STACK_BYTES];
+    char *on_heap CLEANUP(memory_free_at) = NULL;
+    char *out = on_stack;
+    if (exchange->rest.len > sizeof(on_stack)) {
+        on_heap = memory_alloc(exchange->rest.len);
+        out = on_heap;
+    }
+    struct slice rest = target_normalize(exchange->rest, out);
+    return allow_any(rules, exchange->request->method_text, rest);
+}
+
+enum step_result identify_begin(struct exchange *exchange)
+{
+    const struct profile *profile = exchange->route->profile;
+    struct authentication auth = {0};
+
+    look_in_fields(&auth, exchange, own_header, CREDENTIAL_PLAIN, slice_make("", 0));
+    for (unsigned i = 0; i < profile->slot_count; i++) {
+        look_in_slot(&auth, exchange, &profile->slots[i]);
+    }
+    enum authenticate_verdict verdict = authenticate_verdict(&auth);
+    if (verdict != AUTHENTICATE_TENANT) {
+        return stranger(exchange, verdict);
+    }
+    exchange->tenant = auth.tenant;
+    const struct allow_rule *rules = tenant_rules(exchange->tenant, exchange->route->index);
+    if (rules == NULL || !rules_allow(exchange, rules)) {
+        return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_ROUTE_NOT_ALLOWED,
+                             "tenant \"%s\" may not call this: no rule in tenants.%s.allow covers"
+                             " it",
+                             exchange->tenant->name, exchange->tenant->name);
+    }
+    return exchange_go(exchange, EXCHANGE_RECEIVE);
+}
