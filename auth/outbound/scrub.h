@@ -14,8 +14,8 @@ struct buffer;
 struct scrubber;
 
 enum {
-    SCRUB_SECRET_MIN = 12,   /* shorter parts are not scrubbed */
-    SCRUB_HELD_MAX = 32768,  /* most bytes that one state may hold back: the longest needle */
+    SCRUB_SECRET_MIN = 12,  /* shorter parts are not scrubbed */
+    SCRUB_HELD_MAX = 32768, /* most bytes that one state may hold back: the longest needle */
 };
 
 /* Compiles the needles of all parts. Immutable afterwards; shared by threads. NULL if no part is
@@ -23,11 +23,14 @@ enum {
 struct scrubber *scrubber_new(const struct slice *parts, unsigned count);
 void scrubber_free(struct scrubber *scrubber); /* wipes; takes NULL */
 
-/* One stream being scrubbed. Zero-initialized is its beginning. */
+/* One stream being scrubbed, by one scrubber. Zero-initialized is its beginning. */
 struct scrub_state {
     char *held; /* owned; bytes that may begin a match */
     size_t held_len;
     size_t held_size;
+    size_t covered;                  /* so many of them belong to a match that began before */
+    unsigned hits;                   /* matches replaced so far */
+    const struct scrubber *scrubber; /* borrowed: outlives the state; NULL before the first byte */
 };
 
 /* Appends the clean bytes of held + input to `out` and holds the rest back. The caller has made
