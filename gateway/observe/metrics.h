@@ -26,10 +26,10 @@ enum metric {
 };
 
 struct request_metrics {
-    const char *tenant; /* borrowed during the call; "" if unknown */
-    const char *route;  /* likewise */
-    const char *method; /* known methods as they are, others "OTHER" */
-    unsigned status;    /* 0: the client was gone before there was one: shown as "none" */
+    const char *tenant;        /* borrowed during the call; "" if unknown */
+    const char *route;         /* likewise */
+    const char *method;        /* known methods as they are, others "OTHER" */
+    unsigned status;           /* 0: the client was gone before there was one: shown as "none" */
     usec_t duration;           /* first byte of the head to last byte of the answer */
     usec_t upstream_duration;  /* -1: no upstream was asked */
     usec_t overhead_duration;  /* duration less waiting for client and upstream; -1: unknown */
@@ -45,6 +45,7 @@ void metrics_add(struct metrics_block *block, enum metric metric, int64_t amount
 void metrics_set(struct metrics_block *block, enum metric metric, int64_t value);
 void metrics_request(struct metrics_block *block, const struct request_metrics *request);
 
-/* Any thread: the sum over blocks, and the whole page in Prometheus' text format 0.0.4. */
+/* Any thread: the sum over blocks, and the whole page in Prometheus' text format 0.0.4. A page that
+ * does not fit ends with its last whole line. */
 int64_t metrics_get(const struct metrics *metrics, enum metric metric);
 void metrics_render(const struct metrics *metrics, struct buffer *out);

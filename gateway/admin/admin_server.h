@@ -1,0 +1,45 @@
+/*
+ * admin_server: the operator's listener: /livez, /readyz, /metrics, and an index.
+ *
+ * A plain libevhtp server on the main thread's event base, apart from the data plane. It knows
+ * nothing of the server: what it shows comes from a table of functions. One request a
+ * connection; a foreign Host or Origin is refused, so that no web page can read it.
+ */
+#pragma once
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+struct admin_server;
+struct buffer;
+struct event_base;
+
+struct admin_ops {
+    /* Whether requests are taken. Appends one line for each thing that is not well, such as
+     * "credential_unavailable: route NAME"; such a line alone does not make it unready. */
+    bool (*ready)(void *ctx, struct buffer *text);
+    /* Appends the page in Prometheus' text format. */
+    void (*metrics)(void *ctx, struct buffer *out);
+};
+
+struct admin_server_settings {
+    struct event_base *base;  /* borrowed: the main thread's */
+    const char *listen;       /* "host:port", "[v6]:port" or "unix:/path" */
+    const char *const *hosts; /* names it answers to, next to localhost and IP literals; copied */
+    unsigned host_count;
+    const struct admin_ops *ops; /* borrowed */
+    void *ctx;                   /* for ops */
+};
+
+/* The error says what to do, if the address is taken for example. */
+MUST_USE enum status admin_server_start(const struct admin_server_settings *settings,
+                                        struct admin_server **ret, struct error *err);
+/* Closes all its connections. Takes NULL. */
+void admin_server_stop(struct admin_server *server);
+
+/* Other names from now on; copied. After a reload. */
+void admin_server_set_hosts(struct admin_server *server, const char *const *hosts,
+                            unsigned count);
+/* The port that was bound (for port 0), or 0 for a unix socket. */
+unsigned admin_server_port(const struct admin_server *server);

@@ -1,0 +1,178 @@
+#include "gateway/observe/access_log.h"
+
+#include "base/buffer.h"
+#include "base/encode.h"
+#include "gateway/observe/timestamp.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+enum {
+    FIXED_BYTES = 1024,    /* more than all names, numbers and punctuation of a line */
+    WORST_ESCAPE = 6,      /* \u0001 */
+    PATH_MAX_BYTES = 2048, /* of a path; the rest is cut, so that a line stays a line */
+};
+
+/* All writing below goes into room that was reserved for the whole line. */
+static void put(struct buffer *out, struct slice text)
+{
+    memcpy(buffer_tail(out), text.ptr, text.len);
+    buffer_commit(out, text.len);
+}
+
+/* Does any of the eight bytes need a look: control character, quote, backslash, beyond ASCII? The
+ * usual tricks with carries: a byte's top bit is set in the result if it does. */
+static uint64_t special_bytes(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t tops = 0x8080808080808080U;
+    uint64_t quotes = word ^ (ones * '"');
+    uint64_t slashes = word ^ (ones * '\\');
+    return ((word - ones * ' ') | word | (quotes - ones) | (slashes - ones)) & tops;
+}
+
+static bool plain(struct slice text)
+{
+    size_t i = 0;
+    for (; i + 8 <= text.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, text.ptr + i, 8);
+        if (special_bytes(word) != 0) {
+            return false;
+        }
+    }
+    for (; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if (byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_text(struct buffer *out, struct slice name, struct slice value)
+{
+    if (value.len == 0) {
+        return;
+    }
+    put(out, name);
+    if (plain(value)) {
+        put(out, value);
+    } else {
+        enum status status = encode_json(value, out);
+        assert(status == STATUS_OK); /* WORST_ESCAPE was reserved */
+    }
+    put(out, SLICE("\""));
+}
+
+static void put_digits(struct buffer *out, uint64_t value)
+{
+    char digits[20];
+    size_t start = sizeof(digits);
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    put(out, slice_make(digits + start, sizeof(digits) - start));
+}
+
+static void put_number(struct buffer *out, struct slice name, uint64_t value)
+{
+    put(out, name);
+    put_digits(out, value);
+}
+
+/* As milliseconds with three decimals. */
+static void put_duration(struct buffer *out, struct slice name, usec_t duration)
+{
+    if (duration < 0) {
+        return;
+    }
+    put_number(out, name, (uint64_t)(duration / MSEC));
+    unsigned rest = (unsigned)(duration % MSEC);
+    const char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                             (char)('0' + rest % 10)};
+    put(out, slice_make(decimals, sizeof(decimals)));
+}
+
+/* The record's texts as slices, measured once. */
+struct texts {
+    struct slice id, peer, tenant, route, path, code, ended_by, step, reason, upstream;
+};
+
+static struct texts measure(const struct access_record *record)
+{
+    struct texts texts = {
+        .id = slice_from(record->id),
+        .peer = slice_from(record->peer),
+        .tenant = slice_from(record->tenant),
+        .route = slice_from(record->route),
+        .path = record->path,
+        .code = slice_from(record->code),
+        .ended_by = slice_from(record->ended_by),
+        .step = slice_from(record->step),
+        .reason = slice_from(record->reason),
+        .upstream = slice_from(record->upstream),
+    };
+    if (texts.path.len > PATH_MAX_BYTES) {
+        texts.path.len = PATH_MAX_BYTES;
+    }
+    return texts;
+}
+
+static size_t most_bytes(const struct access_record *record, const struct texts *texts)
+{
+    size_t len = texts->id.len + texts->peer.len + texts->tenant.len + texts->route.len +
+                 texts->path.len + texts->code.len + texts->ended_by.len + texts->step.len +
+                 texts->reason.len + texts->upstream.len + record->label.len + record->method.len;
+    return FIXED_BYTES + WORST_ESCAPE * len;
+}
+
+static void put_request(struct buffer *out, const struct access_record *record,
+                        const struct texts *texts)
+{
+    put(out, SLICE("{\"time\":\""));
+    buffer_commit(out, timestamp_write(record->wall_time, buffer_tail(out)));
+    put(out, SLICE("\""));
+    put_text(out, SLICE(",\"id\":\""), texts->id);
+    put_text(out, SLICE(",\"label\":\""), record->label);
+    put_text(out, SLICE(",\"peer\":\""), texts->peer);
+    put_text(out, SLICE(",\"tenant\":\""), texts->tenant);
+    put_text(out, SLICE(",\"route\":\""), texts->route);
+    put_text(out, SLICE(",\"method\":\""), record->method);
+    put_text(out, SLICE(",\"path\":\""), texts->path);
+    put_number(out, SLICE(",\"status\":"), record->status);
+    put_text(out, SLICE(",\"code\":\""), texts->code);
+    put_text(out, SLICE(",\"ended_by\":\""), texts->ended_by);
+    put_text(out, SLICE(",\"step\":\""), texts->step);
+    put_text(out, SLICE(",\"reason\":\""), texts->reason);
+}
+
+static void put_facts(struct buffer *out, const struct access_record *record,
+                      const struct texts *texts)
+{
+    if (texts->upstream.len > 0) {
+        put_text(out, SLICE(",\"upstream\":\""), texts->upstream);
+        put_number(out, SLICE(",\"upstream_status\":"), record->upstream_status);
+        put_number(out, SLICE(",\"attempts\":"), record->attempts);
+        put(out, record->reused ? SLICE(",\"reused\":true") : SLICE(",\"reused\":false"));
+    }
+    put_number(out, SLICE(",\"request_bytes\":"), record->request_bytes);
+    put_number(out, SLICE(",\"response_bytes\":"), record->response_bytes);
+    put_duration(out, SLICE(",\"duration_ms\":"), record->duration);
+    put_duration(out, SLICE(",\"upstream_ms\":"), record->upstream_duration);
+    put_duration(out, SLICE(",\"first_byte_ms\":"), record->time_to_first_byte);
+    put_duration(out, SLICE(",\"overhead_ms\":"), record->overhead);
+    put(out, SLICE("}\n"));
+}
+
+bool access_log_format(const struct access_record *record, struct buffer *out)
+{
+    struct texts texts = measure(record);
+    if (buffer_reserve(out, most_bytes(record, &texts)) != STATUS_OK) {
+        return false;
+    }
+    put_request(out, record, &texts);
+    put_facts(out, record, &texts);
+    return true;
+}

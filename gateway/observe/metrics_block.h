@@ -1,0 +1,75 @@
+/*
+ * metrics_block: how the counts lie in memory; for metrics.c, which writes, and prometheus.c,
+ * which reads from another thread.
+ *
+ * A block has one writer. It publishes a new series by a release store of the list's head; what a
+ * node says of itself never changes afterwards, and its numbers are relaxed atomics. Nodes live
+ * until metrics_free(), so a reader needs no lock.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/table.h"
+#include "gateway/observe/metrics.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { HISTOGRAM_BUCKETS_MAX = 20 };
+
+enum histogram_kind {
+    HISTOGRAM_REQUEST,
+    HISTOGRAM_UPSTREAM,
+    HISTOGRAM_OVERHEAD,
+    HISTOGRAM_FIRST_BYTE,
+    HISTOGRAM_KINDS /* not a kind; keep last */
+};
+
+struct histogram {
+    _Atomic uint64_t buckets[HISTOGRAM_BUCKETS_MAX]; /* not cumulated; the last one is +Inf */
+    _Atomic int64_t sum;                             /* microseconds */
+};
+
+struct histogram_shape {
+    const char *name; /* behind sallyport_ */
+    const char *help;
+    const usec_t *bounds; /* upper, inclusive, ascending */
+    unsigned bound_count; /* < HISTOGRAM_BUCKETS_MAX */
+};
+
+extern const struct histogram_shape histogram_shapes[HISTOGRAM_KINDS];
+
+/* All durations of a route. */
+struct route_series {
+    struct route_series *next;
+    struct slice route; /* follows in the same allocation */
+    struct histogram histograms[HISTOGRAM_KINDS];
+};
+
+/* One line of requests_total. The texts follow in the same allocation, NUL-terminated. */
+struct request_series {
+    struct request_series *next;
+    struct route_series *durations;
+    const char *tenant, *route, *method;
+    struct slice key; /* all labels, for tables */
+    unsigned status;
+    _Atomic uint64_t count;
+};
+
+enum { SERIES_CACHE_SIZE = 512 };
+
+struct metrics_block {
+    _Atomic int64_t values[METRIC_COUNT];
+    _Atomic(struct request_series *) requests; /* newest first */
+    _Atomic(struct route_series *) routes;
+    /* The writer's alone: how it finds a series. */
+    struct request_series *cache[SERIES_CACHE_SIZE];
+    struct table requests_by_key;
+    struct table routes_by_name;
+};
+
+struct metrics {
+    usec_t started; /* since 1970-01-01 UTC */
+    unsigned count;
+    struct metrics_block **blocks; /* owned */
+};

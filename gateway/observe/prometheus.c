@@ -1,0 +1,267 @@
+/* prometheus: the metrics as a page in Prometheus' text format 0.0.4, summed over the blocks. */
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "gateway/observe/metrics_block.h"
+#include "gateway/observe/process_stats.h"
+
+#include <inttypes.h>
+
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+} simple_metrics[METRIC_COUNT] = {
+#define METRIC_COUNTER(name, help) [METRIC_##name] = {#name, "counter", help},
+#define METRIC_GAUGE(name, help)   [METRIC_##name] = {#name, "gauge", help},
+#include "gateway/observe/metrics.def"
+#undef METRIC_COUNTER
+#undef METRIC_GAUGE
+};
+
+static enum status put_family(struct buffer *out, const char *name, const char *type,
+                              const char *help)
+{
+    return buffer_print(out, "# HELP sallyport_%s %s\n# TYPE sallyport_%s %s\n", name, help, name,
+                        type);
+}
+
+/* Label values may hold anything; backslash, quote and newline are escaped. */
+static enum status put_label(struct buffer *out, const char *name, const char *value)
+{
+    TRY(buffer_print(out, "%s=\"", name));
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at == '\n') {
+            TRY(buffer_append(out, SLICE("\\n")));
+            continue;
+        }
+        if (*at == '"' || *at == '\\') {
+            TRY(buffer_append(out, SLICE("\\")));
+        }
+        TRY(buffer_append(out, slice_make(at, 1)));
+    }
+    return buffer_append(out, SLICE("\""));
+}
+
+/* Microseconds as seconds, without zeros at the end. */
+static enum status put_seconds(struct buffer *out, usec_t duration)
+{
+    char digits[7];
+    usec_t rest = duration % SEC;
+    size_t len = 0;
+    for (usec_t unit = SEC / 10; rest > 0; unit /= 10) {
+        digits[len++] = (char)('0' + rest / unit);
+        rest %= unit;
+    }
+    return buffer_print(out, "%" PRId64 "%s%.*s", duration / SEC, len == 0 ? "" : ".", (int)len,
+                        digits);
+}
+
+static enum status put_simple(const struct metrics *metrics, struct buffer *out)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        TRY(put_family(out, simple_metrics[i].name, simple_metrics[i].type,
+                       simple_metrics[i].help));
+        TRY(buffer_print(out, "sallyport_%s %" PRId64 "\n", simple_metrics[i].name,
+                         metrics_get(metrics, (enum metric)i)));
+    }
+    return STATUS_OK;
+}
+
+/* The same series of all blocks. */
+struct request_row {
+    struct request_row *next;
+    const struct request_series *series;
+    uint64_t count;
+};
+
+struct request_rows {
+    struct arena arena;
+    struct table by_key;
+    struct request_row *first;
+};
+
+static void add_request_series(struct request_rows *rows, const struct request_series *series)
+{
+    struct request_row *row = table_get(&rows->by_key, series->key);
+    if (row == NULL) {
+        row = ARENA_NEW(&rows->arena, struct request_row);
+        row->series = series;
+        row->next = rows->first;
+        rows->first = row;
+        (void)table_add(&rows->by_key, series->key, row);
+    }
+    row->count += atomic_load_explicit(&series->count, memory_order_relaxed);
+}
+
+static enum status put_request_row(struct buffer *out, const struct request_row *row)
+{
+    TRY(buffer_append(out, SLICE("sallyport_requests_total{")));
+    TRY(put_label(out, "tenant", row->series->tenant));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_label(out, "route", row->series->route));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_label(out, "method", row->series->method));
+    if (row->series->status == 0) {
+        return buffer_print(out, ",status=\"none\"} %" PRIu64 "\n", row->count);
+    }
+    return buffer_print(out, ",status=\"%u\"} %" PRIu64 "\n", row->series->status, row->count);
+}
+
+static enum status put_requests(const struct metrics *metrics, struct buffer *out)
+{
+    struct request_rows rows = {0};
+    for (unsigned i = 0; i < metrics->count; i++) {
+        const struct request_series *series =
+            atomic_load_explicit(&metrics->blocks[i]->requests, memory_order_acquire);
+        for (; series != NULL; series = series->next) {
+            add_request_series(&rows, series);
+        }
+    }
+    enum status status = put_family(out, "requests_total", "counter", "Requests by their end.");
+    for (struct request_row *row = rows.first; row != NULL && status == STATUS_OK;
+         row = row->next) {
+        status = put_request_row(out, row);
+    }
+    table_fini(&rows.by_key);
+    arena_fini(&rows.arena);
+    return status;
+}
+
+/* The durations of a route, of all blocks. */
+struct duration_row {
+    struct duration_row *next;
+    const char *route;
+    struct {
+        uint64_t buckets[HISTOGRAM_BUCKETS_MAX];
+        int64_t sum;
+    } histograms[HISTOGRAM_KINDS];
+};
+
+struct duration_rows {
+    struct arena arena;
+    struct table by_route;
+    struct duration_row *first;
+};
+
+static void add_route_series(struct duration_rows *rows, const struct route_series *series)
+{
+    struct duration_row *row = table_get(&rows->by_route, series->route);
+    if (row == NULL) {
+        row = ARENA_NEW(&rows->arena, struct duration_row);
+        row->route = series->route.ptr;
+        row->next = rows->first;
+        rows->first = row;
+        (void)table_add(&rows->by_route, series->route, row);
+    }
+    for (unsigned kind = 0; kind < HISTOGRAM_KINDS; kind++) {
+        const struct histogram *histogram = &series->histograms[kind];
+        row->histograms[kind].sum += atomic_load_explicit(&histogram->sum, memory_order_relaxed);
+        for (unsigned i = 0; i < HISTOGRAM_BUCKETS_MAX; i++) {
+            row->histograms[kind].buckets[i] +=
+                atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+        }
+    }
+}
+
+static enum status put_histogram(struct buffer *out, const struct duration_row *row,
+                                 enum histogram_kind kind)
+{
+    const struct histogram_shape *shape = &histogram_shapes[kind];
+    uint64_t count = 0;
+    for (unsigned i = 0; i <= shape->bound_count; i++) {
+        count += row->histograms[kind].buckets[i];
+        TRY(buffer_print(out, "sallyport_%s_bucket{", shape->name));
+        TRY(put_label(out, "route", row->route));
+        TRY(buffer_append(out, SLICE(",le=\"")));
+        TRY(i < shape->bound_count ? put_seconds(out, shape->bounds[i])
+                                   : buffer_append(out, SLICE("+Inf")));
+        TRY(buffer_print(out, "\"} %" PRIu64 "\n", count));
+    }
+    TRY(buffer_print(out, "sallyport_%s_sum{", shape->name));
+    TRY(put_label(out, "route", row->route));
+    TRY(buffer_append(out, SLICE("} ")));
+    TRY(put_seconds(out, row->histograms[kind].sum));
+    TRY(buffer_print(out, "\nsallyport_%s_count{", shape->name));
+    TRY(put_label(out, "route", row->route));
+    return buffer_print(out, "} %" PRIu64 "\n", count);
+}
+
+static enum status put_duration_rows(struct buffer *out, const struct duration_row *first)
+{
+    for (unsigned kind = 0; kind < HISTOGRAM_KINDS; kind++) {
+        TRY(put_family(out, histogram_shapes[kind].name, "histogram", histogram_shapes[kind].help));
+        for (const struct duration_row *row = first; row != NULL; row = row->next) {
+            TRY(put_histogram(out, row, (enum histogram_kind)kind));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status put_durations(const struct metrics *metrics, struct buffer *out)
+{
+    struct duration_rows rows = {0};
+    for (unsigned i = 0; i < metrics->count; i++) {
+        const struct route_series *series =
+            atomic_load_explicit(&metrics->blocks[i]->routes, memory_order_acquire);
+        for (; series != NULL; series = series->next) {
+            add_route_series(&rows, series);
+        }
+    }
+    enum status status = put_duration_rows(out, rows.first);
+    table_fini(&rows.by_route);
+    arena_fini(&rows.arena);
+    return status;
+}
+
+static enum status put_process(const struct metrics *metrics, struct buffer *out)
+{
+    struct process_stats stats = process_stats_read();
+    TRY(put_family(out, "build_info", "gauge", "Always 1; the version is a label."));
+    TRY(buffer_append(out, SLICE("sallyport_build_info{version=\"" SALLYPORT_VERSION "\"} 1\n")));
+    TRY(buffer_print(out,
+                     "# HELP process_resident_memory_bytes Resident memory.\n"
+                     "# TYPE process_resident_memory_bytes gauge\n"
+                     "process_resident_memory_bytes %" PRId64 "\n"
+                     "# HELP process_open_fds Open file descriptors.\n"
+                     "# TYPE process_open_fds gauge\n"
+                     "process_open_fds %" PRId64 "\n"
+                     "# HELP process_max_fds Most file descriptors that may be open.\n"
+                     "# TYPE process_max_fds gauge\n"
+                     "process_max_fds %" PRId64 "\n",
+                     stats.resident_bytes, stats.open_fds, stats.max_fds));
+    TRY(buffer_append(out, SLICE("# HELP process_cpu_seconds_total User and system CPU time.\n"
+                                 "# TYPE process_cpu_seconds_total counter\n"
+                                 "process_cpu_seconds_total ")));
+    TRY(put_seconds(out, stats.cpu_time));
+    TRY(buffer_append(out, SLICE("\n# HELP process_start_time_seconds Start, since the epoch.\n"
+                                 "# TYPE process_start_time_seconds gauge\n"
+                                 "process_start_time_seconds ")));
+    TRY(put_seconds(out, metrics->started));
+    return buffer_append(out, SLICE("\n"));
+}
+
+static enum status put_page(const struct metrics *metrics, struct buffer *out)
+{
+    TRY(put_process(metrics, out));
+    TRY(put_simple(metrics, out));
+    TRY(put_requests(metrics, out));
+    return put_durations(metrics, out);
+}
+
+/* Takes back what stands behind the last newline that was put after `before` bytes. */
+static void drop_partial_line(struct buffer *out, size_t before)
+{
+    struct slice bytes = buffer_bytes(out);
+    while (bytes.len > before && bytes.ptr[bytes.len - 1] != '\n') {
+        bytes.len--;
+    }
+    out->end = out->start + bytes.len;
+}
+
+void metrics_render(const struct metrics *metrics, struct buffer *out)
+{
+    size_t before = buffer_len(out);
+    if (put_page(metrics, out) != STATUS_OK) {
+        drop_partial_line(out, before);
+    }
+}
