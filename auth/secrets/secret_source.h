@@ -25,10 +25,30 @@ struct secret_source {
 /* Letters, digits, '-', '_', '.', 1..64 bytes, not beginning with '.'. */
 bool secret_name_valid(struct slice name);
 
-/* STATUS_NOT_FOUND: this source has no such name, ask the next. Any other failure ends the search.
+/* STATUS_NOT_FOUND: this source has no such name (or its file, folder or variable is not there, or
+ * the variable is empty), ask the next. Any other failure ends the search.
  * env: "openai-key" with prefix P is P + OPENAI_KEY. directory: the file of that name, one
  * trailing newline removed, 64 KiB at most. */
 MUST_USE enum status secret_source_get(const struct secret_source *source, const char *name,
                                        struct secret **ret, struct error *err);
+
+/* The opened sealed file of one source, for reading many names: opened anew when the file has
+ * changed. Zero-initialized is empty. */
+struct sealed_file;
+struct secret_source_cache {
+    struct sealed_file *opened; /* owned */
+    uint64_t stamp;             /* of what was opened */
+};
+
+MUST_USE enum status secret_source_read(const struct secret_source *source,
+                                        struct secret_source_cache *cache, const char *name,
+                                        struct secret **ret, struct error *err);
+void secret_source_cache_fini(struct secret_source_cache *cache);
+
+/* "sealed FILE", "variable NAME" or "file PATH": where the source looks for the name; for messages.
+ */
+void secret_source_describe(const struct secret_source *source, const char *name, char *out,
+                            size_t size);
+
 /* Changes whenever the source's contents may have (file times and sizes); cheap. 0 for env. */
 uint64_t secret_source_stamp(const struct secret_source *source, const char *name);

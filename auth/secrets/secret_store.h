@@ -1,5 +1,6 @@
 /*
- * secret_store: the current values of all secrets in use, by name; the process's, kept over reloads.
+ * secret_store: the current values of all secrets in use, by name; the process's, kept over
+ * reloads.
  *
  * Workers take a reference to a value (a short lock, no I/O). The main thread refreshes: every
  * 60 s, on change, and when asked to after a 401. A source that fails keeps the old value for
@@ -48,9 +49,9 @@ void secret_slot_suspect(struct secret_slot *slot);
 /* What happened to one secret in a refresh, for the log. */
 struct secret_news {
     const char *name;
-    bool changed;    /* a new value is in force */
-    bool failed;     /* could not be read; err says why; an old value may still be in force */
-    bool missing;    /* no value is in force now */
+    bool changed; /* a new value is in force */
+    bool failed;  /* could not be read; err says why; an old value may still be in force */
+    bool missing; /* no value is in force now */
     struct error err;
 };
 

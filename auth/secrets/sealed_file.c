@@ -1,0 +1,186 @@
+#include "auth/secrets/sealed_file.h"
+
+#include "auth/secrets/sealed_format.h"
+#include "auth/secrets/small_file.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { KEY_HEX = 2 * SEALED_KEY_BYTES };
+
+struct sealed_file {
+    char *path;         /* owned */
+    struct secret *key; /* owned */
+    struct sealed_entries entries;
+};
+
+/* 64 hex digits, with or without a newline, or 32 bytes as they are. */
+static enum status parse_key(struct slice text, struct secret **ret)
+{
+    unsigned char bytes[SEALED_KEY_BYTES];
+    if (text.len == SEALED_KEY_BYTES) {
+        *ret = secret_new(text);
+        return STATUS_OK;
+    }
+    if (text.len == KEY_HEX + 1 && text.ptr[KEY_HEX] == '\n') {
+        text.len--;
+    }
+    if (text.len != KEY_HEX) {
+        return STATUS_INVALID;
+    }
+    enum status status = decode_hex(text, bytes);
+    if (status == STATUS_OK) {
+        *ret = secret_new(slice_make((const char *)bytes, sizeof(bytes)));
+    }
+    secret_wipe(bytes, sizeof(bytes));
+    return status;
+}
+
+static enum status read_key(const char *key_file, struct secret **ret, struct error *err)
+{
+    struct secret *text CLEANUP(secret_free_at) = NULL;
+    struct stat info;
+    enum status status = small_file_read(key_file, 4096, &text, &info, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "key file");
+        /* Not "no such secret": without its key nothing can be said about a sealed file. */
+        return status == STATUS_NOT_FOUND ? STATUS_UNAVAILABLE : status;
+    }
+    if ((info.st_mode & 077) != 0) {
+        FAIL(err, STATUS_DENIED, "key file %s: is open to others (mode %04o); chmod 600 %s",
+             key_file, (unsigned)(info.st_mode & 07777), key_file);
+    }
+    if (parse_key(secret_reveal(text), ret) != STATUS_OK) {
+        FAIL(err, STATUS_INVALID, "key file %s: is neither 64 hex digits nor 32 bytes", key_file);
+    }
+    return STATUS_OK;
+}
+
+static void free_file_at(struct sealed_file **file)
+{
+    sealed_file_free(*file);
+}
+
+enum status sealed_file_open(const char *path, const char *key_file, enum sealed_absent absent,
+                             struct sealed_file **ret, struct error *err)
+{
+    struct sealed_file *file CLEANUP(free_file_at) = MEMORY_NEW(struct sealed_file);
+    struct secret *bytes CLEANUP(secret_free_at) = NULL;
+    file->path = memory_copy(slice_from(path));
+    enum status status = small_file_read(path, SEALED_FILE_MAX, &bytes, NULL, err);
+    if (status == STATUS_NOT_FOUND && absent == SEALED_ABSENT_IS_EMPTY) {
+        status = STATUS_OK;
+    }
+    TRY(status);
+    TRY(read_key(key_file, &file->key, err));
+    if (bytes != NULL) {
+        status = sealed_format_read(secret_reveal(bytes), file->key, &file->entries, err);
+        if (status != STATUS_OK) {
+            error_prefix(err, "%s (key file %s)", path, key_file);
+            return status;
+        }
+    }
+    *ret = TAKE(file);
+    return STATUS_OK;
+}
+
+void sealed_file_free(struct sealed_file *file)
+{
+    if (file == NULL) {
+        return;
+    }
+    sealed_entries_fini(&file->entries);
+    secret_free(file->key);
+    memory_free(file->path);
+    memory_free(file);
+}
+
+/* entries.count if it is not there. */
+static size_t index_of(const struct sealed_file *file, const char *name)
+{
+    size_t at = sealed_entries_find(&file->entries, name);
+    bool found = at < file->entries.count && strcmp(file->entries.all[at].name, name) == 0;
+    return found ? at : file->entries.count;
+}
+
+const struct secret *sealed_file_get(const struct sealed_file *file, const char *name)
+{
+    size_t at = index_of(file, name);
+    return at < file->entries.count ? file->entries.all[at].secret : NULL;
+}
+
+const char *sealed_file_name(const struct sealed_file *file, unsigned index)
+{
+    return index < file->entries.count ? file->entries.all[index].name : NULL;
+}
+
+void sealed_file_set(struct sealed_file *file, const char *name, struct slice value)
+{
+    sealed_entries_set(&file->entries, name, value);
+}
+
+bool sealed_file_remove(struct sealed_file *file, const char *name)
+{
+    size_t at = index_of(file, name);
+    if (at == file->entries.count) {
+        return false;
+    }
+    sealed_entries_remove(&file->entries, at);
+    return true;
+}
+
+enum status sealed_file_save(const struct sealed_file *file, struct error *err)
+{
+    char *bytes CLEANUP(memory_free_at) = NULL;
+    size_t len = 0;
+    sealed_format_write(&file->entries, file->key, &bytes, &len);
+    if (len > SEALED_FILE_MAX) {
+        FAIL(err, STATUS_TOO_LARGE, "%s: would be larger than %d MiB; use several files",
+             file->path, SEALED_FILE_MAX >> 20);
+    }
+    return small_file_replace(file->path, slice_make(bytes, len), err);
+}
+
+enum status sealed_key_ensure(const char *key_file, struct error *err)
+{
+    unsigned char key[SEALED_KEY_BYTES];
+    char text[KEY_HEX + 1];
+    if (access(key_file, F_OK) == 0) {
+        return STATUS_OK;
+    }
+    random_bytes(key, sizeof(key));
+    encode_hex(slice_make((const char *)key, sizeof(key)), text);
+    text[KEY_HEX] = '\n';
+    enum status status = small_file_replace(key_file, slice_make(text, sizeof(text)), err);
+    secret_wipe(key, sizeof(key));
+    secret_wipe(text, sizeof(text));
+    return status;
+}
+
+enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err)
+{
+    char beside[PATH_MAX];
+    int len = snprintf(beside, sizeof(beside), "%s.lock", path);
+    if (len < 0 || (size_t)len >= sizeof(beside)) {
+        FAIL(err, STATUS_INVALID, "the path of the sealed file is too long");
+    }
+    int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be opened: %m", beside);
+    }
+    while (flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            (void)close(fd);
+            FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be locked", beside);
+        }
+    }
+    *ret_fd = fd;
+    return STATUS_OK;
+}

@@ -1,0 +1,179 @@
+#include "auth/secrets/secret_source.h"
+
+#include "auth/secrets/sealed_file.h"
+#include "auth/secrets/small_file.h"
+#include "base/encode.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NAME_MAX_LEN = 64, VALUE_MAX = 64 << 10 };
+
+bool secret_name_valid(struct slice name)
+{
+    if (name.len == 0 || name.len > NAME_MAX_LEN || name.ptr[0] == '.') {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char byte = name.ptr[i];
+        if (!is_base62(byte) && byte != '-' && byte != '_' && byte != '.') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The variable's or the file's name; false if it is too long to exist. */
+static bool location_of(const struct secret_source *source, const char *name, char *out,
+                        size_t size)
+{
+    bool is_env = source->kind == SECRET_SOURCE_ENV;
+    int len = is_env ? snprintf(out, size, "%s%s", source->prefix, name)
+                     : snprintf(out, size, "%s/%s", source->path, name);
+    if (len < 0 || (size_t)len >= size) {
+        return false;
+    }
+    for (char *at = out + (is_env ? strlen(source->prefix) : (size_t)len); *at != '\0'; at++) {
+        bool lower = *at >= 'a' && *at <= 'z';
+        *at = lower ? (char)(*at - 0x20) : *at == '-' || *at == '.' ? '_' : *at;
+    }
+    return true;
+}
+
+static enum status get_env(const struct secret_source *source, const char *name,
+                           struct secret **ret, struct error *err)
+{
+    char variable[512];
+    if (!location_of(source, name, variable, sizeof(variable))) {
+        FAIL(err, STATUS_INVALID, "the name of the environment variable is too long");
+    }
+    /* Nothing sets variables once the process has started. */
+    const char *value = getenv(variable); /* NOLINT(concurrency-mt-unsafe) */
+    if (value == NULL || value[0] == '\0') {
+        FAIL(err, STATUS_NOT_FOUND, "environment variable %s: is not set", variable);
+    }
+    *ret = secret_new(slice_from(value));
+    return STATUS_OK;
+}
+
+static struct slice without_newline(struct slice value)
+{
+    if (value.len > 0 && value.ptr[value.len - 1] == '\n') {
+        value.len--;
+        if (value.len > 0 && value.ptr[value.len - 1] == '\r') {
+            value.len--;
+        }
+    }
+    return value;
+}
+
+static enum status get_file(const struct secret_source *source, const char *name,
+                            struct secret **ret, struct error *err)
+{
+    char path[PATH_MAX];
+    if (!location_of(source, name, path, sizeof(path))) {
+        FAIL(err, STATUS_INVALID, "the path of the secret's file is too long");
+    }
+    struct secret *contents CLEANUP(secret_free_at) = NULL;
+    TRY(small_file_read(path, VALUE_MAX, &contents, NULL, err));
+    struct slice value = without_newline(secret_reveal(contents));
+    if (value.len == 0) {
+        FAIL(err, STATUS_INVALID, "%s: is empty; write the secret into it", path);
+    }
+    *ret = secret_new(value);
+    return STATUS_OK;
+}
+
+static enum status open_sealed(const struct secret_source *source,
+                               struct secret_source_cache *cache, struct error *err)
+{
+    uint64_t stamp = secret_source_stamp(source, "");
+    if (cache->opened != NULL && cache->stamp == stamp) {
+        return STATUS_OK;
+    }
+    secret_source_cache_fini(cache);
+    TRY(sealed_file_open(source->path, source->key_file, SEALED_ABSENT_IS_ERROR, &cache->opened,
+                         err));
+    cache->stamp = stamp;
+    return STATUS_OK;
+}
+
+static enum status get_sealed(const struct secret_source *source, struct secret_source_cache *cache,
+                              const char *name, struct secret **ret, struct error *err)
+{
+    TRY(open_sealed(source, cache, err));
+    const struct secret *found = sealed_file_get(cache->opened, name);
+    if (found == NULL) {
+        FAIL(err, STATUS_NOT_FOUND, "%s: has no secret %s", source->path, name);
+    }
+    *ret = secret_new(secret_reveal(found));
+    return STATUS_OK;
+}
+
+enum status secret_source_read(const struct secret_source *source,
+                               struct secret_source_cache *cache, const char *name,
+                               struct secret **ret, struct error *err)
+{
+    if (!secret_name_valid(slice_from(name))) {
+        FAIL(err, STATUS_INVALID,
+             "the name of a secret is 1 to 64 letters, digits, '-', '_' and '.', no '.' in front");
+    }
+    switch (source->kind) {
+    case SECRET_SOURCE_SEALED:
+        return get_sealed(source, cache, name, ret, err);
+    case SECRET_SOURCE_ENV:
+        return get_env(source, name, ret, err);
+    case SECRET_SOURCE_DIRECTORY:
+        return get_file(source, name, ret, err);
+    }
+    abort(); /* not reached: every kind is handled above */
+}
+
+enum status secret_source_get(const struct secret_source *source, const char *name,
+                              struct secret **ret, struct error *err)
+{
+    struct secret_source_cache cache = {0};
+    enum status status = secret_source_read(source, &cache, name, ret, err);
+    secret_source_cache_fini(&cache);
+    return status;
+}
+
+void secret_source_cache_fini(struct secret_source_cache *cache)
+{
+    sealed_file_free(cache->opened);
+    *cache = (struct secret_source_cache){0};
+}
+
+void secret_source_describe(const struct secret_source *source, const char *name, char *out,
+                            size_t size)
+{
+    char location[PATH_MAX] = "";
+    switch (source->kind) {
+    case SECRET_SOURCE_SEALED:
+        (void)snprintf(out, size, "sealed file %s", source->path);
+        return;
+    case SECRET_SOURCE_ENV:
+        (void)location_of(source, name, location, sizeof(location));
+        (void)snprintf(out, size, "variable %s", location);
+        return;
+    case SECRET_SOURCE_DIRECTORY:
+        (void)location_of(source, name, location, sizeof(location));
+        (void)snprintf(out, size, "file %s", location);
+        return;
+    }
+}
+
+uint64_t secret_source_stamp(const struct secret_source *source, const char *name)
+{
+    char path[PATH_MAX];
+    switch (source->kind) {
+    case SECRET_SOURCE_SEALED:
+        return small_file_stamp(source->path) * 31 + small_file_stamp(source->key_file);
+    case SECRET_SOURCE_ENV:
+        return 0;
+    case SECRET_SOURCE_DIRECTORY:
+        return location_of(source, name, path, sizeof(path)) ? small_file_stamp(path) : 1;
+    }
+    abort(); /* not reached */
+}
