@@ -1,6 +1,7 @@
 #include "base/encode.h"
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 
@@ -194,26 +195,6 @@ enum status decode_percent(struct slice text, char *out, size_t *ret_len)
     return STATUS_OK;
 }
 
-/* Length of the UTF-8 sequence at the front of `text` (RFC 3629), or 0 if it is broken. */
-static size_t utf8_len(struct slice text)
-{
-    const unsigned char *ptr = (const unsigned char *)text.ptr;
-    unsigned char lead = ptr[0];
-    size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (len == 0 || lead > 0xf4 || len > text.len) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if ((ptr[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (lead == 0xe0 && ptr[1] < 0xa0) || (lead == 0xf0 && ptr[1] < 0x90);
-    bool surrogate = lead == 0xed && ptr[1] >= 0xa0;
-    bool beyond = lead == 0xf4 && ptr[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : len;
-}
-
 /* The character behind the backslash in the short form, or 0. */
 static char json_short_form(char byte)
 {
@@ -239,7 +220,7 @@ static char json_short_form(char byte)
 enum status encode_json(struct slice text, struct buffer *out)
 {
     while (text.len > 0) {
-        size_t len = utf8_len(text);
+        size_t len = utf8_char(text);
         char escape = json_short_form(text.ptr[0]);
         if (len == 0) {
             TRY(buffer_append(out, SLICE("\xef\xbf\xbd"))); /* U+FFFD */
