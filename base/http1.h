@@ -142,7 +142,7 @@ enum http1_result http1_read_response(struct slice bytes, const struct http1_lim
                                       enum http1_method asked, struct http1_response *response,
                                       struct http1_fault *fault);
 
-/* FNV-1a over the lower-cased name. */
+/* Of the name in lower case, as http1_field.hash. Not seeded: compare the bytes as well. */
 uint32_t http1_name_hash(struct slice name);
 enum http1_name http1_name_find(struct slice name);
 
