@@ -27,4 +27,6 @@ struct egress_policy {
 /* "10.1.0.0/16", "fd00::/8", or a single address. Bits behind the prefix must be 0. */
 MUST_USE enum status egress_network_parse(struct slice text, struct egress_network *ret,
                                           struct error *err);
+/* An allowed IPv4 network covers its IPv4-mapped form, but not translated ones (NAT64, 6to4): those
+ * lead through a translator, and must be allowed as what they are. */
 bool egress_allows(const struct egress_policy *policy, const struct sockaddr *address);

@@ -1,10 +1,14 @@
 /*
  * headers: which request headers go upstream, compiled once a route.
  *
- * Dropped on every route: hop-by-hop fields and what Connection names, Host, Content-Length and
- * Transfer-Encoding (written anew), Expect, every header slot of every profile, Proxy-Authorization,
- * X-Sallyport-*, Cookie unless passed, Accept-Encoding, the method and URL override headers, and
- * what the route says. Then come the route's own (set) and the profile's (required, if absent).
+ * Dropped on every route, whatever it passes: hop-by-hop fields and what Connection names, Host,
+ * Content-Length and Transfer-Encoding (written anew), Expect, Accept-Encoding, every header slot
+ * of every profile, Proxy-*, X-Sallyport-*, the method and URL override headers, and what the route
+ * says. Dropped unless the route passes them: Cookie, trace context (traceparent, tracestate,
+ * baggage), and what would show the inside to a third party (Forwarded, Via, X-Forwarded-*,
+ * X-Real-IP and its like). Then come the route's own (set) and the profile's (required, if absent).
+ *
+ * A name with '_' is also judged as if it had '-': some servers do not tell them apart.
  */
 #pragma once
 
@@ -12,11 +16,13 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <stdbool.h>
+
 struct arena;
 struct buffer;
 
 enum header_action {
-    HEADER_PASS, /* not in the table: goes on as it is */
+    HEADER_PASS, /* goes on as it is; in the table only where the route passes it */
     HEADER_DROP,
     HEADER_DEFAULT_SEEN, /* goes on, and the profile's default of that name is not needed */
 };
@@ -49,26 +55,32 @@ struct header_setting {
 };
 
 struct header_rules_input {
-    struct slice authority;             /* for Host */
-    const struct slice *slots;          /* every header that can carry a caller's credential */
+    struct slice authority;    /* for Host */
+    const struct slice *slots; /* every header that can carry a caller's credential */
     unsigned slot_count;
-    const struct slice *drop;           /* of the route; slots too, e.g. the injected header */
+    const struct slice *drop; /* of the route; slots too, e.g. the injected header */
     unsigned drop_count;
-    const struct slice *pass;           /* of the route: taken out of the drop list, Cookie too;
-                                           never a slot or a hop-by-hop field */
+    const struct slice *pass; /* of the route: taken out of the drop list, Cookie too;
+                                 never a slot or a hop-by-hop field */
     unsigned pass_count;
-    const struct header_setting *set;   /* of the route; replaces what the caller sent */
+    const struct header_setting *set; /* of the route; replaces what the caller sent */
     unsigned set_count;
     const struct header_setting *defaults; /* of the profile: required headers, if absent */
     unsigned default_count;
 };
 
-/* Everything is copied into the arena. */
+/* Whether the gateway alone decides about this name, so that a route can neither set nor pass it:
+ * hop-by-hop and framing fields, Host, Expect, Accept-Encoding, Proxy-*, X-Sallyport-*. */
+bool header_name_reserved(struct slice name);
+
+/* Everything is copied into the arena. Names and values in the input are valid (http1_valid_token,
+ * http1_valid_field_value); reserved names among `set` and `defaults` are left out; beyond
+ * HEADER_DEFAULTS_MAX defaults are not looked at. */
 void header_rules_compile(struct arena *arena, const struct header_rules_input *input,
                           struct header_rules *ret);
 
-/* Writes the request's field lines (no start line, no framing, no credential, no empty line).
- * STATUS_TOO_LARGE if the buffer is full. */
+/* Writes the request's field lines: Host first, the route's, the caller's, the defaults (no start
+ * line, no framing, no credential, no empty line). STATUS_TOO_LARGE if the buffer is full. */
 MUST_USE enum status header_rules_write(const struct header_rules *rules,
                                         const struct http1_field *fields, unsigned count,
                                         struct buffer *out);

@@ -1,6 +1,7 @@
 /*
  * profile: what is known of a provider: base URL, where SDKs put the key, how the credential is
- * injected, required headers, the shape of its errors. Built in as data (profiles/NAME.json).
+ * injected, required headers, the shape of its errors. Built in as data (profiles/NAME.json; their
+ * form is in profiles/README.md).
  */
 #pragma once
 
@@ -23,7 +24,7 @@ enum slot_kind {
 
 struct slot {
     enum slot_kind kind;
-    struct slice name;   /* header or parameter; "authorization" for the basic kinds */
+    struct slice name;   /* lower-case header, or parameter; "authorization" for the basic kinds */
     struct slice prefix; /* may be empty */
 };
 
@@ -35,7 +36,7 @@ struct error_template {
 struct error_type {
     unsigned status; /* 0: any other */
     struct slice type;
-    struct slice code;
+    struct slice code; /* empty: the gateway's own */
 };
 
 struct profile {
@@ -48,12 +49,12 @@ struct profile {
     unsigned slot_count;
     const struct header_setting *headers; /* required ones, sent if the caller sent none */
     unsigned header_count;
-    struct error_template error; /* body empty: RFC 9457 problem+json */
-    const struct error_type *error_types;
+    struct error_template error;          /* body empty: RFC 9457 problem+json */
+    const struct error_type *error_types; /* the one for any other status, if any, is the last */
     unsigned error_type_count;
     const struct slice *key_env; /* usual variables, e.g. OPENAI_API_KEY */
     unsigned key_env_count;
-    const char *base_url_env;    /* what the SDK reads its base URL from; may be NULL */
+    const char *base_url_env;     /* what the SDK reads its base URL from; may be NULL */
     struct slice sdk_base_suffix; /* what an SDK's base URL has behind the route: "/v1" or "" */
 };
 
@@ -63,6 +64,12 @@ struct profile_set {
     const struct slice *header_slots; /* of all profiles, lower case, unique */
     unsigned header_slot_count;
 };
+
+/* Reads one, as a file NAME.json has it; everything is copied into the arena. */
+MUST_USE enum status profile_read(struct arena *arena, struct slice name, struct slice json,
+                                  struct profile *ret, struct error *err);
+/* The profile's words for a status: its own entry, else the one for any other, else NULL. */
+const struct error_type *profile_error_type(const struct profile *profile, unsigned status);
 
 /* Loads the built-in ones. An error is a bug of the data, found by a test. */
 MUST_USE enum status profile_set_load(struct arena *arena, struct profile_set *ret,

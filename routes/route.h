@@ -41,7 +41,7 @@ struct route {
     struct slice host; /* lower case, no port; empty: any */
     const struct profile *profile;
     struct origin origin;
-    struct slice base_path; /* of base_url, without a trailing '/'; may be empty */
+    struct slice base_path;         /* of base_url, without a trailing '/'; may be empty */
     const char *secret_name;        /* NULL: nothing is injected */
     struct secret_slot *credential; /* ref, set by config/link.c; NULL with secret_name NULL */
     struct injection injection;

@@ -12,17 +12,20 @@ struct arena;
 struct route;
 
 struct route_table {
-    struct table by_host;  /* "host" -> struct table of paths; host routes go first */
-    struct table by_path;  /* of routes without host */
-    unsigned deepest;      /* most segments of any route path */
+    struct table by_host; /* "host" -> struct table of paths; host routes go first */
+    struct table by_path; /* of routes without host */
+    unsigned deepest;     /* most segments of any route path */
 };
 
-/* Keys are borrowed from the routes. Fails (naming both) if two have the same host and path. */
+/* Keys are borrowed from the routes. route->host is lower case, without port and trailing dot, an
+ * IPv6 literal in its brackets. Fails if two have the same host and path (naming both), or if the
+ * path is neither empty nor "/segment/segment". */
 MUST_USE enum status route_table_add(struct route_table *table, const struct route *route,
                                      struct error *err);
 void route_table_fini(struct route_table *table);
 
 /* `host` as in the request (any case, with or without port and trailing dot); `path` without
- * query. The longest match at a segment border, those with a host first. NULL: none. */
+ * query, compared byte for byte. The longest match at a segment border among the routes of that
+ * host; where none of them covers the path, among those without host. NULL: none. */
 const struct route *route_table_find(const struct route_table *table, struct slice host,
                                      struct slice path);

@@ -1,5 +1,8 @@
 /*
  * target: the request target: what is refused, what is matched, what is sent. Pure.
+ *
+ * Nothing is repaired: a target goes on byte for byte, or not at all. Decoded forms are only for
+ * looking at.
  */
 #pragma once
 
@@ -10,20 +13,23 @@ struct buffer;
 struct route;
 
 /* Checks a path with query (from '/' on), as section 4 of the contract says: segments . and ..
- * after decoding and splitting at '/', "%2F", '\' and "%5C", "%00", control characters, broken
- * percent-encoding, '#', bytes above 0x7e: STATUS_INVALID. Splits it at the first '?'. */
+ * after decoding and splitting at '/', "%2F", '\' and "%5C", also with ";parameters" behind them,
+ * "%00", control characters, broken percent-encoding in the path, '#', spaces, bytes above 0x7e:
+ * STATUS_INVALID. Splits it at the first '?'; without one ret_query->ptr is NULL. */
 MUST_USE enum status target_check(struct slice target, struct slice *ret_path,
                                   struct slice *ret_query, struct error *err);
 
 /* The path with unreserved characters decoded (for matching), into `out` of at least path.len. */
 struct slice target_normalize(struct slice path, char *out);
 
-/* Value of query parameter `name` (raw, not decoded), the first one. False if absent. */
+/* Value of query parameter `name` (raw, not decoded), the first one. False if absent. Parameters
+ * are separated by '&'; their names are compared decoded, '+' being a space. */
 bool target_query_get(struct slice query, struct slice name, struct slice *ret_value);
 
 /* Writes "{base_path}{rest}?{query}" with the rest and query byte for byte, less the query
- * parameters in `drop`; `rest` is the path behind the route's (a "/" if that leaves nothing and
- * base_path is empty). STATUS_TOO_LARGE if the buffer is full. */
+ * parameters in `drop` (names compared as above, every occurrence); `rest` is the path behind the
+ * route's, which `path` begins with (a "/" if that leaves nothing and base_path is empty).
+ * STATUS_TOO_LARGE if the buffer is full. */
 MUST_USE enum status target_write(const struct route *route, struct slice path, struct slice query,
                                   const struct slice *drop, unsigned drop_count,
                                   struct buffer *out);

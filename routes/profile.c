@@ -1,0 +1,98 @@
+#include "routes/profile.h"
+
+#include "base/embedded.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+
+#include <stdlib.h>
+
+extern const struct embedded_file profiles_data[];
+
+/* "openai.json": the name without its ending. */
+static struct slice name_of(const struct embedded_file *file)
+{
+    struct slice name = slice_from(file->name);
+    return slice_make(name.ptr, slice_find(name, '.'));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct profile *)a)->name, ((const struct profile *)b)->name);
+}
+
+static bool has_slot(const struct profile_set *set, struct slice name)
+{
+    for (unsigned i = 0; i < set->header_slot_count; i++) {
+        if (slice_equal(set->header_slots[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void gather_header_slots(struct arena *arena, struct profile_set *set)
+{
+    unsigned most = 0;
+    for (unsigned i = 0; i < set->count; i++) {
+        most += set->profiles[i].slot_count;
+    }
+    struct slice *names = ARENA_ARRAY(arena, struct slice, most);
+    set->header_slots = names;
+    for (unsigned i = 0; i < set->count; i++) {
+        for (unsigned j = 0; j < set->profiles[i].slot_count; j++) {
+            const struct slot *slot = &set->profiles[i].slots[j];
+            if (slot->kind != SLOT_QUERY && !has_slot(set, slot->name)) {
+                names[set->header_slot_count++] = slot->name;
+            }
+        }
+    }
+}
+
+enum status profile_set_load(struct arena *arena, struct profile_set *ret, struct error *err)
+{
+    unsigned count = 0;
+    while (profiles_data[count].name != NULL) {
+        count++;
+    }
+    struct profile *profiles = ARENA_ARRAY(arena, struct profile, count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct embedded_file *file = &profiles_data[i];
+        TRY(profile_read(arena, name_of(file), slice_make(file->bytes, file->len), &profiles[i],
+                         err));
+    }
+    qsort(profiles, count, sizeof(*profiles), compare_names);
+    *ret = (struct profile_set){.profiles = profiles, .count = count};
+    gather_header_slots(arena, ret);
+    return STATUS_OK;
+}
+
+const struct profile *profile_find(const struct profile_set *set, struct slice name)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        if (slice_equal(slice_from(set->profiles[i].name), name)) {
+            return &set->profiles[i];
+        }
+    }
+    return NULL;
+}
+
+const char *profile_nearest(const struct profile_set *set, struct slice name)
+{
+    struct nearest nearest;
+    nearest_init(&nearest, name);
+    for (unsigned i = 0; i < set->count; i++) {
+        nearest_offer(&nearest, set->profiles[i].name);
+    }
+    return nearest.best;
+}
+
+const struct error_type *profile_error_type(const struct profile *profile, unsigned status)
+{
+    for (unsigned i = 0; i < profile->error_type_count; i++) {
+        const struct error_type *type = &profile->error_types[i];
+        if (type->status == status || type->status == 0) {
+            return type; /* the one for any other is the last */
+        }
+    }
+    return NULL;
+}
