@@ -52,7 +52,7 @@ struct admin_settings {
 struct snapshot {
     atomic_uint refs;
     struct arena arena;
-    uint64_t generation; /* 1 at start, one more each reload */
+    uint64_t generation; /* 1; a reload counts on, before it publishes the snapshot */
     struct gateway_settings gateway;
     struct admin_settings admin;
     const struct secret_source *secret_sources;
@@ -72,5 +72,9 @@ struct snapshot {
  * (`check`). No I/O but the config file, what ${file:} names, and whether files it names exist. */
 MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,
                                    struct problems *problems, struct snapshot **ret);
+/* The same with a text in place of the file's contents. */
+MUST_USE enum status snapshot_parse(const char *file, struct slice text,
+                                    struct secret_store *store, struct problems *problems,
+                                    struct snapshot **ret);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* takes NULL */

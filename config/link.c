@@ -1,0 +1,137 @@
+#include "config/link.h"
+
+#include "auth/secrets/secret_store.h"
+#include "config/document.h"
+
+const char *link_keep(const struct link *link, const char *text)
+{
+    return text == NULL ? NULL : arena_copy(link->arena, slice_from(text)).ptr;
+}
+
+struct slice link_keep_slice(const struct link *link, struct slice text)
+{
+    return arena_copy(link->arena, text);
+}
+
+void link_report(const struct link *link, const struct tree *node, const char *what,
+                 const struct error *err)
+{
+    if (tree_expanded(node)) {
+        tree_report(link->problems, node, "\"%s\" does not stand for %s", QUOTE(node->source),
+                    what);
+    } else {
+        tree_report(link->problems, node, "%s", err->message);
+    }
+}
+
+unsigned link_text_count(const struct tree *texts)
+{
+    return texts == NULL ? 0 : texts->kind == TREE_SCALAR ? 1 : texts->count;
+}
+
+const struct tree *link_text(const struct tree *texts, unsigned index)
+{
+    return texts->kind == TREE_SCALAR ? texts : texts->items[index];
+}
+
+static void link_all(struct link *link)
+{
+    struct error err;
+    if (profile_set_load(link->arena, &link->snapshot->profiles, &err) != STATUS_OK) {
+        problems_add(link->problems, "profiles", 0, 0, "%s", err.message);
+        return;
+    }
+    link_gateway(link);
+    link_admin(link);
+    link_secrets(link);
+    link_egress(link);
+    link_routes(link);
+    link_tenants(link);
+}
+
+/* Only for a config without problems: a refused one leaves no trace in the store. */
+static void take_slots(struct snapshot *snapshot, struct secret_store *store)
+{
+    for (unsigned i = 0; store != NULL && i < snapshot->route_count; i++) {
+        struct route *route = snapshot->routes[i];
+        if (route->secret_name != NULL) {
+            route->credential = secret_slot_ref(store, route->secret_name);
+        }
+    }
+}
+
+static enum status build(const struct tree *root, struct arena *scratch, struct secret_store *store,
+                         struct problems *problems, struct snapshot **ret)
+{
+    if (root == NULL) {
+        return STATUS_INVALID;
+    }
+    if (root->kind != TREE_MAP) {
+        tree_report(problems, root, "a config is a map of keys; it begins with: version: 1");
+        return STATUS_INVALID;
+    }
+    struct snapshot *snapshot = MEMORY_NEW(struct snapshot);
+    struct config_sections sections;
+    const struct fields_sink sink = {.arena = scratch, .problems = problems};
+    fields_bind(&sink, root, config_fields, &sections);
+    atomic_init(&snapshot->refs, 1);
+    snapshot->generation = 1;
+    struct link link = {
+        .snapshot = snapshot,
+        .arena = &snapshot->arena,
+        .problems = problems,
+        .sections = &sections,
+    };
+    link_all(&link);
+    table_fini(&link.routes);
+    if (problems_any(problems)) {
+        snapshot_unref(snapshot);
+        return STATUS_INVALID;
+    }
+    take_slots(snapshot, store);
+    *ret = snapshot;
+    return STATUS_OK;
+}
+
+enum status snapshot_load(const char *path, struct secret_store *store, struct problems *problems,
+                          struct snapshot **ret)
+{
+    CLEANUP(arena_fini) struct arena scratch = {0};
+    enum status status =
+        build(document_load(&scratch, path, problems), &scratch, store, problems, ret);
+    problems_sort(problems);
+    return status;
+}
+
+enum status snapshot_parse(const char *file, struct slice text, struct secret_store *store,
+                           struct problems *problems, struct snapshot **ret)
+{
+    CLEANUP(arena_fini) struct arena scratch = {0};
+    enum status status =
+        build(document_parse(&scratch, file, text, problems), &scratch, store, problems, ret);
+    problems_sort(problems);
+    return status;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    (void)atomic_fetch_add_explicit(&snapshot->refs, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+    if (snapshot == NULL ||
+        atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    for (unsigned i = 0; i < snapshot->route_count; i++) {
+        if (snapshot->routes[i]->credential != NULL) {
+            secret_slot_unref(snapshot->routes[i]->credential);
+        }
+    }
+    route_table_fini(&snapshot->route_table);
+    struct arena arena = snapshot->arena;
+    arena_fini(&arena);
+    memory_free(snapshot);
+}

@@ -1,0 +1,48 @@
+/*
+ * link: makes the snapshot from bound sections: checks what values mean together, resolves names,
+ * compiles tables. Internal to config/; a file a topic. All report and go on.
+ */
+#pragma once
+
+#include "base/table.h"
+#include "config/sections.h"
+#include "config/snapshot.h"
+
+struct link_route {
+    struct route *route;
+    const struct route_section *section;
+};
+
+struct link {
+    struct snapshot *snapshot;
+    struct arena *arena; /* the snapshot's: what stays */
+    struct problems *problems;
+    const struct config_sections *sections; /* its nodes and strings do not stay */
+    struct table routes;                    /* name -> struct route */
+};
+
+/* A copy that stays. NULL stays NULL. */
+const char *link_keep(const struct link *link, const char *text);
+struct slice link_keep_slice(const struct link *link, struct slice text);
+
+/* Reports what a parser said of a node's text. It may quote the text, so it is only shown if that
+ * was written there. `what` for when it is not: "a network". */
+void link_report(const struct link *link, const struct tree *node, const char *what,
+                 const struct error *err);
+
+/* The scalars of a FIELD_TEXTS node, of which some may be faulty; NULL has none. */
+unsigned link_text_count(const struct tree *texts);
+const struct tree *link_text(const struct tree *texts, unsigned index);
+
+void link_gateway(struct link *link);
+void link_admin(struct link *link);
+void link_secrets(struct link *link);
+void link_egress(struct link *link);
+void link_routes(struct link *link);
+void link_tenants(struct link *link);
+
+/* Of one route. */
+void link_injection(const struct link *link, const struct route_section *section,
+                    struct route *route);
+void link_headers(const struct link *link, const struct route_section *section,
+                  struct route *route);

@@ -1,0 +1,212 @@
+#include "config/link.h"
+#include "config/url.h"
+
+#include <arpa/inet.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/un.h>
+
+static unsigned usable_cores(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) < 1) {
+        return 1;
+    }
+    return CPU_COUNT(&set) > 256 ? 256 : (unsigned)CPU_COUNT(&set);
+}
+
+static bool port_valid(struct slice digits)
+{
+    unsigned long port = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9') {
+            return false;
+        }
+        port = port * 10 + (unsigned long)(digits.ptr[i] - '0');
+    }
+    return digits.len > 0 && digits.len <= 5 && port <= 65535;
+}
+
+static bool literal_valid(int family, struct slice host)
+{
+    char text[INET6_ADDRSTRLEN + 1];
+    struct in6_addr address;
+    if (host.len >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = '\0';
+    return inet_pton(family, text, &address) == 1;
+}
+
+static enum status check_unix(struct slice path, struct error *err)
+{
+    if (path.len == 0 || path.ptr[0] != '/') {
+        FAIL(err, STATUS_INVALID, "the path of a unix socket begins with '/': unix:/run/gw.sock");
+    }
+    if (path.len >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        FAIL(err, STATUS_INVALID, "the path of a unix socket has 107 bytes at most");
+    }
+    return STATUS_OK;
+}
+
+/* "host:port", "[v6]:port" or "unix:/path"; `*ret_host` is empty for the last. */
+static enum status check_listen(struct slice text, struct slice *ret_host, struct error *err)
+{
+    *ret_host = slice_make("", 0);
+    if (slice_starts_with(text, SLICE("unix:"))) {
+        return check_unix(slice_skip(text, 5), err);
+    }
+    bool bracketed = slice_starts_with(text, SLICE("["));
+    size_t end = bracketed ? slice_find(text, ']') + 1 : slice_find(text, ':');
+    struct slice port = slice_skip(text, end);
+    if (end >= text.len || port.ptr[0] != ':' || !port_valid(slice_skip(port, 1))) {
+        FAIL(err, STATUS_INVALID,
+             "write an address and a port, such as 127.0.0.1:8080 or \"[::1]:8080\"");
+    }
+    struct slice host = bracketed ? slice_make(text.ptr + 1, end - 2) : slice_make(text.ptr, end);
+    if (bracketed && !literal_valid(AF_INET6, host)) {
+        FAIL(err, STATUS_INVALID, "no valid IPv6 address between '[' and ']'");
+    }
+    if (!bracketed) {
+        TRY(url_host_check(host, err));
+    }
+    *ret_host = host;
+    return STATUS_OK;
+}
+
+static bool is_loopback(struct slice host)
+{
+    bool ipv4 = literal_valid(AF_INET, host) && slice_starts_with(host, SLICE("127."));
+    return ipv4 || slice_equal(host, SLICE("::1")) || slice_equal(host, SLICE("localhost"));
+}
+
+static void link_listen(struct link *link)
+{
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    const struct tree *texts = link->sections->gateway.listen;
+    unsigned count = link_text_count(texts);
+    const char **addresses = ARENA_ARRAY(link->arena, const char *, count + 1);
+    gateway->listen = addresses;
+    if (texts == NULL) {
+        addresses[gateway->listen_count++] = DEFAULT_LISTEN;
+        return;
+    }
+    if (count == 0) {
+        tree_report(link->problems, texts, "there is no address; write [" DEFAULT_LISTEN "]");
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct error err;
+        struct slice host;
+        const struct tree *node = link_text(texts, i);
+        if (node->faulty) {
+            continue;
+        }
+        if (check_listen(node->text, &host, &err) != STATUS_OK) {
+            link_report(link, node, "an address to listen on", &err);
+            continue;
+        }
+        for (unsigned j = 0; j < gateway->listen_count; j++) {
+            if (slice_equal(slice_from(addresses[j]), node->text)) {
+                tree_report(link->problems, node, "this address is listed already; take one out");
+            }
+        }
+        addresses[gateway->listen_count++] = link_keep_slice(link, node->text).ptr;
+    }
+}
+
+static void link_public_url(struct link *link)
+{
+    struct error err;
+    struct url url;
+    const struct tree *node = link->sections->gateway.public_url;
+    if (node == NULL) {
+        return;
+    }
+    if (url_parse(link->arena, node->text, &url, &err) != STATUS_OK) {
+        link_report(link, node, "a URL", &err);
+        return;
+    }
+    link->snapshot->gateway.public_url = arena_print(
+        link->arena, "%s://%s%.*s", url.tls ? "https" : "http", url.authority, SLICE_ARG(url.path));
+}
+
+static void link_access_log(struct link *link)
+{
+    const struct tree *node = link->sections->gateway.access_log;
+    struct slice text = node == NULL ? SLICE("stdout") : node->text;
+    bool word = slice_equal(text, SLICE("stdout")) || slice_equal(text, SLICE("off"));
+    link->snapshot->gateway.access_log =
+        word ? link_keep_slice(link, text).ptr : tree_resolve(node->document, text, link->arena);
+}
+
+void link_gateway(struct link *link)
+{
+    const struct gateway_section *section = &link->sections->gateway;
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    link_listen(link);
+    link_public_url(link);
+    link_access_log(link);
+    gateway->tls_cert = link_keep(link, section->tls.cert);
+    gateway->tls_key = link_keep(link, section->tls.key);
+    gateway->workers = section->workers == 0 ? usable_cores() : section->workers;
+    gateway->limits = section->limits;
+    gateway->timeouts = section->timeouts;
+}
+
+void link_admin(struct link *link)
+{
+    struct error err;
+    struct slice host;
+    const struct admin_section *section = &link->sections->admin;
+    struct admin_settings *admin = &link->snapshot->admin;
+    admin->listen = DEFAULT_ADMIN_LISTEN;
+    if (section->listen != NULL && slice_equal(section->listen->text, SLICE("off"))) {
+        admin->listen = NULL;
+    } else if (section->listen != NULL) {
+        admin->listen = link_keep_slice(link, section->listen->text).ptr;
+        if (check_listen(section->listen->text, &host, &err) != STATUS_OK) {
+            link_report(link, section->listen, "an address to listen on", &err);
+        } else if (!is_loopback(host)) {
+            tree_report(link->problems, section->listen,
+                        "remote administration is not available in this version; write a loopback "
+                        "address and port such as " DEFAULT_ADMIN_LISTEN ", or off");
+        }
+    }
+    unsigned count = link_text_count(section->hosts);
+    const char **hosts = ARENA_ARRAY(link->arena, const char *, count + 1);
+    for (unsigned i = 0; i < count; i++) {
+        const struct tree *node = link_text(section->hosts, i);
+        if (node->faulty) {
+            continue;
+        }
+        if (url_host_check(node->text, &err) != STATUS_OK) {
+            link_report(link, node, "a host name", &err);
+            continue;
+        }
+        hosts[admin->host_count++] = link_keep_slice(link, node->text).ptr;
+    }
+    admin->hosts = hosts;
+}
+
+void link_egress(struct link *link)
+{
+    const struct tree *texts = link->sections->egress.allow_private;
+    unsigned count = link_text_count(texts);
+    struct egress_network *networks = ARENA_ARRAY(link->arena, struct egress_network, count + 1);
+    unsigned used = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct error err;
+        const struct tree *node = link_text(texts, i);
+        if (node->faulty) {
+            continue;
+        }
+        if (egress_network_parse(node->text, &networks[used], &err) != STATUS_OK) {
+            link_report(link, node, "a network such as 10.1.0.0/16", &err);
+            continue;
+        }
+        used++;
+    }
+    link->snapshot->egress = (struct egress_policy){.allowed = networks, .allowed_count = used};
+}

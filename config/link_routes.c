@@ -1,0 +1,221 @@
+#include "auth/secrets/secret_source.h"
+#include "base/nearest.h"
+#include "config/link.h"
+#include "config/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void list_profiles(const struct profile_set *set, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < set->count && used < size; i++) {
+        int len =
+            snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", set->profiles[i].name);
+        used += (size_t)len;
+    }
+}
+
+static const struct profile *find_profile(const struct link *link,
+                                          const struct route_section *section)
+{
+    const struct profile_set *set = &link->snapshot->profiles;
+    const struct tree *given = section->provider;
+    const struct tree *node = section->node;
+    struct slice name = given != NULL ? given->text : node->key->text;
+    const struct profile *profile = profile_find(set, name);
+    if (profile != NULL) {
+        return profile;
+    }
+    if (given == NULL && tree_get(node, "provider") != NULL) {
+        return NULL; /* reported by fields */
+    }
+    char known[300];
+    const char *nearest = profile_nearest(set, given != NULL ? given->source : name);
+    list_profiles(set, known, sizeof(known));
+    if (given != NULL && nearest != NULL) {
+        tree_report(link->problems, given, "no provider is called \"%s\"; did you mean \"%s\"?",
+                    QUOTE(given->source), nearest);
+    } else if (given != NULL) {
+        tree_report(link->problems, given, "no provider is called \"%s\"; write one of: %s",
+                    QUOTE(given->source), known);
+    } else {
+        tree_report_key(
+            link->problems, node, "provider is missing, and \"%s\" is none; write provider: %s",
+            QUOTE(node->key->source),
+            nearest != NULL ? nearest : "http, or one of those that `sallyport providers` shows");
+    }
+    return NULL;
+}
+
+static void link_place(const struct link *link, const struct route_section *section,
+                       struct route *route)
+{
+    struct error err;
+    const struct tree *path = section->path;
+    if (section->host != NULL) {
+        if (url_host_check(section->host->text, &err) != STATUS_OK) {
+            link_report(link, section->host, "a host name", &err);
+        }
+        route->host = link_keep_slice(link, section->host->text);
+    }
+    if (path != NULL) {
+        if (url_path_check(path->text, &err) != STATUS_OK) {
+            link_report(link, path, "a path", &err);
+        }
+        route->path = slice_equal(path->text, SLICE("/")) ? slice_make("", 0)
+                                                          : link_keep_slice(link, path->text);
+    } else if (route->host.len > 0) {
+        route->path = slice_make("", 0);
+    } else {
+        route->path = slice_from(arena_print(link->arena, "/%s", route->name));
+    }
+}
+
+/* Where clients see the route, for links in its answers. */
+static void link_public_base(const struct link *link, struct route *route)
+{
+    const char *url = link->snapshot->gateway.public_url;
+    if (url == NULL) {
+        return;
+    }
+    if (route->host.len == 0) {
+        route->public_base =
+            slice_from(arena_print(link->arena, "%s%.*s", url, SLICE_ARG(route->path)));
+    } else {
+        bool tls = slice_starts_with(slice_from(url), SLICE("https://"));
+        route->public_base =
+            slice_from(arena_print(link->arena, "%s://%.*s%.*s", tls ? "https" : "http",
+                                   SLICE_ARG(route->host), SLICE_ARG(route->path)));
+    }
+}
+
+static void link_origin(const struct link *link, const struct route_section *section,
+                        struct route *route)
+{
+    struct error err;
+    struct url url = {0};
+    const struct tree *given = section->base_url;
+    bool reported = given == NULL && tree_get(section->node, "base_url") != NULL;
+    if (given != NULL) {
+        if (url_parse(link->arena, given->text, &url, &err) != STATUS_OK) {
+            link_report(link, given, "a URL", &err);
+        }
+    } else if (route->profile != NULL && route->profile->base_url.len > 0) {
+        if (url_parse(link->arena, route->profile->base_url, &url, &err) != STATUS_OK) {
+            tree_report_key(link->problems, section->node, "the base URL of provider %s: %s",
+                            route->profile->name, err.message);
+        }
+    } else if (route->profile != NULL && !reported) {
+        tree_report_key(link->problems, section->node,
+                        "base_url is missing, which provider %s does not know; write base_url: "
+                        "https://api.example.com",
+                        route->profile->name);
+    }
+    if (url.host == NULL) {
+        return;
+    }
+    const char *ca = link_keep(link, section->tls.ca);
+    if (ca != NULL && !url.tls) {
+        tree_report_key(link->problems, tree_get(tree_get(section->node, "tls"), "ca"),
+                        "base_url is plain http; write https://, or take this out");
+    }
+    route->origin = (struct origin){
+        .tls = url.tls,
+        .host = url.host,
+        .port = url.port,
+        .authority = url.authority,
+        .ca_file = ca,
+        .key = arena_print(link->arena, "%s://%s:%u%s%s", url.tls ? "https" : "http", url.host,
+                           url.port, ca != NULL ? " ca=" : "", ca != NULL ? ca : ""),
+    };
+    route->base_path = url.path;
+}
+
+static void link_credential(const struct link *link, const struct route_section *section,
+                            struct route *route)
+{
+    const struct tree *secret = section->credential.secret;
+    const struct tree *node = tree_get(section->node, "credential");
+    bool injects = route->profile != NULL && route->profile->injection.place != INJECT_NONE;
+    if (secret == NULL) {
+        if (node == NULL && injects) {
+            tree_report_key(link->problems, section->node,
+                            "credential is missing; write credential: {secret: NAME}, or "
+                            "credential: none if this upstream needs none");
+        }
+        return;
+    }
+    if (!secret_name_valid(secret->text)) {
+        tree_report(link->problems, secret,
+                    "a secret's name has letters, digits, '-', '_' and '.', does not begin with "
+                    "'.', and is 64 bytes long at most");
+    } else if (link->sections->secrets.count == 0 &&
+               tree_get(section->node->parent->parent, "secrets") == NULL) {
+        tree_report(link->problems, secret,
+                    "there is no source that could have this secret; write secrets: [{type: env}], "
+                    "or another source, at the top of the file");
+    }
+    route->secret_name = link_keep_slice(link, secret->text).ptr;
+}
+
+static void link_one(const struct link *link, const struct route_section *section,
+                     struct route *route)
+{
+    if (section->node->faulty) {
+        return;
+    }
+    route->profile = find_profile(link, section);
+    route->timeouts = section->timeouts;
+    link_place(link, section, route);
+    link_public_base(link, route);
+    link_origin(link, section, route);
+    link_credential(link, section, route);
+    link_injection(link, section, route);
+    link_headers(link, section, route);
+}
+
+static void add_to_table(const struct link *link, const struct route_section *section,
+                         const struct route *route)
+{
+    struct error err;
+    if (route_table_add(&link->snapshot->route_table, route, &err) != STATUS_OK) {
+        tree_report_key(link->problems,
+                        section->path != NULL   ? section->path
+                        : section->host != NULL ? section->host
+                                                : section->node,
+                        "%s", err.message);
+    }
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct route *const *a = left;
+    const struct route *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+void link_routes(struct link *link)
+{
+    const struct field_items *items = &link->sections->routes;
+    const struct route_section *sections = items->items;
+    struct route **routes = ARENA_ARRAY(link->arena, struct route *, items->count + 1);
+    for (unsigned i = 0; i < items->count; i++) {
+        struct route *route = ARENA_NEW(link->arena, struct route);
+        route->name = link_keep_slice(link, sections[i].node->key->text).ptr;
+        (void)table_add(&link->routes, slice_from(route->name), route);
+        link_one(link, &sections[i], route);
+        add_to_table(link, &sections[i], route);
+        routes[i] = route;
+    }
+    if (items->count > 1) {
+        qsort(routes, items->count, sizeof(struct route *), by_name);
+    }
+    for (unsigned i = 0; i < items->count; i++) {
+        routes[i]->index = i;
+    }
+    link->snapshot->routes = routes;
+    link->snapshot->route_count = items->count;
+}

@@ -1,0 +1,125 @@
+#include "config/sections.h"
+
+#include <limits.h>
+
+#define KIB ((int64_t)1024)
+#define MIB (1024 * KIB)
+#define TIB (1024 * 1024 * MIB)
+
+/* clang-format off */
+static const struct field server_tls_fields[] = {
+    FIELD_FILE(struct server_tls_section, cert, .required = true, .example = "/etc/sallyport/tls.crt",
+        .help = "The certificate and its chain, PEM."),
+    FIELD_FILE(struct server_tls_section, key, .required = true, .example = "/etc/sallyport/tls.key",
+        .help = "Its private key, PEM, without a passphrase."),
+    FIELD_END,
+};
+
+static const struct field limit_fields[] = {
+    FIELD_SIZE(struct limit_settings, header_bytes, .min = KIB, .max = MIB, .fallback = 64 * KIB,
+        .help = "The largest request head; beyond it 431."),
+    FIELD_UINT(struct limit_settings, header_count, .min = 8, .max = 1000, .fallback = 128,
+        .help = "The most header fields of a request; beyond it 431."),
+    FIELD_SIZE(struct limit_settings, uri_bytes, .min = 256, .max = 256 * KIB, .fallback = 16 * KIB,
+        .help = "The longest request target, at most `header_bytes`; beyond it 414."),
+    FIELD_SIZE(struct limit_settings, body_bytes, .min = 0, .max = TIB, .fallback = 32 * MIB,
+        .help = "The largest request body; beyond it 413."),
+    FIELD_SIZE(struct limit_settings, buffered_bytes, .min = MIB, .max = TIB, .fallback = 256 * MIB,
+        .help = "What all requests together may hold in memory; beyond it 503."),
+    FIELD_UINT(struct limit_settings, connections, .min = 1, .max = 1000000, .fallback = 20000,
+        .help = "The most client connections at once; further ones are closed."),
+    FIELD_END,
+};
+
+#define WAIT(member, fallback_, help_)                                                             \
+    FIELD_DURATION(struct timeout_settings, member, .min = 10 * MSEC, .max = 24 * 3600 * SEC,      \
+        .fallback = (fallback_), .help = help_)
+static const struct field timeout_fields[] = {
+    WAIT(header, 10 * SEC, "For a whole request head, from its first byte or the connection's start; then 408."),
+    WAIT(body_idle, 30 * SEC, "Without a byte of a request body that is not whole; then 408."),
+    WAIT(write_idle, 30 * SEC, "Without a byte of the answer taken by the client; then it is cut."),
+    WAIT(keep_alive, 75 * SEC, "Between two requests of a connection; then it is closed."),
+    FIELD_DURATION(struct timeout_settings, drain, .min = 0, .max = 24 * 3600 * SEC, .fallback = 30 * SEC,
+        .help = "For requests under way when the gateway is told to stop; then they are cut."),
+    FIELD_END,
+};
+#undef WAIT
+
+static const struct field gateway_fields[] = {
+    FIELD_TEXTS(struct gateway_section, listen, .lone = true, .fallback_text = DEFAULT_LISTEN,
+        .example = "[127.0.0.1:8080]",
+        .help = "Where clients are served: `host:port`, `[v6]:port` or `unix:/path`; one, or a list. "
+                "Port 0 takes a free one."),
+    FIELD_SECTION(struct gateway_section, tls, server_tls_fields,
+        .help = "Serve over TLS (1.2 and up). Without it, plain HTTP."),
+    FIELD_UINT(struct gateway_section, workers, .min = 1, .max = 256, .fallback = 0, .word = "auto",
+        .help = "Event loops, each a thread; `auto` is one for each core that the process may use."),
+    FIELD_TEXT(struct gateway_section, public_url, .example = "https://gw.internal",
+        .help = "Where clients see the gateway, for links in answers (`Location`, `Link`) that are "
+                "rewritten. Without it, the request's own scheme and host are used."),
+    FIELD_SECTION(struct gateway_section, limits, limit_fields, .help = "What a client may send."),
+    FIELD_SECTION(struct gateway_section, timeouts, timeout_fields, .help = "How long a client may take."),
+    FIELD_TEXT(struct gateway_section, access_log, .fallback_text = "stdout",
+        .example = "stdout, off or a file's path",
+        .help = "One JSON line a request: `stdout`, `off`, or a file."),
+    FIELD_END,
+};
+
+static const struct field admin_fields[] = {
+    FIELD_TEXT(struct admin_section, listen, .fallback_text = DEFAULT_ADMIN_LISTEN,
+        .example = DEFAULT_ADMIN_LISTEN,
+        .help = "Where `/livez`, `/readyz` and `/metrics` are served: a loopback address and port, or "
+                "`off`. Other addresses are refused: remote administration is not available in this "
+                "version."),
+    FIELD_TEXTS(struct admin_section, hosts, .example = "[gw.internal]",
+        .help = "Names that it answers to, next to localhost and IP addresses."),
+    FIELD_END,
+};
+
+static const char *const source_types[] = {
+    [SECRET_SOURCE_SEALED] = "sealed",
+    [SECRET_SOURCE_ENV] = "env",
+    [SECRET_SOURCE_DIRECTORY] = "directory",
+    NULL,
+};
+
+static const struct field source_fields[] = {
+    FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
+        .example = "sealed, env or directory",
+        .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
+                "`directory`: a file a secret."),
+    FIELD_PATH(struct secret_source_section, path, .example = "secrets.sealed",
+        .help = "`sealed`: the file. `directory`: the folder. Required for both."),
+    FIELD_PATH(struct secret_source_section, key_file, .example = "master.key",
+        .help = "`sealed`: the file that has the key to it. Required."),
+    FIELD_STRING(struct secret_source_section, prefix, .example = "SALLYPORT_SECRET_",
+        .help = "`env`: what the variables' names begin with, by default `SALLYPORT_SECRET_`: "
+                "`openai-key` is then `SALLYPORT_SECRET_OPENAI_KEY`."),
+    FIELD_END,
+};
+
+static const struct field egress_fields[] = {
+    FIELD_TEXTS(struct egress_section, allow_private, .example = "[10.1.0.0/16, \"fd00::/8\"]",
+        .help = "Networks that upstreams may be in although they are not globally reachable "
+                "(private, loopback, link-local, metadata). All other such addresses are refused."),
+    FIELD_END,
+};
+
+const struct field config_fields[] = {
+    FIELD_UINT(struct config_sections, version, .min = 1, .max = 1, .required = true, .example = "1",
+        .help = "The version of this format."),
+    FIELD_SECTION(struct config_sections, gateway, gateway_fields, .help = "What faces the clients."),
+    FIELD_SECTION(struct config_sections, admin, admin_fields, .help = "What faces the operator."),
+    FIELD_LIST(struct config_sections, secrets, struct secret_source_section, source_fields,
+        .example = "[{type: env}]",
+        .help = "Where credentials are kept: sources, searched in this order for a secret's name. "
+                "Only 'not found' goes on to the next one."),
+    FIELD_SECTION(struct config_sections, egress, egress_fields,
+        .help = "Which addresses upstreams may have."),
+    FIELD_NAMED(struct config_sections, routes, struct route_section, route_fields,
+        .help = "The upstream APIs, each under its name (a-z, 0-9, `.`, `_`, `-`; 64 bytes at most)."),
+    FIELD_NAMED(struct config_sections, tenants, struct tenant_section, tenant_fields,
+        .help = "Who may call, each under its name (formed like a route's)."),
+    FIELD_END,
+};
+/* clang-format on */
