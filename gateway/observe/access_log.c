@@ -31,17 +31,24 @@ static uint64_t special_bytes(uint64_t word)
     return ((word - ones * ' ') | word | (quotes - ones) | (slashes - ones)) & tops;
 }
 
+static uint64_t load(const char *ptr)
+{
+    uint64_t word;
+    memcpy(&word, ptr, sizeof(word));
+    return word;
+}
+
+/* May the text stand in JSON as it is? Eight bytes at a time; the last eight may overlap. */
 static bool plain(struct slice text)
 {
-    size_t i = 0;
-    for (; i + 8 <= text.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, text.ptr + i, 8);
-        if (special_bytes(word) != 0) {
-            return false;
+    if (text.len >= 8) {
+        uint64_t found = special_bytes(load(text.ptr + text.len - 8));
+        for (size_t i = 0; i + 8 < text.len; i += 8) {
+            found |= special_bytes(load(text.ptr + i));
         }
+        return found == 0;
     }
-    for (; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
         if (byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\') {
             return false;
