@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#define COMMAND_DEFAULT_CONFIG "sallyport.yaml" /* in the current folder */
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_run(int argc, char **argv);
