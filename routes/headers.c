@@ -58,6 +58,16 @@ bool header_name_reserved(struct slice name)
     return has_reserved_prefix(name);
 }
 
+bool header_name_overrides(struct slice name)
+{
+    for (unsigned i = 0; i < COUNT_OF(override_names); i++) {
+        if (slice_equal_nocase(name, override_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The rule of that name, or the empty place where it belongs. At least half of the table is empty.
  */
 static const struct header_rule *find(const struct header_rules *rules, struct slice name,

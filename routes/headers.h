@@ -72,6 +72,9 @@ struct header_rules_input {
 /* Whether the gateway alone decides about this name, so that a route can neither set nor pass it:
  * hop-by-hop and framing fields, Host, Expect, Accept-Encoding, Proxy-*, X-Sallyport-*. */
 bool header_name_reserved(struct slice name);
+/* Whether it would make an allowed call another one (X-HTTP-Method-Override and its like): a route
+ * cannot pass it. */
+bool header_name_overrides(struct slice name);
 
 /* Everything is copied into the arena. Names and values in the input are valid (http1_valid_token,
  * http1_valid_field_value); reserved names among `set` and `defaults` are left out; beyond
