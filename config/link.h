@@ -34,6 +34,10 @@ void link_report(const struct link *link, const struct tree *node, const char *w
 unsigned link_text_count(const struct tree *texts);
 const struct tree *link_text(const struct tree *texts, unsigned index);
 
+/* The profile of no provider in particular (`http`): nothing about the upstream is known, so the
+ * route has to say it. */
+bool link_generic(const struct profile *profile);
+
 void link_gateway(struct link *link);
 void link_admin(struct link *link);
 void link_secrets(struct link *link);

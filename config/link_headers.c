@@ -3,33 +3,6 @@
 
 #include <string.h>
 
-/* Written by the gateway itself, or of one connection only (RFC 9110, section 7.6.1). */
-static const struct slice reserved[] = {
-    SLICE_INIT("host"),
-    SLICE_INIT("content-length"),
-    SLICE_INIT("transfer-encoding"),
-    SLICE_INIT("connection"),
-    SLICE_INIT("keep-alive"),
-    SLICE_INIT("proxy-connection"),
-    SLICE_INIT("te"),
-    SLICE_INIT("trailer"),
-    SLICE_INIT("upgrade"),
-    SLICE_INIT("expect"),
-    SLICE_INIT("proxy-authorization"),
-    SLICE_INIT("proxy-authenticate"),
-    SLICE_INIT("accept-encoding"),
-};
-
-static bool is_reserved(struct slice name)
-{
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-        if (slice_equal_nocase(name, reserved[i])) {
-            return true;
-        }
-    }
-    return slice_starts_with_nocase(name, SLICE("x-sallyport-"));
-}
-
 static bool is_slot(const struct link *link, struct slice name)
 {
     const struct profile_set *set = &link->snapshot->profiles;
@@ -48,7 +21,7 @@ static bool check_name(const struct link *link, const struct tree *node, struct 
     const struct injection *injection = &route->injection;
     if (!http1_valid_token(name)) {
         tree_report_key(link->problems, node, "no header can have this name");
-    } else if (is_reserved(name)) {
+    } else if (header_name_reserved(name)) {
         tree_report_key(link->problems, node, "the gateway alone writes this header; take it out");
     } else if (injection->place == INJECT_HEADER && slice_equal_nocase(name, injection->name)) {
         tree_report_key(link->problems, node,
@@ -126,6 +99,11 @@ static unsigned read_pass(const struct link *link, const struct tree *list,
     for (unsigned i = 0; i < link_text_count(list); i++) {
         const struct tree *node = link_text(list, i);
         if (node->faulty || !check_name(link, node, node->text, route)) {
+            continue;
+        }
+        if (header_name_overrides(node->text)) {
+            tree_report(link->problems, node,
+                        "this header makes a call another one than the rules allowed; take it out");
             continue;
         }
         if (listed(input->drop, input->drop_count, node->text)) {

@@ -71,12 +71,6 @@ static bool check_literals(const struct link *link, const struct tree *node,
     return valid;
 }
 
-static const struct slice own_headers[] = {
-    SLICE_INIT("host"),       SLICE_INIT("content-length"), SLICE_INIT("transfer-encoding"),
-    SLICE_INIT("connection"), SLICE_INIT("keep-alive"),     SLICE_INIT("te"),
-    SLICE_INIT("trailer"),    SLICE_INIT("upgrade"),        SLICE_INIT("expect"),
-};
-
 static bool check_injected_name(const struct link *link, const struct tree *node,
                                 const struct injection *injection)
 {
@@ -92,11 +86,9 @@ static bool check_injected_name(const struct link *link, const struct tree *node
         tree_report(link->problems, node, "no header can have this name");
         return false;
     }
-    for (size_t i = 0; i < sizeof(own_headers) / sizeof(own_headers[0]); i++) {
-        if (slice_equal_nocase(node->text, own_headers[i])) {
-            tree_report(link->problems, node, "the gateway alone writes this header; take another");
-            return false;
-        }
+    if (header_name_reserved(node->text)) {
+        tree_report(link->problems, node, "the gateway alone writes this header; take another");
+        return false;
     }
     return true;
 }
@@ -180,7 +172,7 @@ void link_injection(const struct link *link, const struct route_section *section
         return;
     }
     route->injection = route->profile->injection;
-    if (route->injection.place == INJECT_NONE) {
+    if (link_generic(route->profile) || route->injection.place == INJECT_NONE) {
         tree_report_key(link->problems, section->node,
                         "inject is missing: provider %s does not say where the credential goes; "
                         "write %s",

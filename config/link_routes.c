@@ -18,6 +18,11 @@ static void list_profiles(const struct profile_set *set, char *out, size_t size)
     }
 }
 
+bool link_generic(const struct profile *profile)
+{
+    return profile->base_url.len == 0;
+}
+
 static const struct profile *find_profile(const struct link *link,
                                           const struct route_section *section)
 {
@@ -139,7 +144,8 @@ static void link_credential(const struct link *link, const struct route_section 
 {
     const struct tree *secret = section->credential.secret;
     const struct tree *node = tree_get(section->node, "credential");
-    bool injects = route->profile != NULL && route->profile->injection.place != INJECT_NONE;
+    bool injects = route->profile != NULL && !link_generic(route->profile) &&
+                   route->profile->injection.place != INJECT_NONE;
     if (secret == NULL) {
         if (node == NULL && injects) {
             tree_report_key(link->problems, section->node,

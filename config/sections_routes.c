@@ -29,8 +29,8 @@ static const struct field headers_fields[] = {
     FIELD_TEXTS(struct headers_section, drop, .example = "[X-Debug]",
         .help = "Taken out of the caller's requests, next to what always is."),
     FIELD_TEXTS(struct headers_section, pass, .example = "[Cookie]",
-        .help = "Let through although it is taken out by default: `Cookie` and the method and URL "
-                "overrides. Never a header that carries credentials."),
+        .help = "Let through although they are taken out by default: Cookie, trace context, Forwarded and "
+                "its like. Never a header that carries credentials or overrides method or URL."),
     FIELD_END,
 };
 
@@ -76,7 +76,9 @@ const struct field route_fields[] = {
                 "the profile's way. Required with a credential on an `http` route."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
-                "sends a key, Cookie, Accept-Encoding, X-Sallyport-*, method and URL overrides."),
+                "sends a key, Accept-Encoding, X-Sallyport-*, method and URL overrides. Unless "
+                "passed: Cookie, traceparent, tracestate, baggage, Forwarded, Via, X-Forwarded-* "
+                "and its like."),
     FIELD_SECTION(struct route_section, timeouts, timeouts_fields,
         .help = "How long the upstream may take; then 504."),
     FIELD_SECTION(struct route_section, tls, client_tls_fields,
