@@ -3,7 +3,7 @@
 #include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "config/problems.h"
+#include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
 #include "gateway/client/listener.h"
@@ -101,7 +101,6 @@ void server_refresh_secrets(struct server *server)
 
 /* ---- what the admin listener shows ---- */
 
-
 static void name_missing_routes(const struct server *server, struct buffer *out)
 {
     const struct snapshot *snapshot = server->snapshot;
@@ -130,10 +129,14 @@ static bool show_ready(void *ctx, struct buffer *out)
 static void show_metrics(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
+    if (server->scribe != NULL) {
+        metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
+                    (int64_t)scribe_dropped(server->scribe));
+    }
     metrics_render(server->metrics, out);
-    (void)buffer_print(out,
-                       "# HELP sallyport_loop_longest_turn_seconds Longest loop turn of the last 15 "
-                       "to 30 seconds.\n# TYPE sallyport_loop_longest_turn_seconds gauge\n");
+    (void)buffer_print(
+        out, "# HELP sallyport_loop_longest_turn_seconds Longest loop turn of the last 15 "
+             "to 30 seconds.\n# TYPE sallyport_loop_longest_turn_seconds gauge\n");
     for (unsigned i = 0; i < server->worker_count; i++) {
         (void)buffer_print(out, "sallyport_loop_longest_turn_seconds{worker=\"%u\"} %.6f\n",
                            worker_index(server->workers[i]),
@@ -246,9 +249,15 @@ static enum status start(struct server *server, struct error *err)
     }
     server_refresh_secrets(server);
     if (snapshot->admin.listen != NULL) {
-        TRY(admin_server_start(server->loop.base, snapshot->admin.listen, snapshot->admin.hosts,
-                               snapshot->admin.host_count, &admin_ops, server, &server->admin,
-                               err));
+        struct admin_server_settings settings = {
+            .base = server->loop.base,
+            .listen = snapshot->admin.listen,
+            .hosts = snapshot->admin.hosts,
+            .host_count = snapshot->admin.host_count,
+            .ops = &admin_ops,
+            .ctx = server,
+        };
+        TRY(admin_server_start(&settings, &server->admin, err));
     }
     TRY(make_workers(server, err));
     watch_signals(server);

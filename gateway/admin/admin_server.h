@@ -39,7 +39,6 @@ MUST_USE enum status admin_server_start(const struct admin_server_settings *sett
 void admin_server_stop(struct admin_server *server);
 
 /* Other names from now on; copied. After a reload. */
-void admin_server_set_hosts(struct admin_server *server, const char *const *hosts,
-                            unsigned count);
+void admin_server_set_hosts(struct admin_server *server, const char *const *hosts, unsigned count);
 /* The port that was bound (for port 0), or 0 for a unix socket. */
 unsigned admin_server_port(const struct admin_server *server);

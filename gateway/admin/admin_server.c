@@ -1,0 +1,218 @@
+#include "gateway/admin/admin_server.h"
+
+#include "base/memory.h"
+#include "gateway/admin/endpoints.h"
+#include "gateway/client/listener.h"
+
+#include <stdio.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <evhtp.h>
+
+enum {
+    CLIENTS_MAX = 64,
+    FIELDS_MAX = 100,
+    IDLE_SECONDS = 10,  /* between two reads or writes */
+    TOTAL_SECONDS = 60, /* of a connection: the library's timeouts begin anew with each byte */
+};
+
+/* One connection. It serves one request: the library stalls on pipelined ones. */
+struct admin_client {
+    struct admin_client *next, *prev;
+    struct admin_server *server; /* borrowed */
+    evhtp_connection_t *connection;
+    struct event *deadline; /* owned */
+    unsigned field_count;
+    unsigned host_count;
+};
+
+struct admin_server {
+    struct event_base *base;     /* borrowed */
+    const struct admin_ops *ops; /* borrowed */
+    void *ctx;
+    struct arena hosts_memory;
+    struct admin_hosts hosts;
+    evhtp_t *evhtp; /* owned */
+    unsigned port;
+    struct admin_client *clients; /* owned by their connections */
+    unsigned client_count;
+};
+
+static enum admin_method method_of(const evhtp_request_t *request)
+{
+    return request->method == htp_method_GET    ? ADMIN_GET
+           : request->method == htp_method_HEAD ? ADMIN_HEAD
+                                                : ADMIN_OTHER;
+}
+
+static void add_field(evhtp_request_t *request, const char *name, const char *value)
+{
+    evhtp_headers_add_header(request->headers_out, evhtp_header_new(name, value, 0, 1));
+}
+
+static void send_answer(evhtp_request_t *request, const struct admin_answer *answer)
+{
+    char length[24];
+    struct slice body = buffer_bytes(&answer->body);
+    (void)snprintf(length, sizeof(length), "%zu", body.len);
+    add_field(request, "Content-Type", answer->content_type);
+    add_field(request, "Content-Length", length);
+    add_field(request, "Cache-Control", "no-store");
+    add_field(request, "X-Content-Type-Options", "nosniff");
+    if (answer->status == 405) {
+        add_field(request, "Allow", "GET, HEAD");
+    }
+    if (request->method != htp_method_HEAD) {
+        (void)evbuffer_add(request->buffer_out, body.ptr, body.len);
+    }
+    evhtp_request_set_keepalive(request, 0);
+    evhtp_send_reply(request, (evhtp_res)answer->status);
+}
+
+static void on_request(evhtp_request_t *request, void *ctx)
+{
+    const struct admin_server *server = ctx;
+    struct admin_request asked = {
+        .method = method_of(request),
+        .path = request->uri->path->full,
+        .query = (const char *)request->uri->query_raw,
+        .host = evhtp_header_find(request->headers_in, "Host"),
+        .origin = evhtp_header_find(request->headers_in, "Origin"),
+    };
+    struct admin_answer answer;
+    endpoints_answer(&asked, &server->hosts, server->ops, server->ctx, &answer);
+    send_answer(request, &answer);
+    buffer_fini(&answer.body);
+}
+
+/* Too many fields, or a second Host, end the connection: the library answers nothing then. */
+static evhtp_res on_field(evhtp_request_t *request, evhtp_header_t *field, void *ctx)
+{
+    (void)request;
+    struct admin_client *client = ctx;
+    client->field_count++;
+    client->host_count += slice_equal_nocase(slice_make(field->key, field->klen), SLICE("Host"));
+    bool refused = client->field_count > FIELDS_MAX || client->host_count > 1;
+    return refused ? EVHTP_RES_BADREQ : EVHTP_RES_OK;
+}
+
+static evhtp_res on_connection_end(evhtp_connection_t *connection, void *ctx)
+{
+    (void)connection;
+    struct admin_client *client = ctx;
+    struct admin_server *server = client->server;
+    if (client->prev != NULL) {
+        client->prev->next = client->next;
+    } else {
+        server->clients = client->next;
+    }
+    if (client->next != NULL) {
+        client->next->prev = client->prev;
+    }
+    server->client_count--;
+    event_free(client->deadline);
+    memory_free(client);
+    return EVHTP_RES_OK;
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct admin_client *client = ctx;
+    evhtp_connection_free(client->connection);
+}
+
+static evhtp_res on_accept(evhtp_connection_t *connection, void *ctx)
+{
+    struct admin_server *server = ctx;
+    struct event *deadline = NULL;
+    struct admin_client *client = NULL;
+    if (server->client_count >= CLIENTS_MAX) {
+        return EVHTP_RES_ERROR; /* it is closed */
+    }
+    client = MEMORY_NEW(struct admin_client);
+    deadline = evtimer_new(server->base, on_deadline, client);
+    if (deadline == NULL) {
+        memory_free(client);
+        return EVHTP_RES_ERROR;
+    }
+    *client = (struct admin_client){
+        .server = server, .connection = connection, .deadline = deadline, .next = server->clients};
+    if (server->clients != NULL) {
+        server->clients->prev = client;
+    }
+    server->clients = client;
+    server->client_count++;
+    (void)evtimer_add(deadline, &(struct timeval){.tv_sec = TOTAL_SECONDS});
+    (void)evhtp_connection_set_hook(connection, evhtp_hook_on_header, (evhtp_hook)on_field, client);
+    (void)evhtp_connection_set_hook(connection, evhtp_hook_on_connection_fini,
+                                    (evhtp_hook)on_connection_end, client);
+    return EVHTP_RES_OK;
+}
+
+static enum status listen_on(struct admin_server *server, const char *address, struct error *err)
+{
+    int fd = -1;
+    if (listen_socket_open(address, true, &fd, err) != STATUS_OK) {
+        error_prefix(err, "admin.listen");
+        return STATUS_UNAVAILABLE;
+    }
+    server->port = listen_socket_port(fd);
+    if (evhtp_accept_socket(server->evhtp, fd, 0) != 0) { /* 0: it listens already */
+        FAIL(err, STATUS_UNAVAILABLE, "admin.listen: cannot accept connections on %s", address);
+    }
+    return STATUS_OK;
+}
+
+enum status admin_server_start(const struct admin_server_settings *settings,
+                               struct admin_server **ret, struct error *err)
+{
+    struct admin_server *server = MEMORY_NEW(struct admin_server);
+    server->base = settings->base;
+    server->ops = settings->ops;
+    server->ctx = settings->ctx;
+    admin_server_set_hosts(server, settings->hosts, settings->host_count);
+    server->evhtp = evhtp_new(settings->base, NULL);
+    if (listen_on(server, settings->listen, err) != STATUS_OK) {
+        admin_server_stop(server);
+        return STATUS_UNAVAILABLE;
+    }
+    const struct timeval idle = {.tv_sec = IDLE_SECONDS};
+    evhtp_set_timeouts(server->evhtp, &idle, &idle);
+    evhtp_set_max_body_size(server->evhtp, 1024); /* no request needs one */
+    evhtp_set_gencb(server->evhtp, on_request, server);
+    evhtp_set_post_accept_cb(server->evhtp, on_accept, server);
+    *ret = server;
+    return STATUS_OK;
+}
+
+void admin_server_stop(struct admin_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    evhtp_unbind_socket(server->evhtp);
+    while (server->clients != NULL) {
+        evhtp_connection_free(server->clients->connection); /* on_connection_end() unlinks it */
+    }
+    evhtp_free(server->evhtp);
+    arena_fini(&server->hosts_memory);
+    memory_free(server);
+}
+
+void admin_server_set_hosts(struct admin_server *server, const char *const *hosts, unsigned count)
+{
+    arena_fini(&server->hosts_memory);
+    const char **names = ARENA_ARRAY(&server->hosts_memory, const char *, count);
+    for (unsigned i = 0; i < count; i++) {
+        names[i] = arena_copy(&server->hosts_memory, slice_from(hosts[i])).ptr;
+    }
+    server->hosts = (struct admin_hosts){.names = names, .count = count};
+}
+
+unsigned admin_server_port(const struct admin_server *server)
+{
+    return server->port;
+}

@@ -1,0 +1,35 @@
+/*
+ * endpoints: what the admin listener answers to a request. Knows no socket and no HTTP library.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "gateway/admin/admin_server.h"
+
+enum { ADMIN_BODY_MAX_BYTES = 64 * 1024 * 1024 };
+
+enum admin_method { ADMIN_GET, ADMIN_HEAD, ADMIN_OTHER };
+
+struct admin_request {
+    enum admin_method method;
+    const char *path;
+    const char *query;  /* may be NULL */
+    const char *host;   /* the field's value; NULL: none */
+    const char *origin; /* likewise */
+};
+
+/* The names that the listener answers to, next to localhost and IP literals. */
+struct admin_hosts {
+    const char *const *names;
+    unsigned count;
+};
+
+struct admin_answer {
+    unsigned status;
+    const char *content_type;
+    struct buffer body; /* also of an answer to HEAD: it tells the length */
+};
+
+/* Fills *ret; the caller frees the body. */
+void endpoints_answer(const struct admin_request *request, const struct admin_hosts *hosts,
+                      const struct admin_ops *ops, void *ctx, struct admin_answer *ret);
