@@ -27,26 +27,38 @@ struct reapable {
 };
 
 struct loop {
-    struct event_base *base; /* owned */
+    struct event_base *base; /* owned; has no lock: this thread only */
     struct ready_list ready;
     struct timer_queue timers;
     usec_t now;    /* monotonic, read once a turn and before timers */
     char *scratch; /* owned; LOOP_SCRATCH_BYTES for reading into, free between two resumes */
     struct reapable *dead;
-    struct event *alarm; /* owned; the next timer */
-    usec_t alarm_at;
+    struct event *alarm;           /* owned; the next timer */
+    usec_t alarm_at;               /* 0: not set */
     void (*after_turn)(void *ctx); /* may be NULL */
     void *after_turn_ctx;
     usec_t longest_turn; /* of work, without waiting; reset by who reports it */
+    usec_t woken_at;     /* when this turn's work began; 0: still waiting, as far as is known */
     bool stopping;
 };
 
 MUST_USE enum status loop_init(struct loop *loop, struct error *err);
+/* Frees the dead. What holds events, timers or waiters of it must have gone before. */
 void loop_fini(struct loop *loop);
 
 /* Runs turns until loop_stop(). */
 void loop_run(struct loop *loop);
+/* On the loop's own thread: the turn is ended first. */
 void loop_stop(struct loop *loop);
+
+/* One turn; LOOP_WAIT waits for something to happen first. */
+enum loop_patience { LOOP_WAIT, LOOP_POLL };
+void loop_turn(struct loop *loop, enum loop_patience patience);
+
+/* For an event callback that does more than note and wake: until the callbacks are through,
+ * loop->now is of the turn before, and the time they take is counted as waiting. This cures both.
+ */
+void loop_woken(struct loop *loop);
 
 static inline void loop_reap(struct loop *loop, struct reapable *reapable,
                              void (*reap)(struct reapable *reapable))
@@ -56,7 +68,7 @@ static inline void loop_reap(struct loop *loop, struct reapable *reapable,
     loop->dead = reapable;
 }
 
-/* Fires at loop->now + `after`. */
+/* Fires at loop->now + `after`. In an event callback call loop_woken() before. */
 static inline void loop_timer(struct loop *loop, struct timer *timer, usec_t after)
 {
     timer_set(&loop->timers, timer, loop->now + (after > 0 ? after : 1));
