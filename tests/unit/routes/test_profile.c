@@ -1,0 +1,286 @@
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "routes/profile.h"
+
+#include <criterion/criterion.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static void load(struct arena *arena, struct profile_set *set)
+{
+    struct error err = {0};
+    cr_assert_eq(profile_set_load(arena, set, &err), STATUS_OK, "%s", err.message);
+}
+
+static const struct profile *find(const struct profile_set *set, const char *name)
+{
+    const struct profile *profile = profile_find(set, slice_from(name));
+    cr_assert_not_null(profile, "%s", name);
+    return profile;
+}
+
+Test(profile, all_built_in_ones_load_in_the_order_of_their_names)
+{
+    static const char *const names[] = {"anthropic", "github", "http", "openai", "stripe"};
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    cr_assert_eq(set.count, COUNT_OF(names));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        cr_expect_str_eq(set.profiles[i].name, names[i]);
+        cr_expect_eq(find(&set, names[i]), &set.profiles[i]);
+    }
+    cr_expect_null(profile_find(&set, SLICE("open")));
+    cr_expect_null(profile_find(&set, SLICE("")));
+}
+
+Test(profile, every_one_says_what_a_route_needs)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    for (unsigned i = 0; i < set.count; i++) {
+        const struct profile *profile = &set.profiles[i];
+        bool generic = strcmp(profile->name, "http") == 0;
+        cr_expect(profile->title[0] != '\0', "%s", profile->name);
+        cr_expect_eq(profile->base_url.len == 0, generic, "%s", profile->name);
+        cr_expect_eq(profile->error.body.len == 0, generic, "%s", profile->name);
+        cr_expect_eq(profile->key_env_count == 0, generic, "%s", profile->name);
+        cr_expect_neq(profile->injection.place, INJECT_NONE, "%s", profile->name);
+        cr_expect_gt(profile->slot_count, 0, "%s", profile->name);
+    }
+}
+
+Test(profile, facts_of_the_providers)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+
+    const struct profile *openai = find(&set, "openai");
+    cr_expect(slice_equal(openai->base_url, SLICE("https://api.openai.com")));
+    cr_expect(slice_equal(openai->sdk_base_suffix, SLICE("/v1")));
+    cr_expect_eq(openai->injection.place, INJECT_HEADER);
+    cr_expect(slice_equal(openai->injection.name, SLICE("Authorization")));
+    cr_expect(slice_equal(openai->injection.before, SLICE("Bearer ")));
+    cr_expect_eq(openai->injection.after.len, 0);
+    cr_expect_str_eq(openai->base_url_env, "OPENAI_BASE_URL");
+    cr_expect(slice_equal(openai->key_env[0], SLICE("OPENAI_API_KEY")));
+
+    const struct profile *anthropic = find(&set, "anthropic");
+    cr_expect(slice_equal(anthropic->injection.name, SLICE("x-api-key")));
+    cr_expect_eq(anthropic->injection.before.len, 0);
+    cr_assert_eq(anthropic->header_count, 1);
+    cr_expect(slice_equal(anthropic->headers[0].name, SLICE("anthropic-version")));
+    cr_expect(slice_equal(anthropic->headers[0].value, SLICE("2023-06-01")));
+    cr_assert_eq(anthropic->slot_count, 2);
+    cr_expect(slice_equal(anthropic->slots[0].name, SLICE("x-api-key")));
+    cr_expect_eq(anthropic->slots[0].prefix.len, 0);
+    cr_expect(slice_equal(anthropic->slots[1].prefix, SLICE("Bearer ")));
+
+    const struct profile *stripe = find(&set, "stripe");
+    cr_assert_eq(stripe->slot_count, 2);
+    cr_expect_eq(stripe->slots[1].kind, SLOT_BASIC_USER);
+    cr_expect(slice_equal(stripe->slots[1].name, SLICE("authorization")));
+    cr_expect_null(stripe->base_url_env);
+
+    const struct profile *github = find(&set, "github");
+    cr_assert_eq(github->slot_count, 3);
+    cr_expect(slice_equal(github->slots[1].prefix, SLICE("token ")));
+    cr_expect_eq(github->slots[2].kind, SLOT_BASIC_PASSWORD);
+    cr_expect_eq(github->header_count, 3);
+}
+
+Test(profile, header_slots_of_all_are_gathered_once)
+{
+    static const struct slice wanted[] = {SLICE_INIT("authorization"), SLICE_INIT("x-api-key"),
+                                          SLICE_INIT("api-key")};
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    cr_expect_eq(set.header_slot_count, COUNT_OF(wanted));
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        unsigned seen = 0;
+        for (unsigned j = 0; j < set.header_slot_count; j++) {
+            seen += slice_equal(set.header_slots[j], wanted[i]) ? 1 : 0;
+        }
+        cr_expect_eq(seen, 1, "%.*s", SLICE_ARG(wanted[i]));
+    }
+}
+
+/* Replaces the placeholders as the gateway's errors do. */
+static void fill(struct slice template, struct buffer *out)
+{
+    static const struct {
+        struct slice mark, text;
+    } places[] = {
+        {SLICE_INIT("{message}"), SLICE_INIT("say \\\"no\\\"\\n")},
+        {SLICE_INIT("{type}"), SLICE_INIT("some_error")},
+        {SLICE_INIT("{code}"), SLICE_INIT("quota_exceeded")},
+        {SLICE_INIT("{status}"), SLICE_INIT("429")},
+        {SLICE_INIT("{request_id}"), SLICE_INIT("0123")},
+    };
+    while (template.len > 0) {
+        struct slice text = slice_make(template.ptr, 1);
+        size_t used = 1;
+        for (size_t i = 0; i < COUNT_OF(places); i++) {
+            if (slice_starts_with(template, places[i].mark)) {
+                text = places[i].text;
+                used = places[i].mark.len;
+            }
+        }
+        cr_assert_eq(buffer_append(out, text), STATUS_OK);
+        template = slice_skip(template, used);
+    }
+}
+
+Test(profile, error_templates_are_valid_json_once_filled_in)
+{
+    static const struct json_limits limits = {4096, 8, JSON_NAMES_ONCE};
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    for (unsigned i = 0; i < set.count; i++) {
+        const struct profile *profile = &set.profiles[i];
+        struct cJSON *value CLEANUP(json_free_at) = NULL;
+        struct buffer body CLEANUP(buffer_fini);
+        struct error err = {0};
+        buffer_init(&body, 4096);
+        if (profile->error.body.len == 0) {
+            continue;
+        }
+        fill(profile->error.body, &body);
+        cr_assert_eq(json_parse(buffer_bytes(&body), &limits, &value, &err), STATUS_OK, "%s: %s",
+                     profile->name, err.message);
+        cr_expect(slice_starts_with(profile->error.content_type, SLICE("application/json")));
+
+        struct slice message = {0};
+        const struct cJSON *inner = json_get(value, "error");
+        cr_expect(json_string(json_get(inner == NULL ? value : inner, "message"), &message));
+        cr_expect(slice_equal(message, SLICE("say \"no\"\n")), "%s", profile->name);
+        cr_expect_eq(slice_find(buffer_bytes(&body), '{'), 0, "%s", profile->name);
+    }
+}
+
+Test(profile, every_status_has_a_type_where_the_template_shows_one)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    for (unsigned i = 0; i < set.count; i++) {
+        const struct profile *profile = &set.profiles[i];
+        bool typed =
+            profile->error.body.len > 0 && strstr(profile->error.body.ptr, "{type}") != NULL;
+        cr_expect_eq(profile_error_type(profile, 418) != NULL, typed, "%s", profile->name);
+    }
+    const struct error_type *type = profile_error_type(find(&set, "anthropic"), 401);
+    cr_expect(slice_equal(type->type, SLICE("authentication_error")));
+    cr_expect_eq(type->code.len, 0);
+    type = profile_error_type(find(&set, "openai"), 429);
+    cr_expect(slice_equal(type->code, SLICE("rate_limit_exceeded")));
+    type = profile_error_type(find(&set, "stripe"), 400);
+    cr_expect(slice_equal(type->type, SLICE("invalid_request_error")));
+}
+
+Test(profile, a_mistyped_name_finds_its_neighbour)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    cr_expect_str_eq(profile_nearest(&set, SLICE("opnai")), "openai");
+    cr_expect_str_eq(profile_nearest(&set, SLICE("Stripe")), "stripe");
+    cr_expect_null(profile_nearest(&set, SLICE("something-else")));
+}
+
+static enum status read_one(struct arena *arena, const char *json, struct profile *ret,
+                            struct error *err)
+{
+    return profile_read(arena, SLICE("test"), slice_from(json), ret, err);
+}
+
+Test(profile, every_place_of_a_credential_can_be_said)
+{
+    static const struct {
+        const char *credential;
+        enum injection_place place;
+        const char *name, *before, *after;
+    } cases[] = {
+        {"{\"in\": \"header\", \"name\": \"X-Key\"}", INJECT_HEADER, "X-Key", "", ""},
+        {"{\"in\": \"query\", \"name\": \"key\"}", INJECT_QUERY, "key", "", ""},
+        {"{\"in\": \"path\", \"value\": \"bot{secret}\"}", INJECT_PATH, "", "bot", ""},
+        {"{\"in\": \"basic\", \"value\": \"api:{secret}!\"}", INJECT_BASIC, "Authorization",
+         "api:", "!"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena CLEANUP(arena_fini) = {0};
+        struct profile profile;
+        struct error err = {0};
+        const char *json =
+            arena_print(&arena, "{\"title\": \"T\", \"credential\": %s}", cases[i].credential);
+        cr_assert_eq(read_one(&arena, json, &profile, &err), STATUS_OK, "%s", err.message);
+        cr_expect_eq(profile.injection.place, cases[i].place);
+        cr_expect(slice_equal(profile.injection.name, slice_from(cases[i].name)), "%s", json);
+        cr_expect(slice_equal(profile.injection.before, slice_from(cases[i].before)), "%s", json);
+        cr_expect(slice_equal(profile.injection.after, slice_from(cases[i].after)), "%s", json);
+    }
+}
+
+Test(profile, a_text_as_error_body_is_taken_as_it_is)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile profile;
+    cr_assert_eq(read_one(&arena,
+                          "{\"title\": \"T\", \"error\": {\"content_type\": \"text/xml\", "
+                          "\"body\": \"<Error>{message}</Error>\"}, \"slots\": "
+                          "[{\"in\": \"query\", \"name\": \"Key\"}, "
+                          "{\"in\": \"header\", \"name\": \"X-Key\"}]}",
+                          &profile, NULL),
+                 STATUS_OK);
+    cr_expect(slice_equal(profile.error.body, SLICE("<Error>{message}</Error>")));
+    cr_expect_eq(profile.slots[0].kind, SLOT_QUERY);
+    cr_expect(slice_equal(profile.slots[0].name, SLICE("Key")));
+    cr_expect(slice_equal(profile.slots[1].name, SLICE("x-key")));
+}
+
+Test(profile, slips_in_a_file_are_found)
+{
+    static const struct {
+        const char *json, *says;
+    } cases[] = {
+        {"[]", "profile test: an object is expected"},
+        {"{", "not valid JSON"},
+        {"{}", "title: missing"},
+        {"{\"title\": 1}", "title: a text"},
+        {"{\"title\": \"T\", \"titel\": \"T\"}", "titel: unknown member"},
+        {"{\"title\": \"T\", \"base_url\": \"https://x/\"}", "base_url"},
+        {"{\"title\": \"T\", \"base_url\": \"http://x\"}", "base_url"},
+        {"{\"title\": \"T\", \"slots\": {}}", "slots: a list"},
+        {"{\"title\": \"T\", \"slots\": [{\"in\": \"header\"}]}", "slots[0]: name: missing"},
+        {"{\"title\": \"T\", \"slots\": [{\"in\": \"header\", \"name\": \"a b\"}]}", "header name"},
+        {"{\"title\": \"T\", \"slots\": [{\"in\": \"body\"}]}", "none of header, basic and query"},
+        {"{\"title\": \"T\", \"slots\": [{\"in\": \"basic\", \"part\": \"x\"}]}",
+         "user or password"},
+        {"{\"title\": \"T\", \"slots\": [1]}", "slots[0]: an object"},
+        {"{\"title\": \"T\", \"credential\": {\"in\": \"body\"}}", "credential: in"},
+        {"{\"title\": \"T\", \"credential\": {\"in\": \"path\", \"value\": \"x\"}}", "{secret}"},
+        {"{\"title\": \"T\", \"credential\": []}", "credential: an object"},
+        {"{\"title\": \"T\", \"headers\": {\"Host\": \"x\"}}", "\"Host\" cannot be sent"},
+        {"{\"title\": \"T\", \"headers\": {\"X\": \"a\\nb\"}}", "\"X\" cannot be sent"},
+        {"{\"title\": \"T\", \"headers\": []}", "headers: an object"},
+        {"{\"title\": \"T\", \"error\": {\"body\": {}}}", "content_type: missing"},
+        {"{\"title\": \"T\", \"error\": {\"content_type\": \"x\"}}", "error: body"},
+        {"{\"title\": \"T\", \"error_types\": [{\"status\": 200, \"type\": \"x\"}]}", "400 to 599"},
+        {"{\"title\": \"T\", \"error_types\": [{\"type\": \"x\"}, {\"type\": \"y\"}]}", "the last"},
+        {"{\"title\": \"T\", \"error_types\": [{\"status\": 400}]}", "type: missing"},
+        {"{\"title\": \"T\", \"key_env\": [1]}", "key_env[0]"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena CLEANUP(arena_fini) = {0};
+        struct profile profile;
+        struct error err = {0};
+        cr_assert_eq(read_one(&arena, cases[i].json, &profile, &err), STATUS_INVALID, "%s",
+                     cases[i].json);
+        cr_expect(strstr(err.message, cases[i].says) != NULL, "%s: %s", cases[i].json, err.message);
+    }
+}
