@@ -66,7 +66,8 @@ static void send_answer(evhtp_request_t *request, const struct admin_answer *ans
     if (request->method != htp_method_HEAD) {
         (void)evbuffer_add(request->buffer_out, body.ptr, body.len);
     }
-    evhtp_request_set_keepalive(request, 0);
+    /* evhtp_request_set_keepalive() of 1.2.18 can only switch it on. */
+    request->flags &= (uint16_t)~EVHTP_REQ_FLAG_KEEPALIVE;
     evhtp_send_reply(request, (evhtp_res)answer->status);
 }
 

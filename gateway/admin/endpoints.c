@@ -23,7 +23,7 @@ static struct slice without_port(struct slice host)
 {
     if (host.len > 0 && host.ptr[0] == '[') {
         size_t end = slice_find(host, ']');
-        return slice_make(host.ptr + 1, end - 1);
+        return slice_make(host.ptr + 1, end < host.len ? end - 1 : 0);
     }
     return slice_make(host.ptr, slice_find(host, ':'));
 }
