@@ -44,6 +44,8 @@ static void report_unknown_key(struct problems *problems, const struct tree *nod
     }
 }
 
+static const char some_keys[] = "keys below it, indented, or {key: value}";
+
 /* For "write ..." in messages. */
 static const char *example_of(const struct field *field)
 {
@@ -72,7 +74,7 @@ static const char *example_of(const struct field *field)
     case FIELD_KIND_TEXT_MAP:
         return "{key: value}";
     case FIELD_KIND_SECTION:
-        return "keys below it, indented, or {key: value}";
+        return some_keys;
     case FIELD_KIND_LIST:
         return "[{key: value}]";
     case FIELD_KIND_NAMED:
@@ -87,10 +89,10 @@ static const char *kind_name(const struct tree *node)
 }
 
 static void report_kind(struct problems *problems, const struct tree *node, const char *expected,
-                        const struct field *field)
+                        const char *example)
 {
     tree_report(problems, node, "expected %s, found %s; write %s", expected, kind_name(node),
-                example_of(field));
+                example);
 }
 
 /* Whether `node` is a scalar that says something. */
@@ -100,7 +102,7 @@ static bool is_text(struct problems *problems, const struct tree *node, const st
         return false;
     }
     if (node->kind != TREE_SCALAR) {
-        report_kind(problems, node, "a single value", field);
+        report_kind(problems, node, "a single value", example_of(field));
         return false;
     }
     if (tree_is_null(node) || node->text.len == 0) {
@@ -230,7 +232,8 @@ static void bind_texts(const struct fields_sink *sink, const struct tree *node,
         return;
     }
     if (node->kind != wanted) {
-        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list", field);
+        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list",
+                    example_of(field));
         return;
     }
     for (unsigned i = 0; i < node->count; i++) {
@@ -252,7 +255,8 @@ static void bind_section(const struct fields_sink *sink, const struct tree *node
         return;
     }
     if (node != NULL && node->kind != TREE_MAP && !node->faulty && !tree_is_null(node)) {
-        report_kind(sink->problems, node, "a map", field);
+        report_kind(sink->problems, node, "a map",
+                    field->kind == FIELD_KIND_SECTION ? example_of(field) : some_keys);
         node = NULL;
     }
     fields_bind(sink, node, field->section, member);
@@ -268,7 +272,8 @@ static void bind_items(const struct fields_sink *sink, const struct tree *node,
         return;
     }
     if (node->kind != wanted) {
-        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list", field);
+        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list",
+                    example_of(field));
         return;
     }
     array->items = arena_alloc(sink->arena, field->size * node->count);

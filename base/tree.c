@@ -60,9 +60,11 @@ void tree_path(const struct tree *node, char *out, size_t size)
     out[0] = '\0';
     while (depth > 0 && used < size) {
         const struct tree *step = chain[--depth];
-        int len = step->key != NULL ? snprintf(out + used, size - used, "%s%s", used > 0 ? "." : "",
-                                               QUOTE(step->key->source))
-                                    : snprintf(out + used, size - used, "[%u]", step->index);
+        int len = step->parent->kind == TREE_LIST
+                      ? snprintf(out + used, size - used, "[%u]", step->index)
+                      /* A key, on its way to its value, stands for itself. */
+                      : snprintf(out + used, size - used, "%s%s", used > 0 ? "." : "",
+                                 QUOTE(step->key != NULL ? step->key->source : step->source));
         used += len < 0 ? 0 : (size_t)len;
     }
 }

@@ -187,12 +187,16 @@ static void add_to_table(const struct link *link, const struct route_section *se
                          const struct route *route)
 {
     struct error err;
-    if (route_table_add(&link->snapshot->route_table, route, &err) != STATUS_OK) {
-        tree_report_key(link->problems,
-                        section->path != NULL   ? section->path
-                        : section->host != NULL ? section->host
-                                                : section->node,
-                        "%s", err.message);
+    const struct tree *place = section->path != NULL   ? section->path
+                               : section->host != NULL ? section->host
+                                                       : NULL;
+    if (route_table_add(&link->snapshot->route_table, route, &err) == STATUS_OK) {
+        return;
+    }
+    if (place != NULL) {
+        link_report(link, place, "a place of its own: another route has it", &err);
+    } else {
+        tree_report_key(link->problems, section->node, "%s", err.message);
     }
 }
 

@@ -1,0 +1,76 @@
+#include "base/problems.h"
+
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+Test(problems, are_printed_by_file_line_and_column_those_of_one_place_as_found)
+{
+    CLEANUP(problems_fini) struct problems problems = {0};
+    static const struct {
+        const char *file;
+        unsigned line, column;
+        const char *message;
+    } found[] = {
+        {"b.yaml", 1, 1, "other file"}, {"a.yaml", 10, 2, "line ten"}, {"a.yaml", 9, 7, "second"},
+        {"a.yaml", 9, 7, "third"},      {"a.yaml", 9, 3, "first"},     {"a.yaml", 0, 0, "whole"},
+    };
+    static const char *const expected[] = {
+        "a.yaml: whole",     "a.yaml:9:3: first",     "a.yaml:9:7: second",
+        "a.yaml:9:7: third", "a.yaml:10:2: line ten", "b.yaml:1:1: other file",
+    };
+    for (size_t i = 0; i < 6; i++) {
+        problems_add(&problems, found[i].file, found[i].line, found[i].column, "%s",
+                     found[i].message);
+    }
+    problems_sort(&problems);
+    cr_assert_eq(problems.count, 6U);
+    for (unsigned i = 0; i < 6; i++) {
+        char line[200];
+        problem_format(&problems.list[i], line, sizeof(line));
+        cr_expect_str_eq(line, expected[i]);
+    }
+}
+
+static void keep_last(void *ctx, const char *line)
+{
+    (void)snprintf(ctx, 100, "%s", line);
+}
+
+Test(problems, beyond_the_cap_are_counted_only)
+{
+    CLEANUP(problems_fini) struct problems problems = {0};
+    for (unsigned i = 0; i < PROBLEMS_MAX + 7; i++) {
+        problems_add(&problems, "a", 1, i + 1, "x");
+    }
+    cr_expect(problems_full(&problems));
+    cr_expect_eq(problems.count, (unsigned)PROBLEMS_MAX);
+    cr_expect_eq(problems.left_out, 7U);
+    char last[100];
+    problems_each(&problems, keep_last, last);
+    cr_expect_str_eq(last, "and 7 more");
+}
+
+Test(problems, keep_copies_of_file_and_message)
+{
+    struct problems *problems = problems_new();
+    char file[] = "x.yaml";
+    char message[] = "wrong";
+    problems_add(problems, file, 1, 1, "%s", message);
+    memset(file, '-', sizeof(file) - 1);
+    memset(message, '-', sizeof(message) - 1);
+    cr_expect_str_eq(problems->list[0].file, "x.yaml");
+    cr_expect_str_eq(problems->list[0].message, "wrong");
+    problems_free(problems);
+    problems_free(NULL);
+}
+
+Test(problems, cut_a_message_that_is_far_too_long)
+{
+    CLEANUP(problems_fini) struct problems problems = {0};
+    char message[5000];
+    memset(message, 'm', sizeof(message) - 1);
+    message[sizeof(message) - 1] = '\0';
+    problems_add(&problems, "a", 1, 1, "%s", message);
+    cr_expect_lt(strlen(problems.list[0].message), 2000U);
+}
