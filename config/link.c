@@ -80,6 +80,7 @@ static enum status build(const struct tree *root, struct arena *scratch, struct 
         .snapshot = snapshot,
         .arena = &snapshot->arena,
         .problems = problems,
+        .root = root,
         .sections = &sections,
     };
     link_all(&link);

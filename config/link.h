@@ -17,6 +17,7 @@ struct link {
     struct snapshot *snapshot;
     struct arena *arena; /* the snapshot's: what stays */
     struct problems *problems;
+    const struct tree *root;
     const struct config_sections *sections; /* its nodes and strings do not stay */
     struct table routes;                    /* name -> struct route */
 };

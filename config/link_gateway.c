@@ -1,3 +1,4 @@
+#include "base/field_values.h"
 #include "config/link.h"
 #include "config/url.h"
 
@@ -141,6 +142,18 @@ static void link_access_log(struct link *link)
         word ? link_keep_slice(link, text).ptr : tree_resolve(node->document, text, link->arena);
 }
 
+static void check_limits(const struct link *link)
+{
+    const struct limit_settings *limits = &link->sections->gateway.limits;
+    const struct tree *node =
+        tree_get(tree_get(tree_get(link->root, "gateway"), "limits"), "uri_bytes");
+    if (limits->uri_bytes > limits->header_bytes && node != NULL) {
+        tree_report(link->problems, node,
+                    "a target is part of the head; write header_bytes (%s) or less",
+                    FIELD_NUMBER(FIELD_KIND_SIZE, (int64_t)limits->header_bytes));
+    }
+}
+
 void link_gateway(struct link *link)
 {
     const struct gateway_section *section = &link->sections->gateway;
@@ -151,7 +164,11 @@ void link_gateway(struct link *link)
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;
+    check_limits(link);
     gateway->limits = section->limits;
+    if (gateway->limits.uri_bytes > gateway->limits.header_bytes) {
+        gateway->limits.uri_bytes = gateway->limits.header_bytes; /* the default, not said */
+    }
     gateway->timeouts = section->timeouts;
 }
 

@@ -158,8 +158,7 @@ static void link_credential(const struct link *link, const struct route_section 
         tree_report(link->problems, secret,
                     "a secret's name has letters, digits, '-', '_' and '.', does not begin with "
                     "'.', and is 64 bytes long at most");
-    } else if (link->sections->secrets.count == 0 &&
-               tree_get(section->node->parent->parent, "secrets") == NULL) {
+    } else if (link->sections->secrets.count == 0 && tree_get(link->root, "secrets") == NULL) {
         tree_report(link->problems, secret,
                     "there is no source that could have this secret; write secrets: [{type: env}], "
                     "or another source, at the top of the file");
