@@ -203,21 +203,9 @@ static enum status fill(struct slice template, const struct facts *facts, struct
 /* The provider's own words for this status, else ours. */
 static void choose_type(const struct profile *profile, const struct row *row, struct facts *facts)
 {
-    facts->type = SLICE("gateway_error");
-    facts->code = slice_from(row->text);
-    const struct error_type *chosen = NULL;
-    for (unsigned i = 0; i < profile->error_type_count; i++) {
-        const struct error_type *type = &profile->error_types[i];
-        if (type->status == row->status || (type->status == 0 && chosen == NULL)) {
-            chosen = type;
-        }
-    }
-    if (chosen != NULL && chosen->type.len > 0) {
-        facts->type = chosen->type;
-    }
-    if (chosen != NULL && chosen->code.len > 0) {
-        facts->code = chosen->code;
-    }
+    const struct error_type *chosen = profile_error_type(profile, row->status);
+    facts->type = chosen != NULL && chosen->type.len > 0 ? chosen->type : SLICE("gateway_error");
+    facts->code = chosen != NULL && chosen->code.len > 0 ? chosen->code : slice_from(row->text);
 }
 
 /* RFC 9457: "title" is the same for every occurrence, "detail" is about this one. */

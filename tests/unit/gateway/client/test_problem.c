@@ -5,9 +5,9 @@
 #include <criterion/criterion.h>
 
 static const struct error_type openai_types[] = {
-    {0, SLICE_INIT("api_error"), {NULL, 0}},
     {401, SLICE_INIT("invalid_request_error"), SLICE_INIT("invalid_api_key")},
     {404, SLICE_INIT("invalid_request_error"), {NULL, 0}},
+    {0, SLICE_INIT("api_error"), {NULL, 0}},
 };
 
 static const struct profile openai = {

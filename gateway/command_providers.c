@@ -1,0 +1,279 @@
+/* sallyport providers: the built-in provider profiles, as a list or one with its details. */
+#include "base/buffer.h"
+#include "base/encode.h"
+#include "base/memory.h"
+#include "gateway/command.h"
+#include "routes/profile.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { OUTPUT_MAX_BYTES = 1024 * 1024 };
+
+static const char usage[] =
+    "usage: sallyport providers [NAME] [--json]\n"
+    "\n"
+    "Lists the built-in provider profiles, or tells what is known of one: where its SDKs put the\n"
+    "key, how the credential is injected, what SDKs are to be told.\n"
+    "\n"
+    "  --json   for machines\n";
+
+struct arguments {
+    const char *name; /* NULL: all */
+    bool json;
+    bool help;
+};
+
+static int misused(const char *what)
+{
+    (void)fprintf(stderr, "sallyport providers: %s; see 'sallyport providers --help'\n", what);
+    return EXIT_USAGE;
+}
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *ret = (struct arguments){0};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            ret->help = true;
+            return EXIT_DONE;
+        }
+        if (option != 'j') {
+            return misused("unknown option");
+        }
+        ret->json = true;
+    }
+    if (argc - optind > 1) {
+        return misused("name one provider, or none for a list");
+    }
+    ret->name = argv[optind]; /* argv ends with NULL */
+    return EXIT_DONE;
+}
+
+/* ---- for people ---- */
+
+static enum status put_list(const struct profile_set *set, struct buffer *out)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct profile *profile = &set->profiles[i];
+        TRY(buffer_print(out, "%-12s %-20s %.*s\n", profile->name, profile->title,
+                         SLICE_ARG(profile->base_url.len > 0 ? profile->base_url : SLICE("-"))));
+    }
+    return buffer_append(out, SLICE("\n'sallyport providers NAME' tells more of one.\n"));
+}
+
+static enum status put_line(struct buffer *out, const char *label, struct slice value)
+{
+    if (value.len == 0) {
+        return STATUS_OK;
+    }
+    return buffer_print(out, "  %-16s %.*s\n", label, SLICE_ARG(value));
+}
+
+/* "header Authorization: Bearer {secret}" */
+static enum status put_injection(const struct injection *injection, struct buffer *out)
+{
+    const char *place = NULL;
+    const char *between = "";
+    const char *end = "";
+    switch (injection->place) {
+    case INJECT_NONE:
+        return put_line(out, "credential", SLICE("as the route says, or none"));
+    case INJECT_HEADER:
+        place = "header ";
+        between = ": ";
+        break;
+    case INJECT_QUERY:
+        place = "query parameter ";
+        between = "=";
+        break;
+    case INJECT_PATH:
+        place = "path, behind the base URL: ";
+        break;
+    case INJECT_BASIC:
+        place = "header Authorization: Basic base64(";
+        end = ")";
+        break;
+    }
+    struct slice name = injection->place == INJECT_BASIC ? SLICE("") : injection->name;
+    return buffer_print(out, "  %-16s %s%.*s%s%.*s{secret}%.*s%s\n", "credential", place,
+                        SLICE_ARG(name), between, SLICE_ARG(injection->before),
+                        SLICE_ARG(injection->after), end);
+}
+
+static enum status put_slot(const struct slot *slot, struct buffer *out)
+{
+    switch (slot->kind) {
+    case SLOT_HEADER:
+        return buffer_print(out, "  %-16s header %.*s: %.*sKEY\n", "tenant key in",
+                            SLICE_ARG(slot->name), SLICE_ARG(slot->prefix));
+    case SLOT_BASIC_USER:
+        return put_line(out, "tenant key in", SLICE("Authorization: Basic, as the user"));
+    case SLOT_BASIC_PASSWORD:
+        return put_line(out, "tenant key in", SLICE("Authorization: Basic, as the password"));
+    case SLOT_QUERY:
+        return buffer_print(out, "  %-16s query parameter %.*s\n", "tenant key in",
+                            SLICE_ARG(slot->name));
+    }
+    return STATUS_OK;
+}
+
+static enum status put_details(const struct profile *profile, struct buffer *out)
+{
+    TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
+    TRY(put_line(out, "base URL", profile->base_url));
+    TRY(put_line(out, "reference", profile->docs_url));
+    TRY(put_injection(&profile->injection, out));
+    for (unsigned i = 0; i < profile->slot_count; i++) {
+        TRY(put_slot(&profile->slots[i], out));
+    }
+    for (unsigned i = 0; i < profile->header_count; i++) {
+        TRY(buffer_print(out, "  %-16s %.*s: %.*s\n", "sent if absent",
+                         SLICE_ARG(profile->headers[i].name),
+                         SLICE_ARG(profile->headers[i].value)));
+    }
+    TRY(put_line(out, "error shape",
+                 profile->error.body.len > 0 ? SLICE("the provider's own")
+                                             : SLICE("RFC 9457 problem+json")));
+    for (unsigned i = 0; i < profile->key_env_count; i++) {
+        TRY(put_line(out, "usual variable", profile->key_env[i]));
+    }
+    TRY(put_line(out, "SDK base URL in", slice_from(profile->base_url_env)));
+    return put_line(out, "SDK path suffix", profile->sdk_base_suffix);
+}
+
+/* ---- for machines ---- */
+
+static enum status put_member(struct buffer *out, const char *name, struct slice value)
+{
+    TRY(buffer_print(out, "\"%s\":\"", name));
+    TRY(encode_json(value, out));
+    return buffer_append(out, SLICE("\""));
+}
+
+static enum status put_json_slot(const struct slot *slot, struct buffer *out)
+{
+    static const char *const kinds[] = {
+        [SLOT_HEADER] = "header",
+        [SLOT_BASIC_USER] = "basic_user",
+        [SLOT_BASIC_PASSWORD] = "basic_password",
+        [SLOT_QUERY] = "query",
+    };
+    TRY(buffer_append(out, SLICE("{")));
+    TRY(put_member(out, "in", slice_from(kinds[slot->kind])));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "name", slot->name));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "prefix", slot->prefix));
+    return buffer_append(out, SLICE("}"));
+}
+
+static enum status put_json_profile(const struct profile *profile, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("{")));
+    TRY(put_member(out, "name", slice_from(profile->name)));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "title", slice_from(profile->title)));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "base_url", profile->base_url));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "docs_url", profile->docs_url));
+    TRY(buffer_append(out, SLICE(",\"slots\":[")));
+    for (unsigned i = 0; i < profile->slot_count; i++) {
+        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",")));
+        TRY(put_json_slot(&profile->slots[i], out));
+    }
+    TRY(buffer_append(out, SLICE("],\"key_env\":[")));
+    for (unsigned i = 0; i < profile->key_env_count; i++) {
+        TRY(buffer_append(out, i == 0 ? SLICE("\"") : SLICE(",\"")));
+        TRY(encode_json(profile->key_env[i], out));
+        TRY(buffer_append(out, SLICE("\"")));
+    }
+    return buffer_append(out, SLICE("]}"));
+}
+
+static enum status put_json_list(const struct profile_set *set, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("[")));
+    for (unsigned i = 0; i < set->count; i++) {
+        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",\n ")));
+        TRY(put_json_profile(&set->profiles[i], out));
+    }
+    return buffer_append(out, SLICE("]\n"));
+}
+
+static enum status put_answer(const struct arguments *arguments, const struct profile_set *set,
+                              const struct profile *chosen, struct buffer *out)
+{
+    if (chosen == NULL) {
+        return arguments->json ? put_json_list(set, out) : put_list(set, out);
+    }
+    if (!arguments->json) {
+        return put_details(chosen, out);
+    }
+    TRY(put_json_profile(chosen, out));
+    return buffer_append(out, SLICE("\n"));
+}
+
+static int unknown_name(const struct profile_set *set, const char *name)
+{
+    const char *nearest = profile_nearest(set, slice_from(name));
+    (void)fprintf(stderr, "sallyport providers: no provider \"%s\"; ", name);
+    if (nearest != NULL) {
+        (void)fprintf(stderr, "did you mean \"%s\"?\n", nearest);
+    } else {
+        (void)fputs("'sallyport providers' lists all\n", stderr);
+    }
+    return EXIT_USAGE;
+}
+
+static int answer(const struct arguments *arguments, const struct profile_set *set)
+{
+    const struct profile *chosen = NULL;
+    if (arguments->name != NULL) {
+        chosen = profile_find(set, slice_from(arguments->name));
+        if (chosen == NULL) {
+            return unknown_name(set, arguments->name);
+        }
+    }
+    struct buffer out CLEANUP(buffer_fini);
+    buffer_init(&out, OUTPUT_MAX_BYTES);
+    if (put_answer(arguments, set, chosen, &out) != STATUS_OK) {
+        (void)fputs("sallyport providers: the profiles are too long to print\n", stderr);
+        return EXIT_FAILED;
+    }
+    struct slice text = buffer_bytes(&out);
+    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    return written ? EXIT_DONE : EXIT_FAILED;
+}
+
+int command_providers(int argc, char **argv)
+{
+    struct arguments arguments;
+    int result = parse(argc, argv, &arguments);
+    if (result != EXIT_DONE) {
+        return result;
+    }
+    if (arguments.help) {
+        (void)fputs(usage, stdout);
+        return EXIT_DONE;
+    }
+    struct arena arena = {0};
+    struct profile_set set;
+    struct error err;
+    if (profile_set_load(&arena, &set, &err) != STATUS_OK) {
+        (void)fprintf(stderr, "sallyport providers: %s\n", err.message);
+        result = EXIT_FAILED;
+    } else {
+        result = answer(&arguments, &set);
+    }
+    arena_fini(&arena);
+    return result;
+}
