@@ -13,7 +13,13 @@ static const struct unit counts[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {NULL
 static const struct unit durations[] = {{"ms", MSEC},      {"s", SEC},         {"m", 60 * SEC},
                                         {"h", 3600 * SEC}, {"d", 86400 * SEC}, {NULL, 0}};
 static const struct unit sizes[] = {
-    {"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}, {NULL, 0}};
+    {"B", 1},
+    {"KiB", 1024},
+    {"MiB", 1024 * 1024},
+    {"GiB", 1024 * 1024 * 1024},
+    {"TiB", INT64_C(1024) * 1024 * 1024 * 1024},
+    {NULL, 0},
+};
 
 static const struct unit *units_of(enum field_kind kind)
 {

@@ -55,28 +55,33 @@ static const struct profile *find_profile(const struct link *link,
     return NULL;
 }
 
-static void link_place(const struct link *link, const struct route_section *section,
+/* False: reported; there is no place to put it at. */
+static bool link_place(const struct link *link, const struct route_section *section,
                        struct route *route)
 {
     struct error err;
+    bool valid = true;
     const struct tree *path = section->path;
     if (section->host != NULL) {
+        route->host = link_keep_slice(link, section->host->text);
         if (url_host_check(section->host->text, &err) != STATUS_OK) {
             link_report(link, section->host, "a host name", &err);
+            valid = false;
         }
-        route->host = link_keep_slice(link, section->host->text);
     }
-    if (path != NULL) {
-        if (url_path_check(path->text, &err) != STATUS_OK) {
-            link_report(link, path, "a path", &err);
-        }
-        route->path = slice_equal(path->text, SLICE("/")) ? slice_make("", 0)
-                                                          : link_keep_slice(link, path->text);
-    } else if (route->host.len > 0) {
-        route->path = slice_make("", 0);
-    } else {
-        route->path = slice_from(arena_print(link->arena, "/%s", route->name));
+    if (path == NULL) {
+        route->path = route->host.len > 0
+                          ? slice_make("", 0)
+                          : slice_from(arena_print(link->arena, "/%s", route->name));
+        return valid;
     }
+    route->path =
+        slice_equal(path->text, SLICE("/")) ? slice_make("", 0) : link_keep_slice(link, path->text);
+    if (url_path_check(path->text, &err) != STATUS_OK) {
+        link_report(link, path, "a path", &err);
+        valid = false;
+    }
+    return valid;
 }
 
 /* Where clients see the route, for links in its answers. */
@@ -166,22 +171,6 @@ static void link_credential(const struct link *link, const struct route_section 
     route->secret_name = link_keep_slice(link, secret->text).ptr;
 }
 
-static void link_one(const struct link *link, const struct route_section *section,
-                     struct route *route)
-{
-    if (section->node->faulty) {
-        return;
-    }
-    route->profile = find_profile(link, section);
-    route->timeouts = section->timeouts;
-    link_place(link, section, route);
-    link_public_base(link, route);
-    link_origin(link, section, route);
-    link_credential(link, section, route);
-    link_injection(link, section, route);
-    link_headers(link, section, route);
-}
-
 static void add_to_table(const struct link *link, const struct route_section *section,
                          const struct route *route)
 {
@@ -197,6 +186,24 @@ static void add_to_table(const struct link *link, const struct route_section *se
     } else {
         tree_report_key(link->problems, section->node, "%s", err.message);
     }
+}
+
+static void link_one(const struct link *link, const struct route_section *section,
+                     struct route *route)
+{
+    if (section->node->faulty) {
+        return;
+    }
+    route->profile = find_profile(link, section);
+    route->timeouts = section->timeouts;
+    if (link_place(link, section, route)) {
+        add_to_table(link, section, route);
+    }
+    link_public_base(link, route);
+    link_origin(link, section, route);
+    link_credential(link, section, route);
+    link_injection(link, section, route);
+    link_headers(link, section, route);
 }
 
 static int by_name(const void *left, const void *right)
@@ -216,7 +223,6 @@ void link_routes(struct link *link)
         route->name = link_keep_slice(link, sections[i].node->key->text).ptr;
         (void)table_add(&link->routes, slice_from(route->name), route);
         link_one(link, &sections[i], route);
-        add_to_table(link, &sections[i], route);
         routes[i] = route;
     }
     if (items->count > 1) {

@@ -60,7 +60,7 @@ static const struct field gateway_fields[] = {
     FIELD_SECTION(struct gateway_section, limits, limit_fields, .help = "What a client may send."),
     FIELD_SECTION(struct gateway_section, timeouts, timeout_fields, .help = "How long a client may take."),
     FIELD_TEXT(struct gateway_section, access_log, .fallback_text = "stdout",
-        .example = "stdout, off or a file's path",
+        .example = "/var/log/sallyport/access.json",
         .help = "One JSON line a request: `stdout`, `off`, or a file."),
     FIELD_END,
 };
@@ -85,7 +85,7 @@ static const char *const source_types[] = {
 
 static const struct field source_fields[] = {
     FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
-        .example = "sealed, env or directory",
+        .example = "env",
         .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
                 "`directory`: a file a secret."),
     FIELD_PATH(struct secret_source_section, path, .example = "secrets.sealed",
