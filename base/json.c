@@ -107,9 +107,14 @@ static enum status check_names(const cJSON *value, struct error *err) // NOLINT(
     return STATUS_OK;
 }
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
 static size_t skip_blanks(struct slice text, size_t position)
 {
-    while (position < text.len && memchr(" \t\r\n", text.ptr[position], 4) != NULL) {
+    while (position < text.len && is_blank(text.ptr[position])) {
         position++;
     }
     return position;

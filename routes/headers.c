@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+_Static_assert(HTTP1_NAMES <= 32, "a bit for each known name");
+
 enum { NAME_MAX_LEN = 256 }; /* of names that are looked at a second time, with '-' for '_' */
 
 /* RFC 9110, section 7.6.1, and what the gateway writes itself. */
@@ -200,16 +202,17 @@ void header_rules_compile(struct arena *arena, const struct header_rules_input *
     *ret = rules;
 }
 
-/* Of a name that is not in the table. */
+/* Of a name that is not in the table. Most end at the first look: only x-sallyport- and
+ * x-forwarded- have that fourth letter. */
 static bool has_dropped_prefix(struct slice name)
 {
-    switch (ascii_lower(name.ptr[0])) {
-    case 'p':
-    case 'x':
-        return has_reserved_prefix(name) || slice_starts_with_nocase(name, private_prefix);
-    default:
-        return false;
+    char first = ascii_lower(name.ptr[0]);
+    if (first == 'x' && name.len > 3) {
+        char fourth = ascii_lower(name.ptr[3]);
+        return (fourth == 'a' || fourth == 'o') &&
+               (has_reserved_prefix(name) || slice_starts_with_nocase(name, private_prefix));
     }
+    return first == 'p' && has_reserved_prefix(name);
 }
 
 /* "X_Api_Key" is X-Api-Key to servers that hand fields on as CGI variables (RFC 3875, 4.1.18). */
@@ -218,18 +221,30 @@ static bool twin_is_dropped(const struct header_rules *rules, struct slice name)
     char text[NAME_MAX_LEN];
     size_t len = name.len < NAME_MAX_LEN ? name.len : NAME_MAX_LEN;
     for (size_t i = 0; i < len; i++) {
-        text[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+        text[i] = name.ptr[i];
+        if (text[i] == '_') {
+            text[i] = '-';
+        }
     }
     struct slice twin = slice_make(text, len);
     const struct header_rule *rule = find(rules, twin, http1_name_hash(twin));
     return rule->name.len > 0 ? rule->action == HEADER_DROP : has_dropped_prefix(twin);
 }
 
+#define BIT(id) (1U << (unsigned)(id))
+
+/* The reserved names among those that the codec knows: they need no lookup. */
+static const unsigned reserved_ids =
+    BIT(HTTP1_HOST) | BIT(HTTP1_CONNECTION) | BIT(HTTP1_CONTENT_LENGTH) |
+    BIT(HTTP1_TRANSFER_ENCODING) | BIT(HTTP1_TE) | BIT(HTTP1_TRAILER) | BIT(HTTP1_UPGRADE) |
+    BIT(HTTP1_EXPECT) | BIT(HTTP1_KEEP_ALIVE) | BIT(HTTP1_PROXY_CONNECTION) |
+    BIT(HTTP1_PROXY_AUTHORIZATION) | BIT(HTTP1_PROXY_AUTHENTICATE) | BIT(HTTP1_ACCEPT_ENCODING);
+
 /* *seen has a bit for each default. */
 static bool goes_on(const struct header_rules *rules, const struct http1_field *field,
                     unsigned *seen)
 {
-    if (field->connection_option) {
+    if (field->connection_option || (BIT(field->id) & reserved_ids) != 0) {
         return false;
     }
     const struct header_rule *rule = find(rules, field->name, field->hash);
@@ -259,14 +274,27 @@ static enum status write_field(const struct http1_field *field, struct buffer *o
     char *ptr = buffer_tail(out);
     memcpy(ptr, field->name.ptr, field->name.len);
     ptr += field->name.len;
-    memcpy(ptr, ": ", 2);
-    ptr += 2;
+    *ptr++ = ':';
+    *ptr++ = ' ';
     if (field->value.len > 0) {
         memcpy(ptr, field->value.ptr, field->value.len);
         ptr += field->value.len;
     }
-    memcpy(ptr, "\r\n", 2);
+    *ptr++ = '\r';
+    *ptr = '\n';
     buffer_commit(out, len);
+    return STATUS_OK;
+}
+
+static enum status write_defaults(const struct header_rules *rules, unsigned seen,
+                                  struct buffer *out)
+{
+    for (unsigned i = 0; i < rules->default_count; i++) {
+        if ((seen & (1U << i)) != 0) {
+            continue;
+        }
+        TRY(buffer_append(out, rules->defaults[i].line));
+    }
     return STATUS_OK;
 }
 
@@ -276,14 +304,10 @@ enum status header_rules_write(const struct header_rules *rules, const struct ht
     unsigned seen = 0;
     TRY(buffer_append(out, rules->constant));
     for (unsigned i = 0; i < count; i++) {
-        if (goes_on(rules, &fields[i], &seen)) {
-            TRY(write_field(&fields[i], out));
+        if (!goes_on(rules, &fields[i], &seen)) {
+            continue;
         }
+        TRY(write_field(&fields[i], out));
     }
-    for (unsigned i = 0; i < rules->default_count; i++) {
-        if ((seen & (1U << i)) == 0) {
-            TRY(buffer_append(out, rules->defaults[i].line));
-        }
-    }
-    return STATUS_OK;
+    return write_defaults(rules, seen, out);
 }

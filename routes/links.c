@@ -7,11 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Position of the first of "/?#", or text.len. */
+static bool ends_authority(char byte)
+{
+    return byte == '/' || byte == '?' || byte == '#';
+}
+
+/* Position of the first byte that ends an authority or a path segment, or text.len. */
 static size_t authority_end(struct slice text)
 {
     size_t end = 0;
-    while (end < text.len && memchr("/?#", text.ptr[end], 3) == NULL) {
+    while (end < text.len && !ends_authority(text.ptr[end])) {
         end++;
     }
     return end;
