@@ -261,6 +261,9 @@ Test(headers, reserved_names_are_known_in_any_case)
     cr_expect_not(header_name_reserved(SLICE("Authorization")));
     cr_expect_not(header_name_reserved(SLICE("Cookie")));
     cr_expect_not(header_name_reserved(SLICE("X-Debug")));
+    cr_expect(header_name_overrides(SLICE("x-http-METHOD-override")));
+    cr_expect(header_name_overrides(SLICE("X-Original-URL")));
+    cr_expect_not(header_name_overrides(SLICE("X-HTTP")));
 }
 
 Test(headers, says_when_the_buffer_is_full)
