@@ -7,6 +7,8 @@
 
 #include "base/status.h"
 #include "gateway/client/connection.h"
+#include "gateway/client/listen_socket.h"
+#include "gateway/client/tls.h"
 
 struct ssl_ctx_st;
 
@@ -14,10 +16,10 @@ struct ssl_ctx_st;
 struct client_side;
 
 struct client_side_settings {
-    struct loop *loop;                 /* borrowed */
-    const struct connection_ops *ops;  /* borrowed */
-    void *ctx;                         /* for ops */
-    unsigned max_connections;          /* of this worker; further ones are closed at once, counted */
+    struct loop *loop;                /* borrowed */
+    const struct connection_ops *ops; /* borrowed */
+    void *ctx;                        /* for ops */
+    unsigned max_connections;         /* of this worker; further ones are closed at once, counted */
 };
 
 struct client_side *client_side_new(const struct client_side_settings *settings);
@@ -39,17 +41,3 @@ void client_side_drain(struct client_side *side);
 unsigned client_side_count(const struct client_side *side);
 /* Connections refused because of max_connections, so far. */
 uint64_t client_side_refused(const struct client_side *side);
-
-/* A server context: TLS 1.2 and up, session tickets, ALPN http/1.1 only, the certificate chain and
- * key of these PEM files. The error names the file. Free with SSL_CTX_free(). */
-MUST_USE enum status client_tls_new(const char *cert_file, const char *key_file,
-                                    struct ssl_ctx_st **ret, struct error *err);
-
-/* A listening, non-blocking, close-on-exec socket for "host:port", "[v6]:port" or "unix:/path".
- * TCP: with SO_REUSEPORT, after a probe bind without it, which finds a port that is taken
- * (`probe`: only for the first of several sockets on the address). Unix: a stale socket file is
- * replaced, a live one is 'in use'. Errors say what to do. */
-MUST_USE enum status listen_socket_open(const char *address, bool probe, int *ret_fd,
-                                        struct error *err);
-/* The port that was bound (for port 0), or 0. */
-unsigned listen_socket_port(int fd);

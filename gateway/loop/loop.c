@@ -24,7 +24,7 @@ static struct event_base *new_base(void)
     }
     struct event_base *base = NULL;
     if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
-        event_config_require_features(config, EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE) == 0) {
+        event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0) {
         base = event_base_new_with_config(config);
     }
     event_config_free(config);
