@@ -238,7 +238,7 @@ static int start_thread(struct scribe *scribe)
 
 enum status scribe_start(const char *path, struct scribe **ret, struct error *err)
 {
-    int fd;
+    int fd = NO_FILE;
     TRY(open_target(path, &fd, err));
     struct scribe *scribe = MEMORY_NEW(struct scribe);
     scribe->fd = fd;
@@ -273,7 +273,7 @@ void scribe_stop(struct scribe *scribe)
 
 enum status scribe_reopen(struct scribe *scribe, const char *path, struct error *err)
 {
-    int fd;
+    int fd = NO_FILE;
     TRY(open_target(path, &fd, err));
     (void)pthread_mutex_lock(&scribe->lock);
     int unused = scribe->reopened ? scribe->next_fd : NO_FILE;
