@@ -3,7 +3,7 @@
 #include "auth/inbound/tenant.h"
 #include "auth/secrets/secret_source.h"
 #include "base/secret.h"
-#include "config/problems.h"
+#include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 

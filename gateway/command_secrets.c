@@ -5,7 +5,7 @@
 #include "auth/secrets/secret_source.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "config/problems.h"
+#include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 

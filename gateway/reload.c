@@ -1,7 +1,7 @@
 #include "gateway/reload.h"
 
 #include "auth/secrets/secret_store.h"
-#include "config/problems.h"
+#include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/client/listener.h"
 #include "gateway/observe/log.h"

@@ -101,46 +101,56 @@ void server_refresh_secrets(struct server *server)
 
 /* ---- what the admin listener shows ---- */
 
-static void name_missing_routes(const struct server *server, struct buffer *out)
+static enum status name_missing_secrets(const struct server *server, struct buffer *out)
 {
     const struct snapshot *snapshot = server->snapshot;
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         const struct route *route = snapshot->routes[i];
-        struct credential *credential =
-            route->credential == NULL ? NULL : credential_acquire(route->credential);
-        if (route->credential != NULL && credential == NULL) {
-            (void)buffer_print(out, "credential_unavailable: route %s, secret %s\n", route->name,
-                               route->secret_name);
+        if (route->credential == NULL) {
+            continue;
         }
+        struct credential *credential = credential_acquire(route->credential);
+        bool missing = credential == NULL;
         credential_unref(credential);
+        if (missing) {
+            TRY(buffer_print(out, "credential_unavailable: route %s, secret %s\n", route->name,
+                             route->secret_name));
+        }
     }
+    return STATUS_OK;
 }
 
 static bool show_ready(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
-    name_missing_routes(server, out);
-    if (server->draining) {
-        (void)buffer_print(out, "draining\n");
+    enum status status = name_missing_secrets(server, out);
+    if (status == STATUS_OK && server->draining) {
+        status = buffer_append(out, SLICE("draining\n"));
     }
-    return !server->draining;
+    return status == STATUS_OK && !server->draining;
+}
+
+static enum status write_longest_turns(const struct server *server, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("# HELP sallyport_loop_longest_turn_seconds Longest loop turn of "
+                                 "the last 15 to 30 seconds.\n"
+                                 "# TYPE sallyport_loop_longest_turn_seconds gauge\n")));
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        TRY(buffer_print(out, "sallyport_loop_longest_turn_seconds{worker=\"%u\"} %.6f\n",
+                         worker_index(server->workers[i]),
+                         (double)worker_longest_turn(server->workers[i]) / (double)SEC));
+    }
+    return STATUS_OK;
 }
 
 static void show_metrics(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
-    if (server->scribe != NULL) {
-        metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
-                    (int64_t)scribe_dropped(server->scribe));
-    }
+    size_t held = atomic_load(&server->buffered_bytes);
+    metrics_set(server->metrics_block, METRIC_buffered_bytes, (int64_t)held);
     metrics_render(server->metrics, out);
-    (void)buffer_print(
-        out, "# HELP sallyport_loop_longest_turn_seconds Longest loop turn of the last 15 "
-             "to 30 seconds.\n# TYPE sallyport_loop_longest_turn_seconds gauge\n");
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        (void)buffer_print(out, "sallyport_loop_longest_turn_seconds{worker=\"%u\"} %.6f\n",
-                           worker_index(server->workers[i]),
-                           (double)worker_longest_turn(server->workers[i]) / (double)SEC);
+    if (write_longest_turns(server, out) != STATUS_OK) {
+        log_warn("/metrics: the page is longer than its limit, its end is missing");
     }
 }
 
