@@ -35,21 +35,21 @@ struct attempt_request {
     struct slice head; /* whole, with the empty line; copied */
     struct slice body; /* held part of the body, or its beginning; borrowed until attempt_end() */
     enum http1_framing framing; /* of the whole body: NO_BODY, LENGTH or CHUNKED; as `head` says */
-    bool body_whole; /* `body` is all of it: nothing will be written */
-    bool repeatable; /* may be sent again on a fresh connection, if a kept one died before any
-                        byte of the answer, although bytes of it had been sent */
+    bool body_whole;            /* `body` is all of it: nothing will be written */
+    bool repeatable;       /* may be sent again on a fresh connection, if a kept one died before any
+                              byte of the answer, although bytes of it had been sent */
     struct waiter *waiter; /* borrowed */
 };
 
 /* Why an attempt failed, with the error code that the caller of the gateway sees. */
 enum attempt_fault {
     ATTEMPT_OK,
-    ATTEMPT_UNREACHABLE,     /* DNS, connect, TLS, or reset before an answer: upstream_unreachable */
-    ATTEMPT_EGRESS_REFUSED,  /* the address is not allowed: egress_refused */
+    ATTEMPT_UNREACHABLE,    /* DNS, connect, TLS, or reset before an answer: upstream_unreachable */
+    ATTEMPT_EGRESS_REFUSED, /* the address is not allowed: egress_refused */
     ATTEMPT_TIMEOUT_CONNECT, /* upstream_timeout */
     ATTEMPT_TIMEOUT_FIRST_BYTE,
     ATTEMPT_TIMEOUT_IDLE,
-    ATTEMPT_INVALID,   /* the answer breaks HTTP: upstream_invalid_response */
+    ATTEMPT_INVALID,    /* the answer breaks HTTP: upstream_invalid_response */
     ATTEMPT_BROKEN_OFF, /* closed inside the answer */
 };
 
@@ -62,15 +62,15 @@ enum attempt_result {
 
 struct attempt_failure {
     enum attempt_fault fault;
-    bool sent;          /* a byte of the request had left: it may have been executed */
-    char message[200];  /* for the log; names no secret */
+    bool sent;         /* a byte of the request had left: it may have been executed */
+    char message[200]; /* for the log; names no secret */
 };
 
 /* What is known for logs and metrics. */
 struct attempt_facts {
-    bool reused;           /* on a kept connection */
-    usec_t connected_at;   /* 0: not yet */
-    usec_t first_byte_at;  /* of the answer; 0: not yet */
+    bool reused;          /* on a kept connection */
+    usec_t connected_at;  /* 0: not yet */
+    usec_t first_byte_at; /* of the answer; 0: not yet */
     uint64_t sent_bytes;
     uint64_t received_bytes;
 };
@@ -93,7 +93,7 @@ struct slice attempt_trailers(const struct attempt *attempt);
 /* For a streamed request body: how many bytes it wants now (0: wait for news), the bytes (copied,
  * framed as request.framing says), and the end. Once the provider has answered or failed, writes
  * are dropped and the room is unlimited. */
-size_t attempt_room(const struct attempt *attempt);
+size_t attempt_room(struct attempt *attempt);
 void attempt_write(struct attempt *attempt, struct slice bytes);
 void attempt_write_end(struct attempt *attempt);
 

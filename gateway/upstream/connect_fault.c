@@ -1,0 +1,78 @@
+#include "gateway/upstream/connect_fault.h"
+
+#include "routes/origin.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void say(struct attempt_failure *ret, enum attempt_fault fault, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static void say(struct attempt_failure *ret, enum attempt_fault fault, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    *ret = (struct attempt_failure){.fault = fault};
+    (void)vsnprintf(ret->message, sizeof(ret->message), format, args);
+    va_end(args);
+}
+
+/* libcurl's words for the certificate begin with what the sentence has said already. */
+static const char *why_not_verified(const char *detail)
+{
+    static const char *const prefixes[] = {"SSL certificate problem: ", "SSL: "};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t len = strlen(prefixes[i]);
+        if (strncmp(detail, prefixes[i], len) == 0) {
+            return detail + len;
+        }
+    }
+    return detail;
+}
+
+static void describe_connect(const struct origin *origin, const struct connect_report *report,
+                             struct attempt_failure *ret)
+{
+    if (report->refused_addresses > 0 && report->allowed_addresses == 0) {
+        say(ret, ATTEMPT_EGRESS_REFUSED,
+            "%s has the address %s, which routes may not reach; add it to egress.allow_private if "
+            "they may",
+            origin->host, report->refused_address);
+        return;
+    }
+    const char *reason = report->os_errno != 0 ? strerrordesc_np((int)report->os_errno) : NULL;
+    say(ret, ATTEMPT_UNREACHABLE, "cannot connect to %s, port %u: %s", origin->host, origin->port,
+        reason != NULL ? reason : "no address answers");
+}
+
+void connect_fault_describe(const struct origin *origin, const struct connect_report *report,
+                            struct attempt_failure *ret)
+{
+    const char *host = origin->host;
+    switch ((int)report->code) { /* libcurl has a hundred; most cannot come here */
+    case CURLE_COULDNT_RESOLVE_HOST:
+        say(ret, ATTEMPT_UNREACHABLE,
+            "the name %s does not resolve; check the route's base_url and the DNS", host);
+        return;
+    case CURLE_COULDNT_CONNECT:
+        describe_connect(origin, report, ret);
+        return;
+    case CURLE_OPERATION_TIMEDOUT:
+        say(ret, ATTEMPT_TIMEOUT_CONNECT, "no connection to %s, port %u, in time", host,
+            origin->port);
+        return;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        say(ret, ATTEMPT_UNREACHABLE,
+            "certificate of %s does not verify: %s; set routes.NAME.tls.ca if it is signed by "
+            "your own CA",
+            host, why_not_verified(report->detail));
+        return;
+    case CURLE_SSL_CERTPROBLEM:
+        say(ret, ATTEMPT_UNREACHABLE, "%s", report->trust_error);
+        return;
+    default:
+        say(ret, ATTEMPT_UNREACHABLE, "cannot connect to %s, port %u: %s", host, origin->port,
+            report->detail[0] != '\0' ? report->detail : curl_easy_strerror(report->code));
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * connector: opens links: name lookup, egress guard, TCP, and TLS that always verifies.
+ *
+ * libcurl does it (CURLOPT_CONNECT_ONLY) on the worker's loop. What runs is bounded, by worker and
+ * by endpoint, so that one name that does not resolve or one host that does not answer holds up
+ * nobody else; the rest waits in line. Nothing here has a deadline: the one who asked cancels.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "gateway/upstream/attempt.h"
+
+enum {
+    CONNECTOR_MOST_LOOKUPS = 256, /* each is a thread of libcurl's */
+    CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT = 8,
+    CONNECTOR_MOST_RUNNING = 1024, /* lookups, connects and handshakes */
+    CONNECTOR_MOST_RUNNING_AN_ENDPOINT = 512,
+};
+
+struct connecting;
+struct connector;
+struct endpoint;
+struct link;
+
+struct connect_settings {
+    const struct origin *origin;        /* borrowed until the end */
+    const struct egress_policy *egress; /* likewise */
+    struct endpoint *endpoint;          /* likewise; in use */
+    usec_t timeout;                     /* how the addresses of a name share the time */
+    /* Called once, from the loop: with an open link, or NULL and why. */
+    void (*done)(void *ctx, struct link *take_link, const struct attempt_failure *failure);
+    void *ctx; /* borrowed */
+};
+
+struct connector *connector_new(struct loop *loop);
+void connector_free(struct connector *connector); /* nothing may be connecting, no link open */
+
+struct connecting *connector_start(struct connector *connector,
+                                   const struct connect_settings *settings);
+/* Never waits, not even for a name lookup. done() is not called. */
+void connector_cancel(struct connecting *connecting);
+
+/* Certificates are read anew for the next connection. */
+void connector_refresh(struct connector *connector);
+unsigned connector_running(const struct connector *connector); /* or waiting */
+unsigned connector_open_links(const struct connector *connector);

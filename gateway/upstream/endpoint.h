@@ -1,0 +1,50 @@
+/*
+ * endpoint: what a worker knows of one origin: its kept links, and its connects that run or wait.
+ *
+ * Found by the origin's key, which is copied: an endpoint outlives the config that named it, until
+ * nothing uses it and endpoint_table_trim() is called.
+ */
+#pragma once
+
+#include "base/table.h"
+
+#include <stddef.h>
+
+struct connecting;
+struct link;
+
+struct endpoint {
+    struct endpoint *next; /* of all */
+    char *key;             /* owned */
+    unsigned users;        /* attempts, kept links, connects, lookups given up */
+
+    struct link *newest_idle; /* pool.c */
+    struct link *oldest_idle;
+    unsigned idle_count;
+
+    struct connecting *first_waiting; /* connector.c */
+    struct connecting *last_waiting;
+    unsigned lookups; /* that run, as far as is known */
+    unsigned running; /* lookups, connects and handshakes */
+    bool listed;      /* in the connector's list of those that have something to start */
+    struct endpoint *next_listed;
+};
+
+/* Zero-initialized is empty. */
+struct endpoint_table {
+    struct table table; /* from key to endpoint */
+    struct endpoint *first;
+};
+
+void endpoint_table_fini(struct endpoint_table *endpoints); /* none may be in use */
+
+/* Counted as used until endpoint_unuse(). */
+struct endpoint *endpoint_use(struct endpoint_table *endpoints, const char *key);
+
+static inline void endpoint_unuse(struct endpoint *endpoint)
+{
+    endpoint->users--;
+}
+
+/* Forgets those that are not in use. */
+void endpoint_table_trim(struct endpoint_table *endpoints);

@@ -1,0 +1,189 @@
+#include "gateway/upstream/trust.h"
+
+#include "base/memory.h"
+#include "gateway/upstream/link.h"
+
+#include <assert.h>
+#include <sys/stat.h>
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+/* Which version of a file it is. */
+struct version {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+struct trust {
+    struct trust_list *list; /* borrowed: outlives it */
+    struct trust *next;
+    char *ca_file; /* owned; NULL: the system's */
+    struct version version;
+    unsigned users;
+    CURLSH *share;     /* owned */
+    X509_STORE *store; /* ref; NULL: not loaded yet */
+};
+
+static struct version version_of(const char *path)
+{
+    struct stat found;
+    if (path == NULL || stat(path, &found) != 0) {
+        return (struct version){0};
+    }
+    return (struct version){found.st_dev, found.st_ino, found.st_size, found.st_ctim};
+}
+
+static bool same_version(const struct version *a, const struct version *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void free_trust(struct trust *trust)
+{
+    CURLSHcode code = curl_share_cleanup(trust->share);
+    assert(code == CURLSHE_OK);
+    (void)code;
+    X509_STORE_free(trust->store);
+    memory_free(trust->ca_file);
+    memory_free(trust);
+}
+
+static struct trust *new_trust(struct trust_list *list, const char *ca_file)
+{
+    struct trust *trust = MEMORY_NEW(struct trust);
+    trust->list = list;
+    trust->ca_file = ca_file == NULL ? NULL : memory_copy(slice_from(ca_file));
+    trust->version = version_of(ca_file);
+    trust->share = curl_share_init();
+    assert(trust->share != NULL); /* only for want of memory */
+    curl_share_setopt(trust->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    curl_share_setopt(trust->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    return trust;
+}
+
+/* Takes *place out of its list: freed now, or with its last user. */
+static void retire(struct trust **place)
+{
+    struct trust *trust = *place;
+    struct trust_list *list = trust->list;
+    *place = trust->next;
+    if (trust->users == 0) {
+        free_trust(trust);
+        return;
+    }
+    trust->next = list->retired;
+    list->retired = trust;
+}
+
+void trust_list_retire(struct trust_list *list)
+{
+    while (list->first != NULL) {
+        retire(&list->first);
+    }
+}
+
+void trust_list_fini(struct trust_list *list)
+{
+    trust_list_retire(list);
+    assert(list->retired == NULL);
+}
+
+struct trust *trust_take(struct trust_list *list, const char *ca_file)
+{
+    struct trust **place = &list->first;
+    while (*place != NULL && !same_file((*place)->ca_file, ca_file)) {
+        place = &(*place)->next;
+    }
+    struct version version = version_of(ca_file);
+    if (*place != NULL && !same_version(&(*place)->version, &version)) {
+        retire(place);
+        place = &list->first;
+        while (*place != NULL) {
+            place = &(*place)->next;
+        }
+    }
+    if (*place == NULL) {
+        *place = new_trust(list, ca_file);
+    }
+    (*place)->users++;
+    return *place;
+}
+
+void trust_give_back(struct trust *trust)
+{
+    if (--trust->users > 0) {
+        return;
+    }
+    for (struct trust **place = &trust->list->retired; *place != NULL; place = &(*place)->next) {
+        if (*place == trust) {
+            *place = trust->next;
+            free_trust(trust);
+            return;
+        }
+    }
+}
+
+CURLSH *trust_share(struct trust *trust)
+{
+    return trust->share;
+}
+
+/* The system's directory is read certificate by certificate, as they are needed. */
+static enum status load(struct trust *trust, struct error *err)
+{
+    X509_STORE *store = X509_STORE_new();
+    int loaded = 0;
+    if (store != NULL) {
+        ERR_clear_error();
+        loaded = trust->ca_file == NULL ? X509_STORE_set_default_paths(store)
+                                        : X509_STORE_load_file(store, trust->ca_file);
+    }
+    if (loaded != 1) {
+        X509_STORE_free(store);
+        FAIL(err, STATUS_UNAVAILABLE,
+             "%s: no certificates can be read from it; write PEM certificates into it, or correct "
+             "the route's tls.ca",
+             trust->ca_file == NULL ? "the system's CA directory" : trust->ca_file);
+    }
+    /* As libcurl does: a listed certificate is believed whether it is a root or not. */
+    X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+    trust->store = store;
+    return STATUS_OK;
+}
+
+static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
+                       void *ctx)
+{
+    const unsigned char *alert = bytes;
+    (void)version;
+    (void)ssl;
+    if (sent == 0 && type == SSL3_RT_ALERT && len == 2 && alert[1] == SSL_AD_CLOSE_NOTIFY) {
+        ((struct link *)ctx)->close_notify = true;
+    }
+}
+
+enum status trust_apply(struct trust *trust, SSL_CTX *ctx, struct link *link, struct error *err)
+{
+    if (trust->store == NULL) {
+        TRY(load(trust, err));
+    }
+    SSL_CTX_set1_cert_store(ctx, trust->store);
+    /* Read ahead: one system call a record instead of two. The buffers are given back whenever
+     * they are empty; what is written again after EAGAIN may lie elsewhere: see link.c. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+    /* libcurl tells an ended session from a cut connection no more than a socket does. */
+    SSL_CTX_set_msg_callback(ctx, on_message);
+    SSL_CTX_set_msg_callback_arg(ctx, link);
+    return STATUS_OK;
+}

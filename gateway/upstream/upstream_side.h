@@ -1,0 +1,21 @@
+/*
+ * upstream_side: all of a worker that faces providers; what attempts share.
+ */
+#pragma once
+
+#include "gateway/upstream/attempt.h"
+#include "gateway/upstream/endpoint.h"
+#include "gateway/upstream/intake.h"
+#include "gateway/upstream/pool.h"
+
+struct connector;
+
+struct upstream_side {
+    struct loop *loop;           /* borrowed */
+    struct connector *connector; /* owned */
+    struct endpoint_table endpoints;
+    struct pool pool;
+    unsigned generation; /* counts upstream_side_close_idle(): older links are not kept */
+    unsigned attempts;
+    struct intake_scratch scratch;
+};
