@@ -15,8 +15,8 @@ static const struct unit durations[] = {{"ms", MSEC},      {"s", SEC},         {
 static const struct unit sizes[] = {
     {"B", 1},
     {"KiB", 1024},
-    {"MiB", 1024 * 1024},
-    {"GiB", 1024 * 1024 * 1024},
+    {"MiB", INT64_C(1024) * 1024},
+    {"GiB", INT64_C(1024) * 1024 * 1024},
     {"TiB", INT64_C(1024) * 1024 * 1024 * 1024},
     {NULL, 0},
 };

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void close_at(int *fd)
+static void close_at(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
@@ -30,13 +30,14 @@ static enum status explain(int number, struct error *err)
     }
 }
 
-static enum status open_file(const char *path, enum file_kind kind, int *ret_fd, struct error *err)
+/* *fd is the caller's to close, after a failure too. */
+static enum status open_file(const char *path, enum file_kind kind, int *fd, struct error *err)
 {
     /* Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever. */
     int flags = O_RDONLY | O_CLOEXEC | (kind == FILE_REGULAR ? O_NONBLOCK : 0);
-    CLEANUP(close_at) int fd = open(path, flags);
+    *fd = open(path, flags);
     struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0) {
+    if (*fd < 0 || fstat(*fd, &info) != 0) {
         return explain(errno, err);
     }
     if (S_ISDIR(info.st_mode)) {
@@ -45,8 +46,6 @@ static enum status open_file(const char *path, enum file_kind kind, int *ret_fd,
     if (kind == FILE_REGULAR && !S_ISREG(info.st_mode)) {
         FAIL(err, STATUS_INVALID, "it is no regular file");
     }
-    *ret_fd = fd;
-    fd = -1;
     return STATUS_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "config/expand.h"
 #include "config/syntax_hint.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -97,6 +98,7 @@ static void append(struct level *level, struct tree *node)
 {
     struct tree *parent = level->node;
     node->index = parent->count;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers it is. */
     MEMORY_GROW(level->items, parent->count, &level->size);
     level->items[parent->count++] = node;
 }
@@ -199,6 +201,7 @@ static void close_level(struct reader *reader)
 {
     struct level *level = &reader->levels[--reader->depth];
     struct tree *node = level->node;
+    assert(node != NULL);
     if (node->count > 0) {
         size_t bytes = node->count * sizeof(struct tree *);
         struct tree **items = arena_reserve(reader->arena, bytes);

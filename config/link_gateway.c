@@ -136,10 +136,14 @@ static void link_public_url(struct link *link)
 static void link_access_log(struct link *link)
 {
     const struct tree *node = link->sections->gateway.access_log;
-    struct slice text = node == NULL ? SLICE("stdout") : node->text;
-    bool word = slice_equal(text, SLICE("stdout")) || slice_equal(text, SLICE("off"));
-    link->snapshot->gateway.access_log =
-        word ? link_keep_slice(link, text).ptr : tree_resolve(node->document, text, link->arena);
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    if (node == NULL) {
+        gateway->access_log = "stdout";
+    } else if (slice_equal(node->text, SLICE("stdout")) || slice_equal(node->text, SLICE("off"))) {
+        gateway->access_log = link_keep_slice(link, node->text).ptr;
+    } else {
+        gateway->access_log = tree_resolve(node->document, node->text, link->arena);
+    }
 }
 
 static void check_limits(const struct link *link)

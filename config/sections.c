@@ -4,7 +4,8 @@
 
 #define KIB ((int64_t)1024)
 #define MIB (1024 * KIB)
-#define TIB (1024 * 1024 * MIB)
+#define TIB (MIB * 1024 * 1024)
+#define DAY (86400 * SEC)
 
 /* clang-format off */
 static const struct field server_tls_fields[] = {
@@ -32,14 +33,14 @@ static const struct field limit_fields[] = {
 };
 
 #define WAIT(member, fallback_, help_)                                                             \
-    FIELD_DURATION(struct timeout_settings, member, .min = 10 * MSEC, .max = 24 * 3600 * SEC,      \
-        .fallback = (fallback_), .help = help_)
+    FIELD_DURATION(struct timeout_settings, member, .min = 10 * MSEC, .max = DAY,      \
+        .fallback = (fallback_), .help = (help_))
 static const struct field timeout_fields[] = {
     WAIT(header, 10 * SEC, "For a whole request head, from its first byte or the connection's start; then 408."),
     WAIT(body_idle, 30 * SEC, "Without a byte of a request body that is not whole; then 408."),
     WAIT(write_idle, 30 * SEC, "Without a byte of the answer taken by the client; then it is cut."),
     WAIT(keep_alive, 75 * SEC, "Between two requests of a connection; then it is closed."),
-    FIELD_DURATION(struct timeout_settings, drain, .min = 0, .max = 24 * 3600 * SEC, .fallback = 30 * SEC,
+    FIELD_DURATION(struct timeout_settings, drain, .min = 0, .max = DAY, .fallback = 30 * SEC,
         .help = "For requests under way when the gateway is told to stop; then they are cut."),
     FIELD_END,
 };

@@ -35,8 +35,8 @@ static const struct field headers_fields[] = {
 };
 
 #define WAIT(member, fallback_, help_)                                                             \
-    FIELD_DURATION(struct route_timeouts, member, .min = 10 * MSEC, .max = 24 * 3600 * SEC,        \
-        .fallback = (fallback_), .help = help_)
+    FIELD_DURATION(struct route_timeouts, member, .min = 10 * MSEC, .max = 86400 * SEC,        \
+        .fallback = (fallback_), .help = (help_))
 static const struct field timeouts_fields[] = {
     WAIT(connect, 5 * SEC, "To resolve the name, connect and finish the TLS handshake."),
     WAIT(first_byte, 60 * SEC, "From the last byte of the request to the first of the answer."),

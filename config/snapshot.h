@@ -36,7 +36,7 @@ struct gateway_settings {
     unsigned listen_count;
     const char *tls_cert; /* NULL: no TLS */
     const char *tls_key;
-    unsigned workers; /* resolved: never 0 */
+    unsigned workers;       /* resolved: never 0 */
     const char *public_url; /* no trailing slash; NULL: unknown */
     struct limit_settings limits;
     struct timeout_settings timeouts;
@@ -73,8 +73,7 @@ struct snapshot {
 MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,
                                    struct problems *problems, struct snapshot **ret);
 /* The same with a text in place of the file's contents. */
-MUST_USE enum status snapshot_parse(const char *file, struct slice text,
-                                    struct secret_store *store, struct problems *problems,
-                                    struct snapshot **ret);
+MUST_USE enum status snapshot_parse(const char *file, struct slice text, struct secret_store *store,
+                                    struct problems *problems, struct snapshot **ret);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* takes NULL */

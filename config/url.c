@@ -43,7 +43,7 @@ static bool label_valid(struct slice label)
 
 static enum status check_host(struct slice host, struct error *err)
 {
-    struct slice last = host;
+    struct slice last;
     if (host.len == 0 || host.len > HOST_MAX) {
         FAIL(err, STATUS_INVALID, "there is no host in it");
     }
