@@ -9,67 +9,64 @@
 
 enum { MESSAGE_MAX_BYTES = 2048 };
 
-enum detail { DETAIL_SHOWN, DETAIL_KEPT }; /* kept: it is about internals, for the log only */
-
 struct row {
     const char *text;
     unsigned status;
-    enum detail detail;
-    const char *sentence; /* ends without a full stop: the detail may follow */
-    const char *advice;   /* what to do */
+    const char *title; /* stands before a detail; NULL: details are about internals, for the log */
+    const char *sentence; /* without a detail: what is wrong, and what to do */
 };
 
 /* clang-format off */
 static const struct row rows[PROBLEM_CODES] = {
-    [PROBLEM_BAD_REQUEST] = {"bad_request", 400, DETAIL_SHOWN,
-        "The request is malformed", "Correct it before it is sent again."},
-    [PROBLEM_TENANT_KEY_MISSING] = {"tenant_key_missing", 401, DETAIL_SHOWN,
-        "The request carries no tenant key",
-        "Put it where the provider's key would be, or into X-Sallyport-Key."},
-    [PROBLEM_TENANT_UNKNOWN] = {"tenant_unknown", 401, DETAIL_SHOWN,
-        "The tenant key is not known here",
-        "Use a key whose hash is among a tenant's keys in the gateway's config."},
-    [PROBLEM_ROUTE_NOT_ALLOWED] = {"route_not_allowed", 403, DETAIL_SHOWN,
-        "The tenant may not make this call",
-        "A rule under the tenant's 'allow' must name the route, the method and the path."},
-    [PROBLEM_NO_SUCH_ROUTE] = {"no_such_route", 404, DETAIL_SHOWN,
-        "No route of the gateway takes this host and path",
-        "Begin the path with a route's path, such as /openai."},
-    [PROBLEM_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, DETAIL_SHOWN,
-        "The method is not allowed", "Use one that the Allow header names."},
-    [PROBLEM_CLIENT_TIMEOUT] = {"client_timeout", 408, DETAIL_SHOWN,
-        "The request did not come in time", "Send it again without a pause."},
-    [PROBLEM_BODY_TOO_LARGE] = {"body_too_large", 413, DETAIL_SHOWN,
-        "The request's body is too large", "Send a smaller one."},
-    [PROBLEM_URI_TOO_LONG] = {"uri_too_long", 414, DETAIL_SHOWN,
-        "The request's URI is too long", "Send a shorter one."},
-    [PROBLEM_EXPECTATION_FAILED] = {"expectation_failed", 417, DETAIL_SHOWN,
-        "The expectation cannot be met", "Only 100-continue can be expected."},
-    [PROBLEM_HEADERS_TOO_LARGE] = {"headers_too_large", 431, DETAIL_SHOWN,
-        "The request's head is too large", "Send fewer or shorter header fields."},
-    [PROBLEM_NOT_IMPLEMENTED] = {"not_implemented", 501, DETAIL_SHOWN,
-        "The gateway does not offer this", "Use plain HTTP/1.1 requests."},
-    [PROBLEM_HTTP_VERSION] = {"not_implemented", 505, DETAIL_SHOWN,
-        "The gateway does not speak this HTTP version", "Use HTTP/1.1."},
-    [PROBLEM_UPSTREAM_UNREACHABLE] = {"upstream_unreachable", 502, DETAIL_KEPT,
-        "The provider could not be reached, or it broke the connection off",
-        "The gateway's access log has the reason under this request id."},
-    [PROBLEM_UPSTREAM_INVALID_RESPONSE] = {"upstream_invalid_response", 502, DETAIL_KEPT,
-        "The provider's answer cannot be used",
-        "The gateway's access log has the reason under this request id."},
-    [PROBLEM_CREDENTIAL_UNAVAILABLE] = {"credential_unavailable", 502, DETAIL_KEPT,
-        "The gateway has no credential for this route at the moment",
-        "Its operator finds the missing secret's name under /readyz."},
-    [PROBLEM_EGRESS_REFUSED] = {"egress_refused", 502, DETAIL_KEPT,
-        "The gateway may not connect to this provider's address",
-        "Its operator can allow the network under 'egress' in the config."},
-    [PROBLEM_DRAINING] = {"draining", 503, DETAIL_SHOWN,
-        "The gateway is shutting down", "Send the request again on a new connection."},
-    [PROBLEM_OVERLOADED] = {"overloaded", 503, DETAIL_SHOWN,
-        "The gateway has too much in hand", "Send the request again later."},
-    [PROBLEM_UPSTREAM_TIMEOUT] = {"upstream_timeout", 504, DETAIL_KEPT,
-        "The provider did not answer in time",
-        "It may have worked on the request: repeat only what does no harm twice."},
+    [PROBLEM_BAD_REQUEST] = {"bad_request", 400, "Malformed request",
+        "The request is malformed. Correct it before it is sent again."},
+    [PROBLEM_TENANT_KEY_MISSING] = {"tenant_key_missing", 401, "No tenant key",
+        "The request carries no tenant key. Put it where the provider's key would be, or into "
+        "X-Sallyport-Key."},
+    [PROBLEM_TENANT_UNKNOWN] = {"tenant_unknown", 401, "Unknown tenant key",
+        "The tenant key is not known here. Use a key whose hash is among a tenant's keys in the "
+        "gateway's config."},
+    [PROBLEM_ROUTE_NOT_ALLOWED] = {"route_not_allowed", 403, "Not allowed",
+        "The tenant may not make this call. A rule under its 'allow' must name the route, the "
+        "method and the path."},
+    [PROBLEM_NO_SUCH_ROUTE] = {"no_such_route", 404, "No such route",
+        "No route of the gateway covers this host and path. Begin the path with a route's path, "
+        "such as /openai."},
+    [PROBLEM_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "Method not allowed",
+        "The method is not allowed. Use one that the Allow header names."},
+    [PROBLEM_CLIENT_TIMEOUT] = {"client_timeout", 408, "Request too slow",
+        "The request did not come in time. Send it again without a pause."},
+    [PROBLEM_BODY_TOO_LARGE] = {"body_too_large", 413, "Body too large",
+        "The request's body is too large. Send a smaller one."},
+    [PROBLEM_URI_TOO_LONG] = {"uri_too_long", 414, "URI too long",
+        "The request's URI is too long. Send a shorter one."},
+    [PROBLEM_EXPECTATION_FAILED] = {"expectation_failed", 417, "Unknown expectation",
+        "The expectation cannot be met. Only 100-continue can be expected."},
+    [PROBLEM_HEADERS_TOO_LARGE] = {"headers_too_large", 431, "Head too large",
+        "The request's head is too large. Send fewer or shorter header fields."},
+    [PROBLEM_NOT_IMPLEMENTED] = {"not_implemented", 501, "Not supported",
+        "The gateway does not offer this. Use plain HTTP/1.1 requests."},
+    [PROBLEM_HTTP_VERSION] = {"not_implemented", 505, "Unknown HTTP version",
+        "The gateway does not speak this HTTP version. Use HTTP/1.1."},
+    [PROBLEM_UPSTREAM_UNREACHABLE] = {"upstream_unreachable", 502, NULL,
+        "The provider could not be reached, or it broke the connection off. The gateway's access "
+        "log has the reason under this request id."},
+    [PROBLEM_UPSTREAM_INVALID_RESPONSE] = {"upstream_invalid_response", 502, NULL,
+        "The provider's answer cannot be used. The gateway's access log has the reason under this "
+        "request id."},
+    [PROBLEM_CREDENTIAL_UNAVAILABLE] = {"credential_unavailable", 502, NULL,
+        "The gateway has no credential for this route at the moment. Its operator finds the "
+        "missing secret's name under /readyz."},
+    [PROBLEM_EGRESS_REFUSED] = {"egress_refused", 502, NULL,
+        "The gateway may not connect to this provider's address. Its operator can allow the "
+        "network under 'egress' in the config."},
+    [PROBLEM_DRAINING] = {"draining", 503, "Shutting down",
+        "The gateway is shutting down. Send the request again on a new connection."},
+    [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded",
+        "The gateway has too much in hand. Send the request again later."},
+    [PROBLEM_UPSTREAM_TIMEOUT] = {"upstream_timeout", 504, NULL,
+        "The provider did not answer in time. It may have worked on the request: repeat only what "
+        "does no harm twice."},
 };
 
 static const struct {
@@ -135,18 +132,14 @@ enum problem_code problem_from_status(unsigned status)
     }
 }
 
-/* "<sentence>: <detail>. <advice>" */
+/* "<title>: <detail>." or the code's own sentence. */
 static enum status compose_message(const struct row *row, const char *detail, struct buffer *out)
 {
-    TRY(buffer_append(out, slice_from(row->sentence)));
-    if (detail != NULL && detail[0] != '\0' && row->detail == DETAIL_SHOWN) {
-        TRY(buffer_print(out, ": %s", detail));
+    if (row->title == NULL || detail == NULL || detail[0] == '\0') {
+        return buffer_append(out, slice_from(row->sentence));
     }
-    struct slice so_far = buffer_bytes(out);
-    if (so_far.ptr[so_far.len - 1] != '.') {
-        TRY(buffer_append(out, SLICE(".")));
-    }
-    return buffer_print(out, " %s", row->advice);
+    bool ended = detail[strlen(detail) - 1] == '.';
+    return buffer_print(out, "%s: %s%s", row->title, detail, ended ? "" : ".");
 }
 
 /* What the placeholders of an error template stand for. */

@@ -45,7 +45,7 @@ Test(problem, speaks_rfc_9457_where_no_profile_is_known)
     const char *text = render(NULL, PROBLEM_NO_SUCH_ROUTE, NULL, &type, &body);
     cr_expect(slice_equal(type, SLICE("application/problem+json")));
     cr_expect_str_eq(text, "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
-                           "\"detail\":\"No route of the gateway takes this host and path. "
+                           "\"detail\":\"No route of the gateway covers this host and path. "
                            "Begin the path with a route's path, such as /openai.\","
                            "\"code\":\"no_such_route\",\"request_id\":\"r-1\"}\n");
 }
@@ -73,8 +73,7 @@ Test(problem, shows_what_was_wrong_with_the_request_escaped)
     struct buffer body CLEANUP(buffer_fini);
     const char *text =
         render(&openai, PROBLEM_BAD_REQUEST, "a \"quote\"\n and {code}", &type, &body);
-    cr_expect_not_null(strstr(text, "\"The request is malformed: a \\\"quote\\\"\\n and {code}. "
-                                    "Correct it before it is sent again.\""));
+    cr_expect_not_null(strstr(text, "\"Malformed request: a \\\"quote\\\"\\n and {code}.\","));
 }
 
 Test(problem, keeps_what_happened_behind_the_gateway_to_itself)
