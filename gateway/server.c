@@ -148,6 +148,10 @@ static void show_metrics(void *ctx, struct buffer *out)
     const struct server *server = ctx;
     size_t held = atomic_load(&server->buffered_bytes);
     metrics_set(server->metrics_block, METRIC_buffered_bytes, (int64_t)held);
+    if (server->scribe != NULL) {
+        metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
+                    (int64_t)scribe_dropped(server->scribe));
+    }
     metrics_render(server->metrics, out);
     if (write_longest_turns(server, out) != STATUS_OK) {
         log_warn("/metrics: the page is longer than its limit, its end is missing");
