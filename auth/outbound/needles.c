@@ -181,7 +181,6 @@ static void add_json(struct needles *needles, struct scratch *scratch, struct sl
         {true, false, false, false, "<>&"},    /* Go, Rails */
         {true, false, false, false, "<>&='"},  /* Gson */
         {true, false, true, true, "<>&'\"+`"}, /* .NET */
-        {true, true, true, true, "<>&'\""},    /* PHP with its HEX flags */
     };
     for (unsigned bits = 0; bits < 16; bits++) {
         struct json_style style = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0,

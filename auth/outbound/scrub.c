@@ -147,16 +147,32 @@ static bool look_at(const struct scrubber *scrubber, struct slice text, size_t a
     return ret->open || ret->match_len > 0;
 }
 
+/* Jumps over clean text, thrice before it looks whether to go on: a jump of 0 stays where it is.
+ * Ends at a place that is worth a look, or near the end of the text. */
+static size_t skip_clean(const struct scrubber *scrubber, struct slice text, size_t at)
+{
+    size_t window = scrubber->window;
+    size_t jump = 1;
+    while (jump > 0 && at + 4 * window <= text.len) {
+        const char *last_block = text.ptr + window - BLOCK;
+        at += scrubber->jump[block_hash(scrubber, last_block + at)];
+        at += scrubber->jump[block_hash(scrubber, last_block + at)];
+        jump = scrubber->jump[block_hash(scrubber, last_block + at)];
+        at += jump;
+    }
+    return at;
+}
+
 /* The next place, from `from` on, where something begins. */
 static bool find_next(const struct scrubber *scrubber, struct slice text, size_t from,
                       struct finding *ret)
 {
-    size_t at = from;
     size_t window = scrubber->window;
+    size_t at = skip_clean(scrubber, text, from);
     while (at + window <= text.len) {
         size_t jump = scrubber->jump[block_hash(scrubber, text.ptr + at + window - BLOCK)];
         if (jump > 0) {
-            at += jump;
+            at = skip_clean(scrubber, text, at + jump);
             continue;
         }
         if (look_at(scrubber, text, at, ret)) {
