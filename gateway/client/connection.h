@@ -46,7 +46,7 @@ enum connection_body {
     CONNECTION_BODY_DATA,    /* *ret_data: consume some of it, then ask again */
     CONNECTION_BODY_PENDING, /* the waiter is woken when there is more */
     CONNECTION_BODY_END,
-    CONNECTION_BODY_BAD,     /* broken framing (400) or too slow (408): *fault; answer and close */
+    CONNECTION_BODY_BAD, /* broken framing (400) or too slow (408): *fault; answer and close */
 };
 
 enum connection_after { CONNECTION_KEEP, CONNECTION_CLOSE };
@@ -91,7 +91,8 @@ uint64_t connection_bytes_sent(const struct connection *connection);
 
 /* The answer is complete (and flushed from here on). The owner is forgotten. With KEEP the next
  * head is read, if the body was read to its end; an unread rest of up to 64 KiB is skipped first,
- * more of it closes. With CLOSE: sends all, then closes lingering, so that the client can read it. */
+ * more of it closes. With CLOSE: sends all, then closes lingering, so that the client can read it.
+ */
 void connection_finish(struct connection *connection, enum connection_after after);
 
 /* Cuts: closes at once, without completing anything. The owner is forgotten. */

@@ -96,7 +96,8 @@ static enum channel_result read_body(struct connection *connection)
     enum channel_result result = input_fill(connection);
     if (result == CHANNEL_DONE) {
         connection_expect_nothing(connection);
-    } else if (result == CHANNEL_AGAIN && connection->read_timer.due == 0) {
+    } else if (result == CHANNEL_AGAIN && connection->read_timer.due == 0 &&
+               !connection->read_expired) {
         connection_expect(connection, connection_limits(connection)->body_idle_timeout);
     }
     return result;

@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <stdalign.h>
 
+enum { LONG_METHOD_BYTES = 64 };
+
 /* Is the empty line that ends a head among the bytes that were not looked through yet? Linear: a
  * byte is looked at once, however small the pieces that a head comes in. */
 static bool has_end(struct connection *connection, struct slice bytes)
@@ -32,13 +34,16 @@ static bool has_end(struct connection *connection, struct slice bytes)
     return false;
 }
 
-/* A head that is not whole yet is parsed again when it has doubled, to refuse a bad one early. */
+/* A head that is not whole yet is parsed again when it has doubled, or must have passed a limit, to
+ * refuse a bad one early. */
 static bool worth_parsing(struct connection *connection, struct slice bytes,
                           const struct http1_limits *limits)
 {
-    return bytes.len > connection->parsed &&
-           (bytes.len >= 2 * connection->parsed || bytes.len >= limits->head_bytes ||
-            has_end(connection, bytes));
+    size_t parsed = connection->parsed;
+    size_t too_long = limits->uri_bytes + LONG_METHOD_BYTES;
+    return bytes.len > parsed &&
+           (bytes.len >= 2 * parsed || bytes.len >= limits->head_bytes ||
+            (bytes.len > too_long && parsed <= too_long) || has_end(connection, bytes));
 }
 
 static enum http1_result parse(struct connection *connection, struct slice bytes,

@@ -9,7 +9,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,10 +95,11 @@ static enum status split(const char *address, struct host_port *to, struct error
     struct slice host = slice_from(address);
     const char *colon = strrchr(address, ':');
     bool valid = colon != NULL && strlen(colon + 1) > 0 && strlen(colon + 1) < sizeof(to->port) &&
-                 strspn(colon + 1, "0123456789") == strlen(colon + 1);
+                 strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+                 strtoul(colon + 1, NULL, 10) <= UINT16_MAX;
     if (valid) {
         host.len = (size_t)(colon - address);
-        if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+        if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
             host = slice_make(host.ptr + 1, host.len - 2);
         } else if (slice_find(host, ':') < host.len) {
             valid = false; /* an IPv6 address without its brackets */

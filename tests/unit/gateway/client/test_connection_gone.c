@@ -1,0 +1,221 @@
+/* The client leaves, or takes nothing: at any moment, in any way. */
+#include "desk.h"
+
+#include <malloc.h>
+
+static struct desk desk;
+static struct buffer got;
+
+static void set_up(void)
+{
+    buffer_init(&got, 16 * 1024 * 1024);
+    desk_open(&desk, NULL, 2000);
+}
+
+static void tear_down(void)
+{
+    desk_close(&desk);
+    buffer_fini(&got);
+}
+
+TestSuite(connection_gone, .init = set_up, .fini = tear_down);
+
+static const char get_hold[] = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
+
+enum leaving { CLOSES, RESETS, SHUTS_DOWN };
+
+static void leave(int fd, enum leaving how)
+{
+    switch (how) {
+    case CLOSES:
+        (void)close(fd);
+        break;
+    case RESETS:
+        client_reset(fd);
+        break;
+    case SHUTS_DOWN:
+        cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+        break;
+    }
+}
+
+Test(connection_gone, is_noticed_while_the_request_waits)
+{
+    for (enum leaving how = CLOSES; how <= SHUTS_DOWN; how++) {
+        int fd = client_connect(&desk);
+        client_send(&desk, fd, slice_from(get_hold));
+        DESK_UNTIL(&desk, desk.begun == how + 1);
+        desk_settle(&desk);
+        leave(fd, how);
+        DESK_UNTIL(&desk, desk.gone == how + 1);
+        DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+    }
+}
+
+Test(connection_gone, is_noticed_behind_bytes_that_nobody_reads)
+{
+    static char pipelined[50 * 1000];
+    for (enum leaving how = CLOSES; how <= SHUTS_DOWN; how++) {
+        int fd = client_connect(&desk);
+        client_send(&desk, fd, slice_from(get_hold));
+        DESK_UNTIL(&desk, desk.begun == how + 1);
+        client_send(&desk, fd, slice_make(pipelined, sizeof(pipelined)));
+        desk_settle(&desk);
+        cr_assert_eq(desk.gone, how);
+        leave(fd, how);
+        DESK_UNTIL(&desk, desk.gone == how + 1);
+        DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+    }
+}
+
+Test(connection_gone, is_noticed_inside_a_body)
+{
+    for (enum leaving how = CLOSES; how <= SHUTS_DOWN; how++) {
+        int fd = client_connect(&desk);
+        client_send(&desk, fd,
+                    SLICE("POST /want HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"));
+        DESK_UNTIL(&desk, desk.begun == how + 1);
+        leave(fd, how);
+        DESK_UNTIL(&desk, desk.gone == how + 1);
+    }
+    DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+}
+
+Test(connection_gone, between_requests_and_in_heads_nobody_is_told)
+{
+    static const char *const beginnings[] = {"", "GE", "GET / HTTP/1.1\r\nHost"};
+    for (size_t i = 0; i < 3; i++) {
+        for (enum leaving how = CLOSES; how <= SHUTS_DOWN; how++) {
+            int fd = client_connect(&desk);
+            client_send(&desk, fd, slice_from(beginnings[i]));
+            DESK_UNTIL(&desk, client_side_count(desk.side) == 1);
+            desk_settle(&desk);
+            leave(fd, how);
+            DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+        }
+    }
+    cr_assert_eq(desk.begun + desk.refused, 0);
+}
+
+Test(connection_gone, what_is_written_to_one_who_left_is_dropped)
+{
+    int fd = client_connect(&desk);
+    client_send(&desk, fd, slice_from(get_hold));
+    DESK_UNTIL(&desk, desk.begun == 1);
+    struct visit *visit = desk_last(&desk);
+    (void)strcpy(visit->action, "/none");
+    (void)close(fd);
+    DESK_UNTIL(&desk, visit->connection == NULL || connection_gone(visit->connection));
+    if (visit->connection != NULL) {
+        connection_write(visit->connection, SLICE("HTTP/1.1 200 OK\r\n\r\n"));
+        memcpy(connection_reserve(visit->connection, 4), "body", 4);
+        connection_wrote(visit->connection, 4);
+        connection_flush(visit->connection);
+        cr_assert_eq(connection_room(visit->connection), CONNECTION_OUTPUT_BYTES);
+        cr_assert_eq(connection_bytes_sent(visit->connection), 0);
+        desk_end(visit);
+    }
+    desk_settle(&desk);
+    cr_assert_eq(client_side_count(desk.side), 0);
+}
+
+Test(connection_gone, a_cut_answer_is_a_reset)
+{
+    int fd = client_connect(&desk);
+    client_send(&desk, fd, SLICE("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n"));
+    cr_assert_eq(client_expect_end(&desk, fd, &got), -2);
+    (void)close(fd);
+    cr_assert_eq(client_side_count(desk.side), 0);
+}
+
+Test(connection_gone, a_client_that_reads_nothing_holds_up_the_owner)
+{
+    int fd = client_connect(&desk);
+    client_send(&desk, fd, SLICE("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n"));
+    DESK_UNTIL(&desk, desk.begun == 1);
+    uint64_t before;
+    do {
+        before = desk.flooded;
+        desk_settle(&desk);
+    } while (desk.flooded != before);
+    cr_assert_gt(desk.flooded, CONNECTION_OUTPUT_BYTES);
+    cr_assert_leq(desk.most_queued, CONNECTION_OUTPUT_BYTES);
+    /* And goes on when it reads again. */
+    usec_t end = clock_now() + DESK_PATIENCE;
+    while (desk.flooded < before + 1000 * 1000) {
+        cr_assert_lt(clock_now(), end, "the owner was not woken");
+        (void)client_read_some(fd, &got);
+        buffer_reset(&got);
+        desk_turn(&desk);
+    }
+    (void)close(fd);
+    DESK_UNTIL(&desk, desk.gone == 1);
+}
+
+Test(connection_gone, a_client_that_takes_nothing_for_long_is_cut)
+{
+    desk.limits.write_idle_timeout = 200 * MSEC;
+    int fd = client_connect(&desk);
+    client_send(&desk, fd, SLICE("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n"));
+    DESK_UNTIL(&desk, desk.gone == 1);
+    DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+    cr_assert_eq(client_expect_end(&desk, fd, &got), -2);
+    (void)close(fd);
+}
+
+Test(connection_gone, pipelined_requests_wait_until_the_answers_were_taken)
+{
+    int fd = client_connect(&desk);
+    struct buffer sent;
+    buffer_init(&sent, 65536);
+    for (unsigned i = 0; i < 60; i++) {
+        cr_assert_eq(buffer_append(&sent, SLICE("GET /big HTTP/1.1\r\nHost: a\r\n\r\n")),
+                     STATUS_OK);
+    }
+    client_send(&desk, fd, buffer_bytes(&sent));
+    buffer_fini(&sent);
+    unsigned before;
+    do {
+        before = desk.begun;
+        desk_settle(&desk);
+    } while (desk.begun != before);
+    cr_assert_lt(desk.begun, 60);
+    usec_t end = clock_now() + DESK_PATIENCE;
+    size_t taken = 0;
+    while (taken < 60 * (size_t)DESK_BIG_BYTES) {
+        cr_assert_lt(clock_now(), end);
+        ssize_t count = client_read_some(fd, &got);
+        taken += count > 0 ? (size_t)count : 0;
+        buffer_reset(&got);
+        desk_turn(&desk);
+    }
+    cr_assert_eq(desk.begun, 60);
+    (void)close(fd);
+}
+
+Test(connection_gone, idle_connections_hold_no_buffers)
+{
+    enum { CLIENTS = 200 };
+    int fds[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = client_connect(&desk);
+        client_send(&desk, fds[i],
+                    SLICE("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+    }
+    DESK_UNTIL(&desk, desk.finished == CLIENTS);
+    desk_settle(&desk);
+    while (desk.visits != NULL) { /* the test's own */
+        struct visit *visit = desk.visits;
+        desk.visits = visit->next;
+        buffer_fini(&visit->body);
+        memory_free(visit);
+    }
+    size_t with = mallinfo2().uordblks;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        (void)close(fds[i]);
+    }
+    DESK_UNTIL(&desk, client_side_count(desk.side) == 0);
+    size_t without = mallinfo2().uordblks;
+    size_t each = with > without ? (with - without) / CLIENTS : 0;
+    cr_assert_lt(each, 1024, "%zu bytes an idle connection", each); /* 0 under a sanitizer */
+}
