@@ -172,9 +172,11 @@ static void set_tls_options(struct connecting *connecting)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     /* libcurl loads nothing; set_up_tls() puts the certificates in. Without them, nothing
-     * verifies. */
+     * verifies. The cache must be off: libcurl 7.88 would put the store that the multi's first
+     * connection was given into all later ones. */
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_up_tls);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, connecting);
 }
