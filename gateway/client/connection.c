@@ -201,7 +201,9 @@ static void resume_head(struct connection *connection)
     if (buffer_len(&connection->output) > 0) {
         return; /* a client that does not read its answers gets no more of them */
     }
-    if (connection->read_expired) {
+    /* A request that comes in the instant in which waiting for it ends is served. */
+    bool in_time = !connection->head_begun && connection->readable;
+    if (connection->read_expired && !in_time) {
         connection_head_late(connection);
         return;
     }
@@ -252,6 +254,10 @@ static bool goes_on_alone(struct connection *connection)
     case PHASE_LINGER:
     case PHASE_CLOSED:
         break;
+    }
+    if (buffer_len(&connection->output) > 0) {
+        connection_end(connection);
+        return true;
     }
     connection_close(connection, CHANNEL_CLOSE);
     return false;

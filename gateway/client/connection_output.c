@@ -146,8 +146,7 @@ void connection_continue(struct connection *connection)
 {
     static const struct slice line = SLICE_INIT("HTTP/1.1 100 Continue\r\n\r\n");
     const struct input *input = &connection->input;
-    bool body_came = connection->body.total > 0 || connection->piece.len > 0 ||
-                     input->start < input->end || connection->readable;
+    bool body_came = connection->body.total > 0 || input->start < input->end;
     if (!connection->request.expect_continue || connection->continued || body_came) {
         return;
     }

@@ -47,7 +47,7 @@ void listen_socket_tune(int fd)
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static void close_at(int *fd)
+static void close_at(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);

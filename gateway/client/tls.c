@@ -17,6 +17,7 @@ static const char *last_reason(void)
 }
 
 /* A key with a passphrase is refused: nobody is there to type it. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL gives the type */
 static int no_passphrase(char *to, int size, int for_writing, void *ctx)
 {
     (void)to;

@@ -285,6 +285,69 @@ Test(connection, large_bodies_arrive_whole)
     memory_free(body);
 }
 
+/* Appends a request whose answer ends with its number; returns what its body is. */
+static void append_random_request(struct buffer *to, unsigned *seed, unsigned number)
+{
+    static char filler[16 * 1024];
+    size_t head = (size_t)rand_r(seed) % 4000;
+    size_t body = (size_t)rand_r(seed) % (rand_r(seed) % 8 == 0 ? 15000 : 3000);
+    memset(filler, 'f', sizeof(filler));
+    cr_assert_eq(
+        buffer_print(to, "POST /echo HTTP/1.1\r\nHost: a\r\nX: %.*s\r\n", (int)head, filler),
+        STATUS_OK);
+    if (rand_r(seed) % 2 == 0) {
+        cr_assert_eq(buffer_print(to, "Content-Length: %zu\r\n\r\n%.*s<%04u>", body + 6, (int)body,
+                                  filler, number),
+                     STATUS_OK);
+        return;
+    }
+    cr_assert_eq(buffer_append(to, SLICE("Transfer-Encoding: chunked\r\n\r\n")), STATUS_OK);
+    while (body > 0) {
+        size_t chunk = 1 + (size_t)rand_r(seed) % body;
+        cr_assert_eq(buffer_print(to, "%zx;e=1\r\n%.*s\r\n", chunk, (int)chunk, filler), STATUS_OK);
+        body -= chunk;
+    }
+    cr_assert_eq(buffer_print(to, "6\r\n<%04u>\r\n0\r\nT: %.*s\r\n\r\n", number,
+                              rand_r(seed) % 4000, filler),
+                 STATUS_OK);
+}
+
+Test(connection, pieces_of_any_size_mean_the_same)
+{
+    enum { REQUESTS = 40 };
+    for (unsigned seed = 1; seed <= 15; seed++) {
+        unsigned random = seed;
+        struct buffer sent;
+        buffer_init(&sent, 4 * 1024 * 1024);
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            append_random_request(&sent, &random, i);
+        }
+        int fd = client_connect(&desk);
+        while (buffer_len(&sent) > 0) {
+            struct slice piece = buffer_bytes(&sent);
+            size_t len = 1 + (size_t)rand_r(&random) % (seed % 2 == 0 ? 60000 : 3000);
+            piece.len = piece.len < len ? piece.len : len;
+            client_send(&desk, fd, piece);
+            buffer_consume(&sent, piece.len);
+            loop_turn(&desk.loop, LOOP_POLL);
+            (void)client_read_some(fd, &got);
+        }
+        client_expect(&desk, fd, &got, ">", REQUESTS);
+        const char *at = buffer_bytes(&got).ptr;
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            char text[8];
+            (void)snprintf(text, sizeof(text), "<%04u>", i);
+            at = memmem(at, buffer_len(&got) - (size_t)(at - buffer_bytes(&got).ptr), text, 6);
+            cr_assert_not_null(at, "seed %u: answer %u is missing", seed, i);
+        }
+        cr_assert_eq(desk.refused + desk.bad + desk.gone, 0);
+        cr_assert_eq(desk.begun, seed * REQUESTS);
+        buffer_fini(&sent);
+        buffer_reset(&got);
+        (void)close(fd);
+    }
+}
+
 Test(connection, a_piece_lies_still_until_it_is_consumed)
 {
     int fd = client_connect(&desk);

@@ -145,6 +145,19 @@ Test(tls, large_bodies_go_both_ways)
     memory_free(body);
 }
 
+Test(tls, continue_is_said)
+{
+    struct secure client;
+    secure_open(&client, TLS1_3_VERSION, NULL);
+    cr_assert(secure_handshake(&client));
+    secure_send(&client, SLICE("POST /go HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                               "Content-Length: 4\r\n\r\n"));
+    cr_assert_gt(secure_expect(&client, "100 Continue", 1), 0);
+    secure_send(&client, SLICE("body"));
+    cr_assert_gt(secure_expect(&client, "\r\n\r\nbody", 1), 0);
+    secure_close(&client);
+}
+
 Test(tls, an_orderly_end_is_told_and_a_cut_is_not)
 {
     static const struct {
