@@ -2,8 +2,8 @@
 #include "auth/inbound/api_key.h"
 #include "auth/inbound/tenant.h"
 #include "auth/secrets/secret_source.h"
-#include "base/secret.h"
 #include "base/problems.h"
+#include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 

@@ -4,8 +4,8 @@
 #include "auth/secrets/sealed_file.h"
 #include "auth/secrets/secret_source.h"
 #include "base/memory.h"
-#include "base/secret.h"
 #include "base/problems.h"
+#include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 

@@ -46,6 +46,7 @@ static void keep(struct needles *needles, struct scratch *scratch)
     scratch->len = 0;
     bool one_line = slice_find(text, '\n') == text.len && slice_find(text, '\r') == text.len;
     if (text.len >= NEEDLE_PART_MIN && one_line) {
+        /* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
         MEMORY_GROW(needles->all, needles->count, &needles->size);
         needles->all[needles->count++] = secret_new(text);
     }
@@ -143,13 +144,12 @@ static void put_json_ascii(struct scratch *scratch, char byte, const struct json
 {
     static const char escaped[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
-    bool special = among(escaped, byte);
-    if (among(style->also, byte)) {
-        put_unit(scratch, (unsigned char)byte, style->upper);
-    } else if (special && style->short_forms) {
+    bool special = among(escaped, byte) || (unsigned char)byte < 0x20;
+    bool also = among(style->also, byte);
+    if (among(escaped, byte) && style->short_forms && !also) {
         put(scratch, '\\');
         put(scratch, letters[strchr(escaped, byte) - escaped]);
-    } else if (special || (unsigned char)byte < 0x20) {
+    } else if (special || also) {
         put_unit(scratch, (unsigned char)byte, style->upper);
     } else {
         if (byte == '/' && style->slash) {

@@ -17,6 +17,7 @@ static struct slot_list list_slots(struct secret_store *store)
     unsigned size = 0;
     (void)pthread_mutex_lock(&store->mutex);
     for (struct secret_slot *slot = store->slots; slot != NULL; slot = slot->next) {
+        /* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
         MEMORY_GROW(list.all, list.count, &size);
         list.all[list.count++] = slot;
         slot->refs++;

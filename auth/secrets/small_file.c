@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void close_at(int *fd)
+static void close_at(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
