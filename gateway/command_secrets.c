@@ -244,16 +244,23 @@ static enum status change(const struct arguments *arguments, const struct secret
     return status;
 }
 
+/* Only 'set' makes one. */
+static bool file_is_there(const struct arguments *arguments)
+{
+    if (access(arguments->file, F_OK) == 0) {
+        return true;
+    }
+    (void)fprintf(stderr,
+                  "sallyport secrets: %s: there is no sealed file yet; 'sallyport secrets set' "
+                  "makes it\n",
+                  arguments->file);
+    return false;
+}
+
 static int change_locked(const struct arguments *arguments, const struct secret *value)
 {
     struct error err = {0};
     int lock = -1;
-    if (value == NULL && access(arguments->file, F_OK) != 0) {
-        (void)error_set(&err, STATUS_NOT_FOUND, __FILE__, __LINE__,
-                        "%s: there is no sealed file yet; 'sallyport secrets set' makes it",
-                        arguments->file);
-        return failed(&err);
-    }
     enum status status = sealed_file_lock(arguments->file, &lock, &err);
     if (status == STATUS_OK) {
         status = change(arguments, value, &err);
@@ -313,11 +320,14 @@ static int act(int argc, char **argv, struct arguments *arguments)
     if (result != EXIT_DONE) {
         return result;
     }
-    if (strcmp(arguments->verb, "list") == 0) {
-        return list_secrets(arguments);
+    if (strcmp(arguments->verb, "set") == 0) {
+        return set_secret(arguments);
     }
-    return strcmp(arguments->verb, "set") == 0 ? set_secret(arguments)
-                                               : change_locked(arguments, NULL);
+    if (!file_is_there(arguments)) {
+        return EXIT_FAILED;
+    }
+    return strcmp(arguments->verb, "list") == 0 ? list_secrets(arguments)
+                                                : change_locked(arguments, NULL);
 }
 
 int command_secrets(int argc, char **argv)

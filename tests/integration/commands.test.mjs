@@ -1,0 +1,133 @@
+// The commands that work on files alone: keys and secrets.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { binary, temporaryFolder } from '../support/gateway.mjs';
+
+function run(args, options) {
+  return spawnSync(binary, args, { encoding: 'utf8', input: '', ...options });
+}
+
+// One line on stderr, that matches; nothing on stdout.
+function refused(result, status, words) {
+  assert.equal(result.status, status, result.stderr);
+  assert.match(result.stderr, words);
+  assert.equal(result.stderr.trimEnd().split('\n').length, 1);
+  assert.equal(result.stdout, '');
+}
+
+test('keys new: a key and its hash, for people and for machines', () => {
+  const json = JSON.parse(run(['keys', 'new', '--tenant', 'checkout', '--json']).stdout);
+  assert.equal(json.tenant, 'checkout');
+  assert.match(json.key, /^sp_[0-9A-Za-z]{46}$/);
+  assert.equal(json.hash, `sha256:${crypto.createHash('sha256').update(json.key).digest('hex')}`);
+
+  const text = run(['keys', 'new', '--tenant', 'checkout']).stdout;
+  const key = /sp_[0-9A-Za-z]{46}/.exec(text)[0];
+  assert.notEqual(key, json.key);
+  assert.ok(text.includes(`keys: ["sha256:${crypto.createHash('sha256').update(key).digest('hex')}"]`));
+});
+
+test('keys list: the hashes that the config has', () => {
+  const folder = temporaryFolder();
+  const config = path.join(folder, 'sallyport.yaml');
+  const hash = `sha256:${'0123456789abcdef'.repeat(4)}`;
+  fs.writeFileSync(config, JSON.stringify({
+    version: 1,
+    secrets: [{ type: 'env', prefix: 'X_' }],
+    routes: { api: { provider: 'http', base_url: 'https://api.example.com' } },
+    tenants: { checkout: { keys: [hash], allow: ['api'] } },
+  }));
+  const list = (...more) => run(['keys', 'list', '-c', config, ...more]);
+  assert.equal(list('--tenant', 'checkout').stdout, `${hash}\n`);
+  assert.deepEqual(JSON.parse(list('--tenant', 'checkout', '--json').stdout), { tenant: 'checkout', hashes: [hash] });
+  refused(list('--tenant', 'nobody'), 1, /no tenant nobody/);
+  refused(run(['keys', 'list', '--tenant', 'checkout', '-c', `${config}.absent`]), 2, /sallyport\.yaml\.absent/);
+});
+
+test('keys: wrong use is told in one line', () => {
+  refused(run(['keys']), 2, /'new' or 'list'/);
+  refused(run(['keys', 'new']), 2, /--tenant NAME is missing/);
+  refused(run(['keys', 'new', '--tenant']), 2, /option/);
+  refused(run(['keys', 'new', '--tenant', '../x y']), 2, /tenant's name/);
+  refused(run(['keys', 'make', '--tenant', 'a']), 2, /'new' or 'list'/);
+});
+
+test('secrets: set, list, replace, remove', () => {
+  const folder = temporaryFolder();
+  const file = path.join(folder, 'secrets.sealed');
+  const keyFile = path.join(folder, 'master.key');
+  const secrets = (args, input) => run(['secrets', ...args, '--file', file, '--key-file', keyFile], { input });
+
+  refused(secrets(['list']), 1, /there is no sealed file yet/);
+  refused(secrets(['rm', 'a']), 1, /there is no sealed file yet/);
+  assert.deepEqual(fs.readdirSync(folder), []);
+
+  assert.equal(secrets(['set', 'openai-key'], 'sk-live-0123456789\n').status, 0);
+  assert.equal(secrets(['set', 'another'], 'value of another').status, 0);
+  assert.equal(fs.statSync(keyFile).mode & 0o777, 0o600);
+  assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+  assert.equal(secrets(['list']).stdout, 'another\nopenai-key\n');
+  assert.deepEqual(JSON.parse(secrets(['list', '--json']).stdout), ['another', 'openai-key']);
+  assert.ok(!fs.readFileSync(file).includes('sk-live'));
+
+  assert.equal(secrets(['rm', 'another']).status, 0);
+  assert.equal(secrets(['list']).stdout, 'openai-key\n');
+  refused(secrets(['rm', 'another']), 1, /has no secret another/);
+});
+
+test('secrets: a value in the arguments is refused and not repeated', () => {
+  const result = run(['secrets', 'set', 'openai-key', 'sk-live-0123456789', '--file', 'f', '--key-file', 'k'], { cwd: temporaryFolder() });
+  refused(result, 2, /pipe it in/);
+  assert.ok(!result.stderr.includes('sk-live'));
+});
+
+test('secrets: what cannot be kept is refused', () => {
+  const folder = temporaryFolder();
+  const set = (name, input) => run(['secrets', 'set', name, '--file', 'f', '--key-file', 'k'], { input, cwd: folder });
+  refused(set('a', ''), 1, /no value came from stdin/);
+  refused(set('a', '\n'), 1, /no value came from stdin/);
+  refused(set('a', 'x'.repeat(65537)), 1, /longer than 64 KiB/);
+  refused(set('../a', 'value'), 2, /secret's name/);
+  assert.deepEqual(fs.readdirSync(folder), []);
+  const short = set('a', 'elevenbytes');
+  assert.equal(short.status, 0);
+  assert.match(short.stderr, /will not be scrubbed/);
+});
+
+test('secrets: a lost or open key file is named, and no new one is made over it', () => {
+  const folder = temporaryFolder();
+  const keyFile = path.join(folder, 'k');
+  const secrets = (args, input) => run(['secrets', ...args, '--file', 'f', '--key-file', 'k'], { input, cwd: folder });
+  secrets(['set', 'a'], 'a long enough value');
+  fs.chmodSync(keyFile, 0o644);
+  refused(secrets(['list']), 1, /chmod 600/);
+  fs.unlinkSync(keyFile);
+  refused(secrets(['set', 'b'], 'a long enough value'), 1, /key file/);
+  assert.ok(!fs.existsSync(keyFile));
+});
+
+test('secrets: writers at the same time lose nothing', async () => {
+  const folder = temporaryFolder();
+  const names = Array.from({ length: 8 }, (_, i) => `name-${i}`);
+  const { spawn } = await import('node:child_process');
+  await Promise.all(names.map((name) => new Promise((resolve) => {
+    const child = spawn(binary, ['secrets', 'set', name, '--file', 'f', '--key-file', 'k'], { cwd: folder });
+    child.on('exit', resolve);
+    child.stdin.end('a long enough value');
+  })));
+  assert.equal(run(['secrets', 'list', '--file', 'f', '--key-file', 'k'], { cwd: folder }).stdout, names.map((name) => `${name}\n`).join(''));
+});
+
+test('--help goes to stdout and ends well', () => {
+  for (const command of ['keys', 'secrets']) {
+    const result = run([command, '--help']);
+    assert.equal(result.status, 0);
+    assert.match(result.stdout, new RegExp(`^usage: sallyport ${command} `));
+    assert.equal(result.stderr, '');
+  }
+});
