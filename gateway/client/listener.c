@@ -166,8 +166,7 @@ void client_side_drain(struct client_side *side)
     }
     for (struct connection *at = side->connections; at != NULL; at = at->next) {
         if (at->phase == PHASE_HEAD) {
-            at->readable = true; /* looks once more: a request may have come this instant */
-            wake(&at->waiter);
+            wake(&at->waiter); /* closes, if no byte of a head is there */
         }
     }
 }

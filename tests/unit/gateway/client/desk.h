@@ -38,6 +38,7 @@ struct desk {
     struct client_side *side;
     struct connection_limits limits;
     unsigned port;
+    int listening;        /* for options that accepted sockets inherit */
     struct visit *visits; /* every one that was begun */
     unsigned begun;
     unsigned refused;
@@ -225,6 +226,7 @@ static inline void desk_open(struct desk *desk, struct ssl_ctx_st *tls, unsigned
     int fd;
     cr_assert_eq(listen_socket_open("127.0.0.1:0", true, &fd, &err), STATUS_OK, "%s", err.message);
     desk->port = listen_socket_port(fd);
+    desk->listening = fd;
     cr_assert_eq(client_side_listen(desk->side, fd, tls, &err), STATUS_OK, "%s", err.message);
 }
 
