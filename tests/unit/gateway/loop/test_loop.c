@@ -55,6 +55,7 @@ Test(loop, timers_fire_in_order_and_not_early)
     cr_assert_eq(first.rings, 1);
     cr_assert_eq(second.rings, 1);
     cr_assert_eq(late.rings, 0);
+    timer_cancel(&loop.timers, &late.timer); /* it is on this stack */
 }
 
 Test(loop, a_timer_may_be_moved_closer_and_away)
