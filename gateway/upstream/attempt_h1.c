@@ -171,7 +171,7 @@ static void connect_anew(struct attempt *attempt)
  * more is right only if the request cannot have been executed, or may be executed twice. */
 static bool may_repeat(const struct attempt *attempt)
 {
-    return attempt->facts.reused && !attempt->repeated && attempt->link_received_bytes == 0 &&
+    return attempt->facts.reused && attempt->link_received_bytes == 0 &&
            (attempt->link_sent_bytes == 0 ||
             (attempt->request.repeatable && attempt->request.body_whole));
 }
@@ -181,8 +181,7 @@ void attempt_h1_lost_before_answer(struct attempt *attempt)
     if (may_repeat(attempt)) {
         drop_link(attempt);
         outbox_rewind(&attempt->outbox);
-        attempt->repeated = true;
-        attempt->facts.reused = false;
+        attempt->facts.reused = false; /* so this is done only once */
         attempt->send_lost = false;
         connect_anew(attempt);
     } else if (attempt->link_received_bytes > 0) {

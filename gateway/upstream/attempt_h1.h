@@ -36,7 +36,6 @@ struct attempt {
     uint64_t link_sent_bytes;      /* on this link */
     uint64_t link_received_bytes;
     unsigned generation; /* of the side, when connecting began */
-    bool repeated;       /* once, after a kept link was lost */
 
     struct outbox outbox;
     bool sending_over; /* the provider has answered: it gets no more */

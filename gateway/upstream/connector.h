@@ -13,8 +13,8 @@
 enum {
     CONNECTOR_MOST_LOOKUPS = 256, /* each is a thread of libcurl's */
     CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT = 8,
-    CONNECTOR_MOST_RUNNING = 1024, /* lookups, connects and handshakes */
-    CONNECTOR_MOST_RUNNING_AN_ENDPOINT = 512,
+    CONNECTOR_MOST_RUNNING = 512, /* lookups, connects and handshakes */
+    CONNECTOR_MOST_RUNNING_AN_ENDPOINT = 64,
 };
 
 struct connecting;

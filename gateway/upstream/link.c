@@ -127,15 +127,35 @@ void link_set_owner(struct link *link, void (*news)(struct link *link), void *ow
 
 /* ---- reading ---- */
 
+/* A session ticket, as any handshake message, makes OpenSSL allocate 16 KiB to write to, which it
+ * would give back with the next write: never, on a stream that is only read. */
+static void free_buffers(struct link *link)
+{
+    if (link->buffers_linger && SSL_free_buffers(link->ssl) == 1) {
+        link->buffers_linger = false;
+    }
+}
+
+/* A record that was read ahead waits without the socket being readable. */
+static bool nothing_buffered(const struct link *link)
+{
+    return link->ssl != NULL && SSL_has_pending(link->ssl) == 0;
+}
+
 static enum link_io read_tls(struct link *link, char *into, size_t size, size_t *ret)
 {
     CURLcode code = curl_easy_recv(link->easy, into, size, ret);
     if (code == CURLE_AGAIN) {
         link->readable = false;
+        free_buffers(link);
         return LINK_AGAIN;
     }
     if (code != CURLE_OK) {
         return LINK_LOST;
+    }
+    if (*ret < size && nothing_buffered(link)) { /* no need to see EAGAIN */
+        link->readable = false;
+        free_buffers(link);
     }
     return *ret > 0 ? LINK_OK : LINK_EOF;
 }
@@ -174,11 +194,13 @@ bool link_drained(struct link *link)
 {
     char byte;
     size_t count;
-    if (!link->tls) {
-        return !link->readable ||
-               (recv(link->fd, &byte, sizeof(byte), MSG_PEEK) < 0 && errno == EAGAIN);
+    if (!link->readable && (!link->tls || nothing_buffered(link))) {
+        return true;
     }
-    return link_read(link, &byte, sizeof(byte), &count) == LINK_AGAIN;
+    if (link->tls) {
+        return link_read(link, &byte, sizeof(byte), &count) == LINK_AGAIN;
+    }
+    return recv(link->fd, &byte, sizeof(byte), MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 /* ---- writing ---- */

@@ -18,6 +18,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <openssl/ssl.h>
 
 struct connect_group;
 struct endpoint;
@@ -41,10 +42,12 @@ struct link {
     bool writable; /* the last write took all */
     bool read_armed;
     bool write_armed;
-    bool close_notify; /* the peer ended the TLS session, not only the connection */
+    bool close_notify;   /* the peer ended the TLS session, not only the connection */
+    bool buffers_linger; /* OpenSSL holds a write buffer since the last handshake message */
 
     CURL *easy;                  /* owned; TLS only */
     struct connect_group *group; /* borrowed; that of `easy` */
+    SSL *ssl;                    /* borrowed: the easy handle's */
     struct trust *trust;         /* used; TLS only */
     unsigned *open_count;        /* borrowed; counts open links */
 
@@ -80,5 +83,5 @@ enum link_io link_read(struct link *link, char *into, size_t size, size_t *ret);
 enum link_io link_write(struct link *link, const struct iovec *pieces, unsigned count, size_t *ret);
 /* Tell the owner of readable bytes. */
 void link_want_read(struct link *link);
-/* Is nothing there to be read? May ask the TLS session, which can hold bytes without an event. */
+/* Is nothing there to be read, nor held by the TLS session? What is on its way will be an event. */
 bool link_drained(struct link *link);

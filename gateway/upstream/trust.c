@@ -164,10 +164,14 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
                        void *ctx)
 {
     const unsigned char *alert = bytes;
+    struct link *link = ctx;
     (void)version;
-    (void)ssl;
+    link->ssl = ssl;
     if (sent == 0 && type == SSL3_RT_ALERT && len == 2 && alert[1] == SSL_AD_CLOSE_NOTIFY) {
-        ((struct link *)ctx)->close_notify = true;
+        link->close_notify = true;
+    }
+    if (sent == 0 && type == SSL3_RT_HANDSHAKE) {
+        link->buffers_linger = true;
     }
 }
 

@@ -33,6 +33,6 @@ void trust_list_retire(struct trust_list *list);
 /* Shares TLS sessions and names' addresses. */
 CURLSH *trust_share(struct trust *trust);
 /* For CURLOPT_SSL_CTX_FUNCTION: makes a connection's context believe this, small in memory, and
- * tell `link` of a close_notify. */
+ * tell `link` of a close_notify and of buffers that linger. */
 MUST_USE enum status trust_apply(struct trust *trust, SSL_CTX *ctx, struct link *link,
                                  struct error *err);

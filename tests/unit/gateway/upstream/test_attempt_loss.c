@@ -409,6 +409,54 @@ Test(attempt_loss, time_in_which_nobody_reads_does_not_count)
     tear_down();
 }
 
+Test(attempt_loss, asking_again_gives_no_more_time)
+{
+    struct slice data;
+    enum attempt_result result;
+    set_up(hang, false);
+    atomic_store(&peer.bytes, 1);
+    call.request.timeouts.idle = 100 * MSEC;
+    call_start(&call);
+    cr_assert(call_await_head(&call));
+    cr_assert(call_read(&call, SIZE_MAX));
+    usec_t start = clock_now();
+    while ((result = attempt_read(call.attempt, &data)) == ATTEMPT_PENDING) {
+        cr_assert_lt(clock_now() - start, 2 * SEC);
+        rig_pass(&rig, 10 * MSEC);
+    }
+    cr_assert_eq(result, ATTEMPT_FAILED);
+    cr_assert_eq(attempt_failure(call.attempt)->fault, ATTEMPT_TIMEOUT_IDLE);
+    call_end(&call);
+    tear_down();
+}
+
+static void say_hello_in_two(struct peer_connection *connection)
+{
+    if (peer_head(connection)) {
+        (void)peer_say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+        peer_sleep(50);
+        (void)peer_say(connection, "lo");
+        (void)peer_head(connection);
+    }
+}
+
+Test(attempt_loss, bytes_that_wait_for_a_reader_are_not_idleness)
+{
+    struct slice data;
+    set_up(say_hello_in_two, false);
+    call.request.timeouts.idle = 200 * MSEC;
+    call_start(&call);
+    cr_assert(call_await_head(&call));
+    cr_assert(call_read(&call, SIZE_MAX));
+    cr_assert_eq(attempt_read(call.attempt, &data), ATTEMPT_PENDING);
+    rig_pass(&rig, 400 * MSEC); /* they have come, but its client takes nothing now */
+    while (call_read(&call, SIZE_MAX)) {
+    }
+    call_end(&call);
+    ASSERT_ANSWER(call, 200, "hello");
+    tear_down();
+}
+
 static void take_nothing(struct peer_connection *connection)
 {
     if (peer_head(connection)) {

@@ -37,7 +37,7 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
     (void)hints;
     atomic_fetch_add(&lookups, 1);
     if (strstr(node, "hangs.test") != NULL) {
-        while (!atomic_load(&let_go)) {
+        for (int i = 0; i < 1000 && !atomic_load(&let_go); i++) {
             peer_sleep(5);
         }
         atomic_fetch_add(&lookups_ended, 1);
