@@ -37,7 +37,7 @@ export class RawClient {
 
   // Status lines of all answers so far (bodies must not contain lines that look like one).
   statuses() {
-    return [...this.text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map((match) => Number(match[1]));
+    return [...this.text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
   }
 
   async until(check, options) {
