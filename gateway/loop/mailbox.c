@@ -59,6 +59,7 @@ enum status mailbox_new(struct loop *loop, void *receiver, struct mailbox **ret,
     mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int failed = pthread_mutex_init(&mailbox->lock, NULL);
     assert(failed == 0);
+    (void)failed;
     if (mailbox->fd >= 0) {
         mailbox->event = event_new(loop->base, mailbox->fd, EV_READ | EV_PERSIST, on_mail, mailbox);
     }

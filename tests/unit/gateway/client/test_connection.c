@@ -162,7 +162,7 @@ Test(connection, a_slow_head_is_408_however_often_a_byte_comes)
     usec_t end = clock_now() + DESK_PATIENCE;
     for (size_t i = 0; desk.refused == 0; i++) {
         cr_assert_lt(clock_now(), end);
-        (void)!write(fd, i < 4 ? "GET " + i : "a", 1);
+        (void)!write(fd, i < 4 ? &"GET "[i] : "a", 1);
         for (usec_t next = clock_now() + 20 * MSEC; clock_now() < next;) {
             desk_turn(&desk);
         }
