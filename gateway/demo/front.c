@@ -289,7 +289,7 @@ static enum status listen_on(struct front *front, const char *address, struct er
     freeaddrinfo(found);
     if (bound != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "cannot listen on %s: %s; choose another one with --listen",
-             address, strerror(reason));
+             address, strerrordesc_np(reason));
     }
     note_address(front);
     return STATUS_OK;
