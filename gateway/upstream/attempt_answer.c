@@ -13,7 +13,7 @@ enum {
 };
 
 static const struct http1_limits answer_limits = {
-    .head_bytes = 64 * 1024,
+    .head_bytes = (size_t)64 * 1024,
     .field_count = MOST_FIELDS,
 };
 

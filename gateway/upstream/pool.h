@@ -14,8 +14,8 @@ enum {
     POOL_MOST_IDLE = 1024, /* a worker */
     POOL_MOST_IDLE_AN_ENDPOINT = 256,
 };
-#define POOL_MOST_IDLE_AGE (55 * SEC)      /* below what most servers and balancers allow: 60 s */
-#define POOL_MOST_LIFE     (10 * 60 * SEC) /* so that a change in DNS arrives */
+#define POOL_MOST_IDLE_AGE (55 * SEC)  /* below what most servers and balancers allow: 60 s */
+#define POOL_MOST_LIFE     (600 * SEC) /* so that a change in DNS arrives */
 
 struct endpoint;
 struct link;

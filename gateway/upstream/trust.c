@@ -160,6 +160,7 @@ static enum status load(struct trust *trust, struct error *err)
     return STATUS_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL asks for seven parameters */
 static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
                        void *ctx)
 {

@@ -1,9 +1,6 @@
-#include "tests/unit/gateway/upstream/certificates.h"
-#include "tests/unit/gateway/upstream/rig.h"
+#include "tests/unit/gateway/upstream/fixture.h"
 
 /* ---- scripts ---- */
-
-#define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 /* Answers every request on the connection. */
 static void say_hello(struct peer_connection *connection)
@@ -124,52 +121,6 @@ static void take_upload(struct peer_connection *connection)
     }
     memory_free(body);
 }
-
-/* ---- the fixture: plain and TLS ---- */
-
-static struct rig rig;
-static struct peer peer;
-static struct authority authority;
-
-static const char *ca_file; /* NULL: plain */
-
-static void set_up(void (*script)(struct peer_connection *connection), bool tls)
-{
-    authority_init(&authority, "test CA");
-    ca_file = tls ? authority.file : NULL;
-    peer_start(&peer, script,
-               tls ? authority_server(&authority, "DNS:localhost,IP:127.0.0.1") : NULL);
-    rig_init(&rig);
-}
-
-static void tear_down(void)
-{
-    struct upstream_counts counts = upstream_side_counts(rig.side);
-    cr_assert_eq(counts.open, counts.idle);
-    cr_assert_eq(counts.connecting, 0);
-    rig_fini(&rig);
-    peer_stop(&peer);
-    authority_fini(&authority);
-    cr_assert_not(atomic_load(&peer.failed), "the peer saw something wrong");
-}
-
-static void prepare(struct call *call)
-{
-    call_prepare(call, &rig, "127.0.0.1", peer.port, ca_file);
-}
-
-static void prepare_post(struct call *call, const char *head, const char *body)
-{
-    prepare(call);
-    call->request.method = HTTP1_POST;
-    call->request.repeatable = false;
-    call->request.head = slice_from(head);
-    call->request.body = slice_from(body);
-    call->request.framing = HTTP1_LENGTH;
-}
-
-/* One call in its own memory, for it is large. */
-static struct call call;
 
 /* ---- tests: each runs over plain TCP and over TLS ---- */
 

@@ -1,42 +1,9 @@
 /* What goes wrong between request and answer: and above all, that nothing is executed twice. */
-#include "tests/unit/gateway/upstream/certificates.h"
-#include "tests/unit/gateway/upstream/rig.h"
+#include "tests/unit/gateway/upstream/fixture.h"
 
-#define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-static struct rig rig;
-static struct peer peer;
-static struct call call;
-static struct authority authority;
-static const char *ca_file;
-
-static void set_up(void (*script)(struct peer_connection *connection), bool tls)
+static void prepare_payment(void)
 {
-    authority_init(&authority, "test CA");
-    ca_file = tls ? authority.file : NULL;
-    peer_start(&peer, script, tls ? authority_server(&authority, "IP:127.0.0.1") : NULL);
-    rig_init(&rig);
-    call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
-}
-
-static void tear_down(void)
-{
-    struct upstream_counts counts = upstream_side_counts(rig.side);
-    cr_assert_eq(counts.open, counts.idle);
-    cr_assert_eq(counts.connecting, 0);
-    rig_fini(&rig);
-    peer_stop(&peer);
-    authority_fini(&authority);
-}
-
-static void prepare_post(void)
-{
-    call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
-    call.request.method = HTTP1_POST;
-    call.request.repeatable = false;
-    call.request.head = SLICE("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n");
-    call.request.body = SLICE("pay");
-    call.request.framing = HTTP1_LENGTH;
+    prepare_post(&call, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n", "pay");
 }
 
 /* ---- kept connections that die ---- */
@@ -61,7 +28,7 @@ static void get_is_repeated(bool tls)
 {
     set_up(die_with_the_second, tls);
     call_perform(&call);
-    call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
+    prepare(&call);
     call_perform(&call);
     ASSERT_ANSWER(call, 200, "hello");
     cr_assert_eq(atomic_load(&peer.connections), 2);
@@ -83,7 +50,7 @@ static void post_is_not_repeated(bool tls)
 {
     set_up(die_with_the_second, tls);
     call_perform(&call);
-    prepare_post();
+    prepare_payment();
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_UNREACHABLE);
     cr_assert(call.failure.sent);
@@ -116,7 +83,7 @@ Test(attempt_loss, a_get_is_sent_again_only_once)
 {
     set_up(die_always, false);
     call_perform(&call);
-    call_prepare(&call, &rig, "127.0.0.1", peer.port, NULL);
+    prepare(&call);
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_UNREACHABLE);
     cr_assert_eq(atomic_load(&peer.connections), 2);
@@ -147,7 +114,7 @@ static void idle_close_is_noticed(bool tls)
     call_perform(&call);
     rig_pass(&rig, 50 * MSEC);
     cr_assert_eq(upstream_side_counts(rig.side).open, 0);
-    prepare_post();
+    prepare_payment();
     call_perform(&call);
     ASSERT_ANSWER(call, 200, "hello");
     tear_down();
@@ -182,7 +149,7 @@ Test(attempt_loss, a_post_of_which_no_byte_left_is_sent_on_a_fresh_connection)
     set_up(reset_after_one, false);
     call_perform(&call);
     peer_sleep(100); /* the reset is there; the loop does not turn */
-    prepare_post();
+    prepare_payment();
     call_perform(&call);
     ASSERT_ANSWER(call, 200, "hello");
     cr_assert_eq(atomic_load(&peer.connections), 2);
@@ -223,7 +190,7 @@ static void judge_answers(bool tls)
     set_up(play_case, tls);
     for (size_t i = 0; i < sizeof(answer_cases) / sizeof(answer_cases[0]); i++) {
         atomic_store(&peer.bytes, i);
-        call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
+        prepare(&call);
         call_perform(&call);
         cr_expect_eq(call.result, ATTEMPT_FAILED, "case %zu", i);
         cr_expect_eq(call.failure.fault, answer_cases[i].fault, "case %zu: %s", i,
@@ -267,7 +234,7 @@ Test(attempt_loss, heads_beyond_the_limits_are_invalid)
     set_up(say_too_much_head, false);
     for (unsigned by_count = 0; by_count < 2; by_count++) {
         atomic_store(&peer.bytes, by_count);
-        call_prepare(&call, &rig, "127.0.0.1", peer.port, NULL);
+        prepare(&call);
         call_perform(&call);
         ASSERT_FAULT(call, ATTEMPT_INVALID);
     }
@@ -312,7 +279,7 @@ static void extra_answer_is_dropped(void (*script)(struct peer_connection *conne
 {
     set_up(script, tls);
     for (int i = 0; i < 3; i++) {
-        call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
+        prepare(&call);
         call_perform(&call);
         ASSERT_ANSWER(call, 200, "hello");
         rig_pass(&rig, 50 * MSEC);
@@ -357,181 +324,4 @@ Test(attempt_loss, a_cut_tls_connection_does_not_end_an_answer)
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_BROKEN_OFF);
     tear_down();
-}
-
-/* ---- deadlines ---- */
-
-static void hang(struct peer_connection *connection)
-{
-    char byte;
-    if (peer_head(connection)) {
-        if (atomic_load(&connection->peer->bytes) == 1) {
-            (void)peer_say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
-        }
-        while (peer_read(connection, &byte, 1) > 0) {
-        }
-    }
-}
-
-Test(attempt_loss, no_answer_is_a_timeout)
-{
-    set_up(hang, false);
-    call.request.timeouts.first_byte = 50 * MSEC;
-    call_perform(&call);
-    ASSERT_FAULT(call, ATTEMPT_TIMEOUT_FIRST_BYTE);
-    cr_assert(call.failure.sent);
-    tear_down();
-}
-
-Test(attempt_loss, an_answer_that_stops_is_a_timeout)
-{
-    set_up(hang, false);
-    atomic_store(&peer.bytes, 1);
-    call.request.timeouts.idle = 50 * MSEC;
-    call_perform(&call);
-    ASSERT_FAULT(call, ATTEMPT_TIMEOUT_IDLE);
-    cr_assert_eq(call.body_len, 3);
-    tear_down();
-}
-
-Test(attempt_loss, time_in_which_nobody_reads_does_not_count)
-{
-    set_up(close_after_one, false);
-    call.request.timeouts.idle = 50 * MSEC;
-    call_start(&call);
-    cr_assert(call_await_head(&call));
-    cr_assert(call_read(&call, 1));
-    rig_pass(&rig, 150 * MSEC);
-    while (call_read(&call, SIZE_MAX)) {
-    }
-    call_end(&call);
-    ASSERT_ANSWER(call, 200, "hello");
-    tear_down();
-}
-
-Test(attempt_loss, asking_again_gives_no_more_time)
-{
-    struct slice data;
-    enum attempt_result result;
-    set_up(hang, false);
-    atomic_store(&peer.bytes, 1);
-    call.request.timeouts.idle = 100 * MSEC;
-    call_start(&call);
-    cr_assert(call_await_head(&call));
-    cr_assert(call_read(&call, SIZE_MAX));
-    usec_t start = clock_now();
-    while ((result = attempt_read(call.attempt, &data)) == ATTEMPT_PENDING) {
-        cr_assert_lt(clock_now() - start, 2 * SEC);
-        rig_pass(&rig, 10 * MSEC);
-    }
-    cr_assert_eq(result, ATTEMPT_FAILED);
-    cr_assert_eq(attempt_failure(call.attempt)->fault, ATTEMPT_TIMEOUT_IDLE);
-    call_end(&call);
-    tear_down();
-}
-
-static void say_hello_in_two(struct peer_connection *connection)
-{
-    if (peer_head(connection)) {
-        (void)peer_say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
-        peer_sleep(50);
-        (void)peer_say(connection, "lo");
-        (void)peer_head(connection);
-    }
-}
-
-Test(attempt_loss, bytes_that_wait_for_a_reader_are_not_idleness)
-{
-    struct slice data;
-    set_up(say_hello_in_two, false);
-    call.request.timeouts.idle = 200 * MSEC;
-    call_start(&call);
-    cr_assert(call_await_head(&call));
-    cr_assert(call_read(&call, SIZE_MAX));
-    cr_assert_eq(attempt_read(call.attempt, &data), ATTEMPT_PENDING);
-    rig_pass(&rig, 400 * MSEC); /* they have come, but its client takes nothing now */
-    while (call_read(&call, SIZE_MAX)) {
-    }
-    call_end(&call);
-    ASSERT_ANSWER(call, 200, "hello");
-    tear_down();
-}
-
-static void take_nothing(struct peer_connection *connection)
-{
-    if (peer_head(connection)) {
-        while (atomic_load(&connection->peer->bytes) == 0) {
-            peer_sleep(5);
-        }
-    }
-}
-
-Test(attempt_loss, a_provider_that_takes_nothing_is_a_timeout)
-{
-    static char body[8 * 1024 * 1024];
-    set_up(take_nothing, false);
-    prepare_post();
-    call.request.body = slice_make(body, sizeof(body));
-    call.request.timeouts.idle = 100 * MSEC;
-    call.request.timeouts.first_byte = 3 * SEC;
-    call_perform(&call);
-    ASSERT_FAULT(call, ATTEMPT_TIMEOUT_IDLE);
-    atomic_store(&peer.bytes, 1);
-    tear_down();
-}
-
-/* ---- cancelling ---- */
-
-enum moment { AT_ONCE, CONNECTING, SENT, IN_BODY, MOMENTS };
-
-static void cancel_at(enum moment moment)
-{
-    call_start(&call);
-    const struct http1_response *response;
-    switch (moment) {
-    case AT_ONCE:
-        break;
-    case CONNECTING:
-        loop_turn(&rig.loop, LOOP_POLL);
-        break;
-    case SENT:
-        cr_assert(rig_run(&rig, &call.woken, 5 * SEC));
-        cr_assert_eq(attempt_head(call.attempt, &response), ATTEMPT_PENDING);
-        break;
-    case IN_BODY:
-        cr_assert(call_await_head(&call));
-        cr_assert(call_read(&call, 1));
-        break;
-    case MOMENTS:
-        break;
-    }
-    usec_t before = clock_now();
-    call_end(&call);
-    cr_assert_lt(clock_now() - before, 100 * MSEC);
-    call.woken = false;
-    rig_pass(&rig, 20 * MSEC);
-    cr_assert_not(call.woken);
-    cr_assert_eq(upstream_side_counts(rig.side).open, 0);
-    cr_assert_eq(upstream_side_counts(rig.side).connecting, 0);
-}
-
-static void cancel_anywhere(bool tls)
-{
-    set_up(hang, tls);
-    atomic_store(&peer.bytes, 1);
-    for (int moment = 0; moment < MOMENTS; moment++) {
-        call_prepare(&call, &rig, "127.0.0.1", peer.port, ca_file);
-        cancel_at((enum moment)moment);
-    }
-    tear_down();
-}
-
-Test(attempt_loss, can_be_cancelled_at_any_moment)
-{
-    cancel_anywhere(false);
-}
-
-Test(attempt_loss, can_be_cancelled_at_any_moment_over_tls)
-{
-    cancel_anywhere(true);
 }
