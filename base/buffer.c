@@ -26,7 +26,7 @@ void buffer_reset(struct buffer *buffer)
     buffer->max = max;
 }
 
-enum status buffer_reserve(struct buffer *buffer, size_t count)
+enum status buffer_grow(struct buffer *buffer, size_t count)
 {
     size_t used = buffer_len(buffer);
     if (count > buffer->max || used > buffer->max - count) {
@@ -55,14 +55,15 @@ enum status buffer_reserve(struct buffer *buffer, size_t count)
     return STATUS_OK;
 }
 
-enum status buffer_append(struct buffer *buffer, struct slice bytes)
+enum status buffer_append_number(struct buffer *buffer, uint64_t number)
 {
-    TRY(buffer_reserve(buffer, bytes.len));
-    if (bytes.len > 0) {
-        memcpy(buffer_tail(buffer), bytes.ptr, bytes.len);
-        buffer_commit(buffer, bytes.len);
-    }
-    return STATUS_OK;
+    char digits[20]; /* of 2^64 - 1 */
+    size_t start = sizeof(digits);
+    do {
+        digits[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return buffer_append(buffer, slice_make(digits + start, sizeof(digits) - start));
 }
 
 enum status buffer_print(struct buffer *buffer, const char *format, ...)

@@ -9,6 +9,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <stdint.h>
+
 struct buffer {
     char *ptr;    /* owned */
     size_t start; /* consumed bytes before the used ones */
@@ -39,9 +41,16 @@ static inline size_t buffer_room(const struct buffer *buffer)
     return buffer->max - buffer_len(buffer);
 }
 
+/* Makes room by moving or growing; see buffer_reserve(). */
+MUST_USE enum status buffer_grow(struct buffer *buffer, size_t count);
+
 /* Makes `count` bytes writable behind the used ones; STATUS_TOO_LARGE beyond the maximum.
  * Slices into the buffer are invalid afterwards. Write them at buffer_tail(), then commit. */
-MUST_USE enum status buffer_reserve(struct buffer *buffer, size_t count);
+MUST_USE static inline enum status buffer_reserve(struct buffer *buffer, size_t count)
+{
+    bool fits = count <= buffer->size - buffer->end && count <= buffer_room(buffer);
+    return fits ? STATUS_OK : buffer_grow(buffer, count);
+}
 
 static inline char *buffer_tail(struct buffer *buffer)
 {
@@ -60,7 +69,19 @@ static inline void buffer_commit(struct buffer *buffer, size_t count)
 }
 
 /* All or nothing. */
-MUST_USE enum status buffer_append(struct buffer *buffer, struct slice bytes);
+MUST_USE static inline enum status buffer_append(struct buffer *buffer, struct slice bytes)
+{
+    TRY(buffer_reserve(buffer, bytes.len));
+    if (bytes.len > 0) {
+        memcpy(buffer_tail(buffer), bytes.ptr, bytes.len);
+        buffer_commit(buffer, bytes.len);
+    }
+    return STATUS_OK;
+}
+
+/* In decimal. */
+MUST_USE enum status buffer_append_number(struct buffer *buffer, uint64_t number);
+/* Not for the way of every request: it costs a thousand instructions. */
 MUST_USE enum status buffer_print(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Drops bytes from the front. */

@@ -142,7 +142,7 @@ bool secret_equal(struct slice a, struct slice b)
 void secret_wipe(void *ptr, size_t len)
 {
     if (len > 0) {
-        OPENSSL_cleanse(ptr, len);
+        explicit_bzero(ptr, len);
     }
 }
 

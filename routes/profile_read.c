@@ -189,6 +189,7 @@ static enum status read_slots(struct arena *arena, const struct cJSON *root, str
             error_prefix(err, "slots[%u]", ret->slot_count);
             return STATUS_INVALID;
         }
+        slots[ret->slot_count].hash = http1_name_hash(slots[ret->slot_count].name);
         ret->slot_count++;
     }
     ret->slots = slots;

@@ -90,7 +90,9 @@ static enum status write_provider_part(struct exchange *exchange,
                                        bool *ret_has_request_id)
 {
     *ret_has_request_id = false;
-    TRY(buffer_print(out, "HTTP/1.1 %u ", response->status));
+    TRY(buffer_append(out, SLICE("HTTP/1.1 ")));
+    TRY(buffer_append_number(out, response->status));
+    TRY(buffer_append(out, SLICE(" ")));
     TRY(buffer_append(out, response->reason));
     TRY(buffer_append(out, SLICE("\r\n")));
     for (unsigned i = 0; i < response->field_count; i++) {
@@ -131,21 +133,26 @@ static void decide_framing(struct exchange *exchange)
                                   (exchange->body_ended || exchange->body_mode != BODY_STREAMED);
 }
 
+static enum status write_length(const struct http1_response *response, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("Content-Length: ")));
+    TRY(buffer_append_number(out, response->content_length));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
 static enum status write_framing(struct exchange *exchange, struct buffer *out)
 {
     const struct http1_response *response = exchange->response;
     switch (exchange->answer_framing) {
     case HTTP1_LENGTH:
-        TRY(buffer_print(out, "Content-Length: %llu\r\n",
-                         (unsigned long long)response->content_length));
+        TRY(write_length(response, out));
         break;
     case HTTP1_CHUNKED:
         TRY(buffer_append(out, SLICE("Transfer-Encoding: chunked\r\n")));
         break;
     case HTTP1_NO_BODY:
         if (response->has_content_length && response->status != 204) {
-            TRY(buffer_print(out, "Content-Length: %llu\r\n",
-                             (unsigned long long)response->content_length));
+            TRY(write_length(response, out));
         }
         break;
     case HTTP1_UNTIL_CLOSE:
@@ -169,7 +176,9 @@ static enum status write_own_part(struct exchange *exchange, bool has_request_id
         TRY(buffer_append(out, SLICE("\r\nX-Request-Id: ")));
         TRY(buffer_append(out, id));
     }
-    TRY(buffer_print(out, "\r\nX-Sallyport-Attempts: %u\r\n", exchange->facts.attempts));
+    TRY(buffer_append(out, SLICE("\r\nX-Sallyport-Attempts: ")));
+    TRY(buffer_append_number(out, exchange->facts.attempts));
+    TRY(buffer_append(out, SLICE("\r\n")));
     return write_framing(exchange, out);
 }
 

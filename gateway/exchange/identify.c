@@ -26,28 +26,28 @@ static enum credential_form form_of(enum slot_kind kind)
 
 /* Every field of that name: one that came twice could name two tenants. */
 static void look_in_fields(struct authentication *auth, const struct exchange *exchange,
-                           struct slice name, enum credential_form form, struct slice prefix)
+                           const struct slot *slot)
 {
     const struct http1_request *request = exchange->request;
-    uint32_t hash = http1_name_hash(name);
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->hash == hash && slice_equal_nocase(field->name, name)) {
-            (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form, field->value,
-                                     prefix);
+        if (field->hash == slot->hash && slice_equal_nocase(field->name, slot->name)) {
+            (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form_of(slot->kind),
+                                     field->value, slot->prefix);
         }
     }
 }
 
-static void look_in_slot(struct authentication *auth, const struct exchange *exchange,
-                         const struct slot *slot)
+/* Every parameter of that name, likewise. */
+static void look_in_query(struct authentication *auth, const struct exchange *exchange,
+                          const struct slot *slot)
 {
+    struct slice rest = exchange->query;
     struct slice value;
-    if (slot->kind != SLOT_QUERY) {
-        look_in_fields(auth, exchange, slot->name, form_of(slot->kind), slot->prefix);
-    } else if (target_query_get(exchange->query, slot->name, &value)) {
+    while (target_query_get(rest, slot->name, &value)) {
         (void)authenticate_value(auth, &exchange->snapshot->tenant_table, CREDENTIAL_QUERY, value,
                                  slot->prefix);
+        rest = slice_skip(rest, (size_t)(value.ptr + value.len - rest.ptr));
     }
 }
 
@@ -96,9 +96,16 @@ enum step_result identify_begin(struct exchange *exchange)
     const struct profile *profile = exchange->route->profile;
     struct authentication auth = {0};
 
-    look_in_fields(&auth, exchange, own_header, CREDENTIAL_PLAIN, slice_make("", 0));
+    const struct slot own = {
+        .kind = SLOT_HEADER, .name = own_header, .hash = http1_name_hash(own_header)};
+    look_in_fields(&auth, exchange, &own);
     for (unsigned i = 0; i < profile->slot_count; i++) {
-        look_in_slot(&auth, exchange, &profile->slots[i]);
+        const struct slot *slot = &profile->slots[i];
+        if (slot->kind == SLOT_QUERY) {
+            look_in_query(&auth, exchange, slot);
+        } else {
+            look_in_fields(&auth, exchange, slot);
+        }
     }
     enum authenticate_verdict verdict = authenticate_verdict(&auth);
     if (verdict != AUTHENTICATE_TENANT) {

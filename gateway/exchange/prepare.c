@@ -116,8 +116,9 @@ static enum status write_framing(const struct http1_request *request, struct buf
         return says_empty(request->method) ? buffer_append(out, SLICE("Content-Length: 0\r\n"))
                                            : STATUS_OK;
     case HTTP1_LENGTH:
-        return buffer_print(out, "Content-Length: %llu\r\n",
-                            (unsigned long long)request->content_length);
+        TRY(buffer_append(out, SLICE("Content-Length: ")));
+        TRY(buffer_append_number(out, request->content_length));
+        return buffer_append(out, SLICE("\r\n"));
     case HTTP1_CHUNKED:
         return buffer_append(out, SLICE("Transfer-Encoding: chunked\r\n"));
     }
