@@ -26,6 +26,7 @@ struct slot {
     enum slot_kind kind;
     struct slice name;   /* lower-case header, or parameter; "authorization" for the basic kinds */
     struct slice prefix; /* may be empty */
+    uint32_t hash;       /* http1_name_hash(name) */
 };
 
 struct error_template {
