@@ -6,7 +6,9 @@ bool slice_starts_with_nocase(struct slice text, struct slice prefix)
         return false;
     }
     for (size_t i = 0; i < prefix.len; i++) {
-        if (ascii_lower(text.ptr[i]) != ascii_lower(prefix.ptr[i])) {
+        char a = text.ptr[i];
+        char b = prefix.ptr[i];
+        if (a != b && ascii_lower(a) != ascii_lower(b)) {
             return false;
         }
     }
