@@ -32,6 +32,7 @@ struct worker {
     void (*drained)(void *server);
     bool draining;
     bool reported;
+    uint64_t accepted_before; /* as counted at the end of the last turn */
     uint64_t refused_before;
     usec_t window_start;
     usec_t window_before; /* longest turn of the window before */
@@ -142,28 +143,36 @@ static void publish_longest_turn(struct worker *worker)
     atomic_store_explicit(&worker->longest_turn, longest, memory_order_relaxed);
 }
 
-static void publish_gauges(struct worker *worker)
+/* Adds what `total` has grown by since `*before`. */
+static void publish_growth(struct metrics_block *metrics, enum metric metric, uint64_t total,
+                           uint64_t *before)
+{
+    if (total != *before) {
+        metrics_add(metrics, metric, (int64_t)(total - *before));
+        *before = total;
+    }
+}
+
+static void publish_counts(struct worker *worker)
 {
     struct metrics_block *metrics = worker->metrics;
     struct upstream_counts counts = upstream_side_counts(worker->exchanges.upstreams);
-    uint64_t refused = client_side_refused(worker->clients);
 
     metrics_set(metrics, METRIC_connections, client_side_count(worker->clients));
     metrics_set(metrics, METRIC_exchanges, worker->exchanges.count);
     metrics_set(metrics, METRIC_upstream_connections, counts.open);
     metrics_set(metrics, METRIC_upstream_idle_connections, counts.idle);
-    if (refused != worker->refused_before) {
-        metrics_add(metrics, METRIC_connections_refused_total,
-                    (int64_t)(refused - worker->refused_before));
-        worker->refused_before = refused;
-    }
+    publish_growth(metrics, METRIC_connections_total, client_side_accepted(worker->clients),
+                   &worker->accepted_before);
+    publish_growth(metrics, METRIC_connections_refused_total, client_side_refused(worker->clients),
+                   &worker->refused_before);
 }
 
 static void after_turn(void *ctx)
 {
     struct worker *worker = ctx;
     exchange_side_after_turn(&worker->exchanges);
-    publish_gauges(worker);
+    publish_counts(worker);
     publish_longest_turn(worker);
     if (worker->draining && !worker->reported && client_side_count(worker->clients) == 0) {
         report_drained(worker);

@@ -109,6 +109,7 @@ static void link_in(struct client_side *side, struct connection *connection)
     }
     side->connections = connection;
     side->count++;
+    side->accepted++;
 }
 
 static void link_out(struct client_side *side, struct connection *connection)

@@ -39,6 +39,7 @@ struct client_side {
     struct listening *listening;    /* owned list */
     struct connection *connections; /* owned list */
     unsigned count;
+    uint64_t accepted;
     uint64_t refused;
     bool draining;
     struct http1_field *fields;       /* owned; a head's fields are read into it, then copied */

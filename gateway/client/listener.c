@@ -176,6 +176,11 @@ unsigned client_side_count(const struct client_side *side)
     return side->count;
 }
 
+uint64_t client_side_accepted(const struct client_side *side)
+{
+    return side->accepted;
+}
+
 uint64_t client_side_refused(const struct client_side *side)
 {
     return side->refused;

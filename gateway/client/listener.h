@@ -39,5 +39,6 @@ void client_side_drain(struct client_side *side);
 
 /* Open connections; a drain is over at 0. */
 unsigned client_side_count(const struct client_side *side);
-/* Connections refused because of max_connections, so far. */
+/* Connections accepted so far, and those closed at once because of max_connections. */
+uint64_t client_side_accepted(const struct client_side *side);
 uint64_t client_side_refused(const struct client_side *side);

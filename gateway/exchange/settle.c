@@ -137,6 +137,24 @@ static void count(const struct exchange *exchange, const struct durations *durat
     }
 }
 
+static void count_attempt(const struct exchange *exchange)
+{
+    struct metrics_block *metrics = exchange->side->metrics;
+    const struct attempt_facts *facts = attempt_facts(exchange->attempt);
+    if (facts->reused || facts->resent) {
+        metrics_add(metrics, METRIC_upstream_reuses_total, 1);
+    }
+    if (!facts->reused && facts->connected_at != 0) {
+        metrics_add(metrics, METRIC_upstream_connects_total, 1);
+    }
+    if (facts->resent) {
+        metrics_add(metrics, METRIC_upstream_resends_total, 1);
+    }
+    if (exchange->scrub.hits > 0) {
+        metrics_add(metrics, METRIC_scrubbed_total, (int64_t)exchange->scrub.hits);
+    }
+}
+
 /* The attempt first: it may have borrowed the body from the connection. */
 static void let_go(struct exchange *exchange)
 {
@@ -186,6 +204,9 @@ enum step_result settle_begin(struct exchange *exchange)
     struct durations durations = measure(exchange, now);
     write_log(exchange, &durations);
     count(exchange, &durations);
+    if (exchange->attempt != NULL) {
+        count_attempt(exchange);
+    }
     let_go(exchange);
     release(exchange);
     return STEP_END;

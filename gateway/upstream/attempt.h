@@ -69,6 +69,7 @@ struct attempt_failure {
 /* What is known for logs and metrics. */
 struct attempt_facts {
     bool reused;          /* on a kept connection */
+    bool resent;          /* the kept one died: sent again, on a fresh one */
     usec_t connected_at;  /* 0: not yet */
     usec_t first_byte_at; /* of the answer; 0: not yet */
     uint64_t sent_bytes;

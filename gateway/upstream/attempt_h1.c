@@ -182,6 +182,8 @@ void attempt_h1_lost_before_answer(struct attempt *attempt)
         drop_link(attempt);
         outbox_rewind(&attempt->outbox);
         attempt->facts.reused = false; /* so this is done only once */
+        attempt->facts.resent = true;
+        attempt->facts.connected_at = 0;
         attempt->send_lost = false;
         connect_anew(attempt);
     } else if (attempt->link_received_bytes > 0) {

@@ -228,6 +228,7 @@ for (const [name, form] of Object.entries(forms)) {
       assert.match(body, /^data: .*\n\n$/s);
       stream.close();
     }
+    assert.ok((await gateway.metric('scrubbed_total')) >= 6);
   });
 }
 
@@ -256,6 +257,9 @@ test('a GET on a kept connection that died is sent again, once', async (t) => {
   assert.equal((await get()).status, 200);
   assert.equal((await get()).status, 200);
   assert.equal(upstream.requests.length, 3);
+  assert.equal(await gateway.metric('upstream_resends_total'), 1);
+  assert.equal(await gateway.metric('upstream_reuses_total'), 1);
+  assert.equal(await gateway.metric('upstream_connects_total'), 2);
 });
 
 test('timeouts: no answer is 504, and a stream that stands still is cut', async (t) => {
