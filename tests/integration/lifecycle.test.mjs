@@ -1,11 +1,12 @@
 // The life of the process: config errors, start, reload, secrets that change, drain and stop.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { binary, Child, freePort, Gateway, gatewayFor, newKey, sallyport, sleep, temporaryFolder, until } from '../support/gateway.mjs';
 import { RawClient, RawUpstream, upstreamFor } from '../support/wire.mjs';
@@ -260,7 +261,7 @@ test('a unix socket serves, and so does TLS from 1.2 on', async (t) => {
     assert.deepEqual(tls.statuses(), [200]);
   }
   await assert.rejects(RawClient.connect(secure.port, { tls: { ca: fs.readFileSync(cert), minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } }));
-  const curl = spawnSync('curl', ['-sS', '--cacert', cert, '-o', '/dev/null', '-w', '%{http_code} %{http_version}', '-H', `X-Sallyport-Key: ${secure.key}`, `https://localhost:${secure.port}/api/x`], { encoding: 'utf8' });
+  const curl = await promisify(execFile)('curl', ['-sS', '--cacert', cert, '-o', '/dev/null', '-w', '%{http_code} %{http_version}', '-H', `X-Sallyport-Key: ${secure.key}`, `https://localhost:${secure.port}/api/x`]);
   assert.equal(curl.stdout, '200 1.1', curl.stderr);
 });
 
