@@ -12,7 +12,11 @@ enum {
     HEAD_MAX_BYTES = 256 * 1024, /* an upstream head: the client's and what is added */
     CLEAN_MAX_BYTES = LOOP_SCRATCH_BYTES + SCRUB_HELD_MAX,
     LOG_MAX_BYTES = 1024 * 1024, /* lines of one turn */
+    LOG_BATCH_BYTES = 32 * 1024,
 };
+
+/* Lines wait for each other, so that a few of them do not wake the scribe's thread. */
+#define LOG_WAIT (50 * MSEC)
 
 static struct waiter *on_begin(void *ctx, struct connection *connection)
 {
@@ -36,6 +40,21 @@ const struct connection_ops exchange_connection_ops = {
     .limits = on_limits,
 };
 
+static void hand_log_over(struct exchange_side *side)
+{
+    timer_stop(&side->log_timer);
+    if (buffer_len(&side->log) > 0) {
+        (void)scribe_write(side->scribe, buffer_bytes(&side->log)); /* it counts what it drops */
+        buffer_consume(&side->log, buffer_len(&side->log));
+    }
+}
+
+static void on_log_timer(struct timer *timer)
+{
+    hand_log_over(
+        (struct exchange_side *)((char *)timer - offsetof(struct exchange_side, log_timer)));
+}
+
 void exchange_side_init(struct exchange_side *side, const struct exchange_side_settings *settings,
                         struct snapshot *snapshot)
 {
@@ -49,6 +68,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
     buffer_init(&side->head, HEAD_MAX_BYTES);
     buffer_init(&side->clean, CLEAN_MAX_BYTES);
     buffer_init(&side->log, LOG_MAX_BYTES);
+    timer_init(&side->log_timer, on_log_timer);
     exchange_side_adopt(side, snapshot);
 }
 
@@ -57,7 +77,8 @@ void exchange_side_fini(struct exchange_side *side)
     while (side->first != NULL) {
         exchange_abort(side->first);
     }
-    exchange_side_after_turn(side);
+    hand_log_over(side);
+    timer_cancel(&side->loop->timers, &side->log_timer);
     upstream_side_free(side->upstreams);
     snapshot_unref(side->snapshot);
     if (side->head.ptr != NULL) {
@@ -90,9 +111,10 @@ void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot)
 
 void exchange_side_after_turn(struct exchange_side *side)
 {
-    if (buffer_len(&side->log) > 0) {
-        (void)scribe_write(side->scribe, buffer_bytes(&side->log)); /* it counts what it drops */
-        buffer_consume(&side->log, buffer_len(&side->log));
+    if (buffer_len(&side->log) >= LOG_BATCH_BYTES) {
+        hand_log_over(side);
+    } else if (buffer_len(&side->log) > 0 && side->log_timer.due == 0) {
+        loop_timer(side->loop, &side->log_timer, LOG_WAIT);
     }
     if (buffer_len(&side->clean) == 0 && side->clean.size > CLEAN_MAX_BYTES / 2) {
         buffer_reset(&side->clean);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "base/timer.h"
 #include "gateway/client/connection.h"
 
 #include <stdatomic.h>
@@ -29,7 +30,8 @@ struct exchange_side {
     struct connection_limits limits; /* of that snapshot */
     struct buffer head;              /* an upstream head being built, within one step */
     struct buffer clean;             /* scrubbed body bytes, within one step */
-    struct buffer log;               /* access log lines, handed over when the turn ends */
+    struct buffer log;               /* access log lines that are not handed over yet */
+    struct timer log_timer;          /* hands them over at the latest */
     atomic_size_t *buffered_bytes;   /* borrowed; the process's held bodies */
     struct exchange *first;          /* all exchanges in flight */
     unsigned count;
@@ -55,7 +57,7 @@ void exchange_side_fini(struct exchange_side *side);
 /* For requests that begin from now on. Takes a reference. */
 void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot);
 
-/* Hands log lines over and sets gauges; once a turn. */
+/* Hands log lines over, if they are many, and gives memory back; once a turn. */
 void exchange_side_after_turn(struct exchange_side *side);
 
 /* Counts bytes of held bodies against gateway.limits.buffered_bytes. False: it would be too many,
