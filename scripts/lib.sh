@@ -60,3 +60,13 @@ build() {
     fi
     ninja -C "build/$preset" -j "$jobs" "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
 }
+
+# kept_files PATTERN...: the project's own files with such names, one a line; no git needed.
+kept_files() {
+    local pattern names=()
+    for pattern in "$@"; do
+        names+=(-o -name "$pattern")
+    done
+    find . \( -path ./build -o -path ./run -o -path ./.git -o -name node_modules \) -prune -o \
+        -type f \( "${names[@]:1}" \) -printf '%P\n' | sort
+}
