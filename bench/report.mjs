@@ -1,0 +1,100 @@
+// report FOLDER: makes Markdown tables of raw.jsonl, which bench/run wrote. Each figure is the median
+// of the rounds; a ratio is the median of the rounds' ratios to nginx in the same round.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const folder = process.argv[2];
+const lines = fs.readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+const targets = ['direct', 'nginx', 'haproxy', 'sallyport', 'nginx-log', 'sallyport-log']
+  .filter((target) => lines.some((line) => line.target === target));
+
+const of = (target, what) => lines.filter((line) => line.target === target && line.what === what);
+const median = (values) => {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  if (sorted.length === 0) return NaN;
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+const show = (value, digits = 1) => (Number.isFinite(value) ? value.toFixed(digits) : '–');
+
+// figure: a function of one line.
+const figure = (target, what, value) => median(of(target, what).map(value));
+// The median over the rounds of what `combine` makes of this target's and the other's figure.
+const against = (other, target, what, value, combine) =>
+  median(of(target, what).map((line) => {
+    const peer = of(other, what).find((candidate) => candidate.round === line.round);
+    return peer ? combine(value(line), value(peer)) : NaN;
+  }));
+const ratio = (target, what, value) => against('nginx', target, what, value, (a, b) => a / b);
+const added = (target, what, value) => against('direct', target, what, value, (a, b) => a - b);
+
+const cpu = (line) => line.cpu_us / line.count;
+const table = (head, rows) => [head, head.map((_, i) => (i ? '---:' : '---')), ...rows]
+  .map((row) => `| ${row.join(' | ')} |`).join('\n');
+const gateways = targets.filter((target) => target !== 'direct');
+const plain = gateways.filter((target) => !target.endsWith('-log'));
+const name = (target) => target.replace('-log', ', access log');
+
+const rounds = Math.max(...lines.map((line) => line.round));
+const busy = fs.readFileSync(path.join(folder, 'loadavg'), 'utf8').split(' ')[0];
+console.log(`${rounds} rounds, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores `
+  + `(${os.cpus()[0].model.trim()}), Linux ${os.release().split('-')[0]}, load average before: ${busy}\n`);
+
+console.log('Requests: POST 1 KiB, answer 2 KiB, key checked and replaced\n');
+console.log(table(
+  ['', 'CPU µs at saturation', '× nginx', 'CPU µs at 4,000/s', '× nginx', 'requests/s reached',
+    'p50 added µs', 'p99 added µs'],
+  gateways.map((target) => [
+    name(target),
+    show(figure(target, 'saturation', cpu)), show(ratio(target, 'saturation', cpu), 2),
+    show(figure(target, 'rate', cpu)), show(ratio(target, 'rate', cpu), 2),
+    show(figure(target, 'saturation', (line) => line.per_second), 0),
+    show(added(target, 'rate', (line) => line.p50_us), 0),
+    show(added(target, 'rate', (line) => line.p99_us), 0),
+  ])));
+
+console.log('\nStreams: 100 at once, 50 events each, an event every 2 ms, unbuffered\n');
+console.log(table(
+  ['', 'CPU µs an event', '× nginx', 'events/s', 'p50 added µs', 'p99 added µs'],
+  gateways.map((target) => [
+    name(target),
+    show(figure(target, 'stream', cpu), 2), show(ratio(target, 'stream', cpu), 2),
+    show(figure(target, 'stream', (line) => line.per_second), 0),
+    show(added(target, 'stream', (line) => line.p50_us), 0),
+    show(added(target, 'stream', (line) => line.p99_us), 0),
+  ])));
+
+const mib = (kib) => show(kib / 1024);
+const rss = (target, what) => figure(target, what, (line) => line.rss_kib);
+const idleConnections = 2000;
+console.log('\nMemory (RSS)\n');
+console.log(table(
+  ['', 'MiB at start', 'KiB an idle connection', 'MiB with 1,000 streams', 'and TLS to the upstream'],
+  plain.map((target) => [
+    target,
+    mib(figure(target, 'idle', (line) => line.rss_before_kib)),
+    show(figure(target, 'idle', (line) => (line.rss_kib - line.rss_before_kib) / idleConnections), 2),
+    mib(rss(target, 'held-http')), mib(rss(target, 'held-https')),
+  ])));
+
+const one = (target, what) => figure(target, what, (line) => line.count);
+console.log('\nFigures that noise does not touch\n');
+console.log(table(
+  ['', 'system calls a request', 'user instructions a request'],
+  plain.map((target) => [
+    target,
+    show(one(target, 'syscalls') / one(target, 'traced'), 1),
+    show((one(target, 'instructions-4') - one(target, 'instructions-1')) /
+      (one(target, 'counted-4') - one(target, 'counted-1')), 0),
+  ])));
+
+for (const target of gateways) {
+  const file = path.join(folder, `${target}.metrics`);
+  const found = fs.existsSync(file)
+    && /^(sallyport_\S*loop\S*turn\S*max\S*|sallyport_loop_turn_seconds) (\S+)$/m.exec(fs.readFileSync(file, 'utf8'));
+  if (found) console.log(`\nLongest loop turn of ${name(target)} over all of this: ${show(Number(found[2]) * 1000, 2)} ms`);
+}
+const errors = lines.reduce((sum, line) => sum + (line.errors ?? 0), 0);
+console.log(`\nErrors: ${errors}.`);
+process.exit(errors === 0 ? 0 : 1);
