@@ -123,8 +123,28 @@ test('secrets: writers at the same time lose nothing', async () => {
   assert.equal(run(['secrets', 'list', '--file', 'f', '--key-file', 'k'], { cwd: folder }).stdout, names.map((name) => `${name}\n`).join(''));
 });
 
+test('check: notes secrets that are missing, or too short to be scrubbed', () => {
+  const folder = temporaryFolder();
+  const file = path.join(folder, 'sallyport.yaml');
+  fs.writeFileSync(file, JSON.stringify({
+    version: 1,
+    secrets: [{ type: 'env', prefix: 'CHECK_' }],
+    routes: { openai: { credential: { secret: 'openai-key' } } },
+    tenants: {},
+  }));
+  const check = (value) => {
+    const result = run(['check', '-c', file, '--json'], { env: { ...process.env, ...(value && { CHECK_OPENAI_KEY: value }) } });
+    assert.equal(result.status, 0, result.stderr);
+    return JSON.parse(result.stdout).notes;
+  };
+  assert.deepEqual(check('a long enough value'), []);
+  assert.match(check('elevenbytes')[0], /route "openai".*shorter than 12 bytes/);
+  assert.match(check()[0], /openai-key.*CHECK_OPENAI_KEY/);
+  assert.match(run(['check', '-c', file]).stderr, /^note: /);
+});
+
 test('--help goes to stdout and ends well', () => {
-  for (const command of ['keys', 'secrets']) {
+  for (const command of ['run', 'check', 'keys', 'secrets', 'providers', 'demo', 'version']) {
     const result = run([command, '--help']);
     assert.equal(result.status, 0);
     assert.match(result.stdout, new RegExp(`^usage: sallyport ${command} `));
