@@ -1,6 +1,7 @@
 // The life of the process: config errors, start, reload, secrets that change, drain and stop.
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -220,7 +221,7 @@ test('start to serving is fast, also with 10,000 tenants and 500 routes', async 
   for (let i = 0; i < 500; i++) lines.push(`  r${i}: {provider: http, base_url: "http://127.0.0.1:${upstream.port}"}`);
   lines.push('tenants:', `  app: {keys: ["${key.hash}"], allow: [r0, r499]}`);
   for (let i = 0; i < 10000; i++) {
-    lines.push(`  t${i}: {keys: ["sha256:${i.toString(16).padStart(64, '0')}"], allow: [r${i % 500}, "r${(i + 7) % 500}:GET /v1/*"]}`);
+    lines.push(`  t${i}: {keys: ["sha256:${createHash('sha256').update(`${i}`).digest('hex')}"], allow: [r${i % 500}, "r${(i + 7) % 500}:GET /v1/*"]}`);
   }
   const file = path.join(folder, 'big.yaml');
   fs.writeFileSync(file, lines.join('\n') + '\n');
