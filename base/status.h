@@ -37,8 +37,13 @@ enum status error_set(struct error *err, enum status code, const char *file, int
 /* Puts "<context>: " before the message, to say which of many inputs failed. */
 void error_prefix(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Leave the function with a failure. */
-#define FAIL(err, code, ...) return error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__)
+/* Leave the function with a failure. (The code is returned as it stands here, so that an analyzer
+ * sees that it is not STATUS_OK.) */
+#define FAIL(err, code, ...)                                                                       \
+    do {                                                                                           \
+        (void)error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__);                           \
+        return (code);                                                                             \
+    } while (0)
 
 /* Leave the function if `expr` failed; what must be released is released by CLEANUP(). */
 #define TRY(expr)                                                                                  \
