@@ -7,6 +7,8 @@
 #include "routes/profile.h"
 #include "routes/target.h"
 
+#include <assert.h>
+
 static const struct slice own_header = SLICE_INIT("X-Sallyport-Key");
 
 static enum credential_form form_of(enum slot_kind kind)
@@ -111,6 +113,7 @@ enum step_result identify_begin(struct exchange *exchange)
     if (verdict != AUTHENTICATE_TENANT) {
         return stranger(exchange, verdict);
     }
+    assert(auth.tenant != NULL); /* that is what the verdict says */
     exchange->tenant = auth.tenant;
     const struct allow_rule *rules = tenant_rules(exchange->tenant, exchange->route->index);
     if (rules == NULL || !rules_allow(exchange, rules)) {

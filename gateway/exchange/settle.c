@@ -88,7 +88,8 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .ended_by = ended_by_name(exchange->ended_by),
         .step = exchange->ended_by == ENDED_NORMALLY ? "" : exchange_state_name(exchange->ended_in),
         .reason = reason_of(exchange),
-        .upstream = facts->sent == 0 ? "" : exchange->route->origin.authority,
+        .upstream =
+            facts->sent == 0 || exchange->route == NULL ? "" : exchange->route->origin.authority,
         .upstream_status = facts->upstream_status,
         .attempts = facts->attempts,
         .reused = facts->reused,

@@ -1,7 +1,8 @@
 #include "base/buffer.h"
 
-#include <criterion/criterion.h>
 #include <stdint.h>
+
+#include <criterion/criterion.h>
 
 static void expect_bytes(const struct buffer *buffer, const char *text)
 {
