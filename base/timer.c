@@ -85,7 +85,7 @@ void timer_cancel(struct timer_queue *queue, struct timer *timer)
     }
 }
 
-void timer_queue_run(struct timer_queue *queue, usec_t now)
+bool timer_queue_run(struct timer_queue *queue, usec_t now, unsigned limit)
 {
     while (queue->count > 0 && queue->heap[1]->queued <= now) {
         struct timer *timer = queue->heap[1];
@@ -94,12 +94,17 @@ void timer_queue_run(struct timer_queue *queue, usec_t now)
             sift_down(queue, timer, 1);
             continue;
         }
+        if (limit == 0) {
+            return true;
+        }
         usec_t due = timer->due;
         timer_cancel(queue, timer);
         if (due != 0) {
+            limit--;
             timer->fire(timer);
         }
     }
+    return false;
 }
 
 usec_t timer_queue_next(const struct timer_queue *queue)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,8 +44,9 @@ static inline void timer_stop(struct timer *timer)
     timer->due = 0;
 }
 
-/* Fires all that are due at `now`. A fired timer may set or cancel any timer. */
-void timer_queue_run(struct timer_queue *queue, usec_t now);
+/* Fires those that are due at `now`, at most `limit`. A fired timer may set or cancel any timer.
+ * Returns whether some that are due may be left. */
+bool timer_queue_run(struct timer_queue *queue, usec_t now, unsigned limit);
 
 /* When to call timer_queue_run() next (may be early), or 0 if nothing is queued. */
 usec_t timer_queue_next(const struct timer_queue *queue);

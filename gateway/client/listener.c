@@ -37,6 +37,13 @@ static int take_over(evhtp_connection_t *accepted)
     return fd;
 }
 
+/* Until then the kernel keeps those that come, and other workers take them. */
+static void pause_accepting(struct listening *listening, usec_t time)
+{
+    (void)evconnlistener_disable(listening->htp->server);
+    loop_timer(listening->side->settings.loop, &listening->resume, time);
+}
+
 static evhtp_res on_accept(evhtp_connection_t *accepted, void *ctx)
 {
     struct listening *listening = ctx;
@@ -50,6 +57,9 @@ static evhtp_res on_accept(evhtp_connection_t *accepted, void *ctx)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         connection_open(side, fd, listening->tls, accepted->saddr);
     }
+    if (loop_used_up(side->settings.loop)) { /* the others have to wait for the next turn */
+        pause_accepting(listening, 0);
+    }
     return EVHTP_RES_ERROR; /* so that it frees its own part, which is of no use any more */
 }
 
@@ -57,10 +67,9 @@ static evhtp_res on_accept(evhtp_connection_t *accepted, void *ctx)
 static void on_accept_failed(struct evconnlistener *acceptor, void *ctx)
 {
     struct listening *listening = ((evhtp_t *)ctx)->arg;
-    struct loop *loop = listening->side->settings.loop;
-    loop_woken(loop);
-    (void)evconnlistener_disable(acceptor);
-    loop_timer(loop, &listening->resume, ACCEPT_PAUSE);
+    (void)acceptor;
+    loop_woken(listening->side->settings.loop);
+    pause_accepting(listening, ACCEPT_PAUSE);
 }
 
 static void on_resume(struct timer *timer)

@@ -5,7 +5,9 @@
 
 #include <event2/event.h>
 
-enum { RESUMED_A_TURN = 256 };
+enum { AT_ONCE = 8 };
+
+#define MOST_OF_A_TURN (2 * MSEC)
 
 static void on_alarm(evutil_socket_t fd, short what, void *ctx)
 {
@@ -93,6 +95,30 @@ static void set_alarm(struct loop *loop)
     loop->alarm_at = next;
 }
 
+bool loop_used_up(struct loop *loop)
+{
+    loop_woken(loop);
+    return clock_now() - loop->woken_at > MOST_OF_A_TURN;
+}
+
+/* When hundreds are due or have news at once, most have to wait for the next turns, so that each is
+ * short and events come in between. */
+static void fire_due(struct loop *loop)
+{
+    bool more = true;
+    while (more) {
+        more = timer_queue_run(&loop->timers, loop->now, AT_ONCE) && !loop_used_up(loop);
+    }
+}
+
+static void resume_ready(struct loop *loop)
+{
+    bool more = true;
+    while (more) {
+        more = ready_list_run(&loop->ready, AT_ONCE) && !loop_used_up(loop);
+    }
+}
+
 void loop_turn(struct loop *loop, enum loop_patience patience)
 {
     int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
@@ -108,8 +134,8 @@ void loop_turn(struct loop *loop, enum loop_patience patience)
     loop->now = clock_now();
     usec_t began = loop->woken_at != 0 ? loop->woken_at : loop->now;
     loop->woken_at = began;
-    timer_queue_run(&loop->timers, loop->now);
-    (void)ready_list_run(&loop->ready, RESUMED_A_TURN);
+    fire_due(loop);
+    resume_ready(loop);
     if (loop->after_turn != NULL) {
         loop->after_turn(loop->after_turn_ctx);
     }

@@ -60,6 +60,9 @@ void loop_turn(struct loop *loop, enum loop_patience patience);
  */
 void loop_woken(struct loop *loop);
 
+/* Has this turn worked for so long that what can wait should wait for the next? */
+bool loop_used_up(struct loop *loop);
+
 static inline void loop_reap(struct loop *loop, struct reapable *reapable,
                              void (*reap)(struct reapable *reapable))
 {

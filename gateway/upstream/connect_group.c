@@ -28,18 +28,10 @@ static void act(struct connect_group *group, curl_socket_t fd, int what)
 
 /* A handshake costs as much as hundreds of requests. When many are due in one turn, most have to
  * wait for the next: their sockets stay ready. */
-#define MOST_OF_A_TURN (2 * MSEC)
-
-static bool turn_is_used_up(struct loop *loop)
-{
-    loop_woken(loop);
-    return clock_now() - loop->woken_at > MOST_OF_A_TURN;
-}
-
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
     struct connect_watch *watch = ctx;
-    if (turn_is_used_up(watch->group->loop)) {
+    if (loop_used_up(watch->group->loop)) {
         return;
     }
     int action = ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) |

@@ -1,5 +1,7 @@
 #include "base/timer.h"
 
+#include <limits.h>
+
 #include <criterion/criterion.h>
 
 enum { TIMERS = 200 };
@@ -32,7 +34,7 @@ static void on_fire(struct timer *timer)
 static void run(usec_t at)
 {
     now = at;
-    timer_queue_run(&queue, at);
+    (void)timer_queue_run(&queue, at, UINT_MAX);
 }
 
 static void fini(void)
@@ -56,6 +58,21 @@ Test(timer, fires_once_when_due)
     run(1000);
     cr_expect_eq(alarm.fired, 1);
     cr_expect_eq(timer_queue_next(&queue), 0);
+}
+
+Test(timer, no_more_fire_than_wanted)
+{
+    struct alarm alarms[3] = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        timer_init(&alarms[i].timer, on_fire);
+        timer_set(&queue, &alarms[i].timer, 100 + i);
+    }
+    cr_expect(timer_queue_run(&queue, 102, 2));
+    cr_expect_eq(alarms[0].fired + alarms[1].fired, 2);
+    cr_expect_eq(alarms[2].fired, 0);
+    cr_expect_eq(timer_queue_next(&queue), 102);
+    cr_expect_not(timer_queue_run(&queue, 102, 2));
+    cr_expect_eq(alarms[2].fired, 1);
 }
 
 Test(timer, moving_it_counts_in_both_directions)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -150,6 +151,70 @@ Test(loop, the_longest_turn_is_work_and_not_waiting)
     wake(&slow);
     loop_turn(&loop, LOOP_POLL);
     cr_assert_geq(loop.longest_turn, 30 * MSEC);
+}
+
+/* Something that takes a millisecond of its turn. */
+struct worker {
+    struct timer timer; /* first: see on_due() */
+    struct waiter waiter;
+    unsigned ran;
+};
+
+enum { WORKERS = 40 };
+
+static struct worker workers[WORKERS];
+
+static void on_due(struct timer *timer)
+{
+    (void)usleep(1000);
+    ((struct worker *)timer)->ran++;
+}
+
+static void on_resumed(struct waiter *waiter)
+{
+    struct worker *worker = (struct worker *)((char *)waiter - offsetof(struct worker, waiter));
+    on_due(&worker->timer);
+}
+
+static unsigned have_run(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        cr_assert_leq(workers[i].ran, 1);
+        count += workers[i].ran;
+    }
+    return count;
+}
+
+static void takes_several_turns(void)
+{
+    unsigned turns = 0;
+    unsigned before = 0;
+    while (have_run() < WORKERS && turns < 2 * WORKERS) {
+        loop_turn(&loop, LOOP_WAIT); /* which must not wait for anything new */
+        cr_assert_leq(have_run() - before, WORKERS / 2, "one turn ran %u", have_run() - before);
+        before = have_run();
+        turns++;
+    }
+    cr_assert_eq(have_run(), WORKERS);
+}
+
+Test(loop, what_is_due_at_once_takes_several_turns)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        timer_init(&workers[i].timer, on_due);
+        loop_timer(&loop, &workers[i].timer, 1);
+    }
+    takes_several_turns();
+}
+
+Test(loop, those_who_are_ready_at_once_take_several_turns)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        waiter_init(&workers[i].waiter, &loop.ready, on_resumed);
+        wake(&workers[i].waiter);
+    }
+    takes_several_turns();
 }
 
 enum { SENDERS = 4, LETTERS = 5000 };
