@@ -17,10 +17,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A lookup whose asker has gone runs on in libcurl's thread, and its end is not told. One that took
- * long already keeps its place for as long as the system's resolver usually tries: twice 5 s. */
-#define LOOKUP_IS_LONG (1 * SEC)
-#define LOOKUP_LINGERS (10 * SEC)
+/* What takes so long is taken for something that hangs. */
+#define LONG_TIME (1 * SEC)
+/* A lookup whose asker has gone runs on in libcurl's thread, and its end is not told. It keeps its
+ * place for a while; one that hangs, for as long as the system's resolver usually tries: twice 5 s.
+ */
+#define LOOKUP_LINGERS      (1 * SEC)
+#define LONG_LOOKUP_LINGERS (10 * SEC)
+
+/* To begin a connect costs up to 0.3 ms: a thread, or a TLS context. Not all of them in one turn.
+ */
+enum { MOST_STARTS_A_TURN = 4 };
 
 struct connecting {
     struct connector *connector; /* borrowed */
@@ -49,14 +56,15 @@ struct lingering {
 };
 
 struct connector {
+    struct timer next_turn;       /* first: see on_next_turn() */
+    unsigned starts_left;         /* in this turn */
     struct loop *loop;            /* borrowed */
     struct connect_group *groups; /* owned */
     struct trust_list trusts;
     struct endpoint *first_listed; /* those that have something to start */
     struct endpoint *last_listed;
     struct lingering *lingering; /* owned */
-    unsigned lookups;
-    unsigned running;
+    struct places taken;         /* of all endpoints */
     unsigned waiting;
     unsigned open_links;
     int adopting; /* a socket that libcurl is about to give up and shall not close; or -1 */
@@ -64,11 +72,29 @@ struct connector {
 
 /* ---- who may start ---- */
 
+static bool has_place(const struct places *taken, const struct places *most, bool looks_up)
+{
+    return taken->running < most->running && (!looks_up || taken->lookups < most->lookups);
+}
+
 static bool may_start_one(const struct endpoint *endpoint)
 {
+    static const struct places most[] = {
+        [false] = {CONNECTOR_MOST_LOOKUPS_AN_UNPROVEN_ENDPOINT,
+                   CONNECTOR_MOST_RUNNING_AN_UNPROVEN_ENDPOINT},
+        [true] = {CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT, CONNECTOR_MOST_RUNNING_AN_ENDPOINT},
+    };
     return endpoint->first_waiting != NULL &&
-           endpoint->lookups < CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT &&
-           endpoint->running < CONNECTOR_MOST_RUNNING_AN_ENDPOINT;
+           has_place(&endpoint->taken, &most[endpoint->proven], !endpoint->is_address);
+}
+
+static bool worker_has_place(const struct connector *connector, const struct endpoint *endpoint)
+{
+    static const struct places most[] = {
+        [false] = {CONNECTOR_MOST_LOOKUPS_UNPROVEN, CONNECTOR_MOST_RUNNING_UNPROVEN},
+        [true] = {CONNECTOR_MOST_LOOKUPS, CONNECTOR_MOST_RUNNING},
+    };
+    return has_place(&connector->taken, &most[endpoint->proven], !endpoint->is_address);
 }
 
 static void list_if_it_may(struct connector *connector, struct endpoint *endpoint)
@@ -81,6 +107,26 @@ static void list_if_it_may(struct connector *connector, struct endpoint *endpoin
     *(connector->last_listed != NULL ? &connector->last_listed->next_listed
                                      : &connector->first_listed) = endpoint;
     connector->last_listed = endpoint;
+}
+
+/* The first one that there is a place for, or NULL. */
+static struct endpoint *take_listed(struct connector *connector)
+{
+    struct endpoint *before = NULL;
+    struct endpoint *at = connector->first_listed;
+    while (at != NULL && !worker_has_place(connector, at)) {
+        before = at;
+        at = at->next_listed;
+    }
+    if (at == NULL) {
+        return NULL;
+    }
+    *(before != NULL ? &before->next_listed : &connector->first_listed) = at->next_listed;
+    if (connector->last_listed == at) {
+        connector->last_listed = before;
+    }
+    at->listed = false;
+    return at;
 }
 
 static void enqueue(struct connecting *connecting)
@@ -112,9 +158,18 @@ static void dequeue(struct connecting *connecting)
 
 static void lookup_is_over(struct connector *connector, struct endpoint *endpoint)
 {
-    connector->lookups--;
-    endpoint->lookups--;
+    connector->taken.lookups--;
+    endpoint->taken.lookups--;
     list_if_it_may(connector, endpoint);
+}
+
+static void lookup_was_answered(struct connecting *connecting)
+{
+    if (connecting->looking_up) {
+        connecting->looking_up = false;
+        connecting->settings.endpoint->asked_at = 0;
+        lookup_is_over(connecting->connector, connecting->settings.endpoint);
+    }
 }
 
 /* ---- what libcurl asks ---- */
@@ -124,10 +179,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 {
     struct connecting *connecting = ctx;
     (void)purpose;
-    if (connecting->looking_up) {
-        connecting->looking_up = false;
-        lookup_is_over(connecting->connector, connecting->settings.endpoint);
-    }
+    lookup_was_answered(connecting);
     if (!egress_allows(connecting->settings.egress, &address->addr)) {
         const struct sockaddr *sockaddr = &address->addr;
         const void *bytes = sockaddr->sa_family == AF_INET6
@@ -229,6 +281,7 @@ static struct connect_group *group_with_room(struct connector *connector)
 static void start(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
+    struct endpoint *endpoint = connecting->settings.endpoint;
     connecting->easy = curl_easy_init();
     assert(connecting->easy != NULL); /* only for want of memory */
     connecting->trust =
@@ -236,12 +289,15 @@ static void start(struct connecting *connecting)
                    connecting->settings.origin->tls ? connecting->settings.origin->ca_file : NULL);
     connecting->link = link_new(connector->loop, &connector->open_links);
     set_options(connecting);
-    connecting->looking_up = true;
     connecting->started_at = connector->loop->now;
-    connector->lookups++;
-    connector->running++;
-    connecting->settings.endpoint->lookups++;
-    connecting->settings.endpoint->running++;
+    connector->taken.running++;
+    endpoint->taken.running++;
+    connecting->looking_up = !endpoint->is_address;
+    if (connecting->looking_up) {
+        connector->taken.lookups++;
+        endpoint->taken.lookups++;
+        endpoint->asked_at = endpoint->asked_at != 0 ? endpoint->asked_at : connecting->started_at;
+    }
     connecting->group = group_with_room(connector);
     connect_group_add(connecting->group, connecting->easy);
 }
@@ -249,21 +305,24 @@ static void start(struct connecting *connecting)
 /* Endpoints take turns. Never from libcurl's callbacks. */
 static void start_those_that_may(struct connector *connector)
 {
-    while (connector->first_listed != NULL && connector->lookups < CONNECTOR_MOST_LOOKUPS &&
-           connector->running < CONNECTOR_MOST_RUNNING) {
-        struct endpoint *endpoint = connector->first_listed;
-        connector->first_listed = endpoint->next_listed;
-        if (connector->first_listed == NULL) {
-            connector->last_listed = NULL;
-        }
-        endpoint->listed = false;
+    struct endpoint *endpoint;
+    while (connector->starts_left > 0 && (endpoint = take_listed(connector)) != NULL) {
         if (may_start_one(endpoint)) {
+            connector->starts_left--;
+            loop_timer(connector->loop, &connector->next_turn, 0);
             struct connecting *connecting = endpoint->first_waiting;
             dequeue(connecting);
             start(connecting);
             list_if_it_may(connector, endpoint);
         }
     }
+}
+
+static void on_next_turn(struct timer *timer)
+{
+    struct connector *connector = (struct connector *)timer; /* its first member */
+    connector->starts_left = MOST_STARTS_A_TURN;
+    start_those_that_may(connector);
 }
 
 /* ---- ending ---- */
@@ -290,7 +349,7 @@ static void on_lookup_over(struct timer *timer)
     start_those_that_may(connector);
 }
 
-static void let_linger(struct connecting *connecting)
+static void let_linger(struct connecting *connecting, usec_t time)
 {
     struct connector *connector = connecting->connector;
     struct lingering *lingering = MEMORY_NEW(struct lingering);
@@ -303,23 +362,45 @@ static void let_linger(struct connecting *connecting)
         lingering->next->previous = lingering;
     }
     connector->lingering = lingering;
-    loop_timer(connector->loop, &lingering->timer, LOOKUP_LINGERS);
+    loop_timer(connector->loop, &lingering->timer, time);
 }
 
-/* How a lookup is known to have ended, if at all. */
-enum lookup_end { LOOKUP_ANSWERED, LOOKUP_GIVEN_UP };
+enum outcome {
+    CONNECT_DONE,
+    CONNECT_FAILED, /* with an answer: from the resolver or the host */
+    CONNECT_GIVEN_UP,
+};
 
-static void stop_running(struct connecting *connecting, enum lookup_end lookup_end)
+/* Has it taken long; or, of a lookup, have this and those before it? */
+static bool has_hung(const struct connecting *connecting)
+{
+    usec_t since =
+        connecting->looking_up ? connecting->settings.endpoint->asked_at : connecting->started_at;
+    return connecting->connector->loop->now - since >= LONG_TIME;
+}
+
+static void stop_running(struct connecting *connecting, enum outcome outcome)
 {
     struct connector *connector = connecting->connector;
     struct endpoint *endpoint = connecting->settings.endpoint;
-    connector->running--;
-    endpoint->running--;
-    bool is_long = connector->loop->now - connecting->started_at >= LOOKUP_IS_LONG;
-    if (connecting->looking_up && lookup_end == LOOKUP_GIVEN_UP && is_long) {
-        let_linger(connecting);
-    } else if (connecting->looking_up) {
-        lookup_is_over(connector, endpoint);
+    connector->taken.running--;
+    endpoint->taken.running--;
+    switch (outcome) {
+    case CONNECT_DONE:
+        endpoint->proven = true;
+        lookup_was_answered(connecting);
+        break;
+    case CONNECT_FAILED:
+        lookup_was_answered(connecting);
+        break;
+    case CONNECT_GIVEN_UP: {
+        bool hung = has_hung(connecting);
+        endpoint->proven = endpoint->proven && !hung;
+        if (connecting->looking_up) {
+            let_linger(connecting, hung ? LONG_LOOKUP_LINGERS : LOOKUP_LINGERS);
+        }
+        break;
+    }
     }
     list_if_it_may(connector, endpoint);
 }
@@ -377,10 +458,18 @@ static void fail(struct connecting *connecting, CURLcode code)
     connecting->settings.done(connecting->settings.ctx, NULL, &failure);
 }
 
+static enum outcome outcome_of(CURLcode code)
+{
+    if (code == CURLE_OK) {
+        return CONNECT_DONE;
+    }
+    return code == CURLE_OPERATION_TIMEDOUT ? CONNECT_GIVEN_UP : CONNECT_FAILED;
+}
+
 static void finish(struct connecting *connecting, CURLcode code)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
-    stop_running(connecting, code == CURLE_OPERATION_TIMEDOUT ? LOOKUP_GIVEN_UP : LOOKUP_ANSWERED);
+    stop_running(connecting, outcome_of(code));
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(connecting->easy, CURLINFO_ACTIVESOCKET, &fd);
         bool tls = connecting->settings.origin->tls;
@@ -417,9 +506,17 @@ static void on_worked(void *ctx, struct connect_group *group)
 
 /* ---- public ---- */
 
+static bool is_address(const char *host)
+{
+    struct in6_addr ignored; /* room for either kind */
+    return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
+}
+
 struct connector *connector_new(struct loop *loop)
 {
     struct connector *connector = MEMORY_NEW(struct connector);
+    timer_init(&connector->next_turn, on_next_turn);
+    connector->starts_left = MOST_STARTS_A_TURN;
     connector->loop = loop;
     connector->adopting = -1;
     return connector;
@@ -427,11 +524,12 @@ struct connector *connector_new(struct loop *loop)
 
 void connector_free(struct connector *connector)
 {
-    assert(connector->running == 0 && connector->waiting == 0 && connector->open_links == 0);
+    assert(connector->taken.running == 0 && connector->waiting == 0 && connector->open_links == 0);
     while (connector->lingering != NULL) {
         end_lingering(connector->lingering);
     }
-    start_those_that_may(connector); /* none; but it empties the list */
+    on_next_turn(&connector->next_turn); /* starts none; but it empties the list */
+    timer_cancel(&connector->loop->timers, &connector->next_turn);
     while (connector->groups != NULL) {
         struct connect_group *group = connector->groups;
         connector->groups = group->next;
@@ -447,6 +545,7 @@ struct connecting *connector_start(struct connector *connector,
     struct connecting *connecting = MEMORY_NEW(struct connecting);
     connecting->connector = connector;
     connecting->settings = *settings;
+    settings->endpoint->is_address = is_address(settings->origin->host);
     enqueue(connecting);
     list_if_it_may(connector, settings->endpoint);
     start_those_that_may(connector);
@@ -459,7 +558,7 @@ void connector_cancel(struct connecting *connecting)
     if (connecting->waiting) {
         dequeue(connecting);
     } else {
-        stop_running(connecting, LOOKUP_GIVEN_UP);
+        stop_running(connecting, CONNECT_GIVEN_UP);
         drop_easy(connecting);
         link_close(connecting->link);
     }
@@ -474,7 +573,7 @@ void connector_refresh(struct connector *connector)
 
 unsigned connector_running(const struct connector *connector)
 {
-    return connector->running + connector->waiting;
+    return connector->taken.running + connector->waiting;
 }
 
 unsigned connector_open_links(const struct connector *connector)

@@ -6,12 +6,19 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/table.h"
 
 #include <stddef.h>
 
 struct connecting;
 struct link;
+
+/* What connects may take, or have taken; see connector.h. */
+struct places {
+    unsigned lookups; /* that run, as far as is known */
+    unsigned running; /* lookups, connects and handshakes */
+};
 
 struct endpoint {
     struct endpoint *next; /* of all */
@@ -24,9 +31,11 @@ struct endpoint {
 
     struct connecting *first_waiting; /* connector.c */
     struct connecting *last_waiting;
-    unsigned lookups; /* that run, as far as is known */
-    unsigned running; /* lookups, connects and handshakes */
-    bool listed;      /* in the connector's list of those that have something to start */
+    struct places taken;
+    bool is_address; /* needs no lookup */
+    usec_t asked_at; /* the first lookup since the last answer to one; 0: none */
+    bool proven;     /* it could be connected to, and nothing has hung since */
+    bool listed;     /* in the connector's list of those that have something to start */
     struct endpoint *next_listed;
 };
 

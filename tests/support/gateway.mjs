@@ -11,6 +11,14 @@ import { fileURLToPath } from 'node:url';
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const binary = process.env.SALLYPORT_BIN ?? path.join(root, 'build/dev/sallyport');
 
+// The one to measure, where scripts/test has built it: a sanitizer costs memory and time.
+export const measured = process.env.SALLYPORT_RELEASE_BIN ?? binary;
+
+// What such a build needs of memory and time says nothing.
+export function isSanitized(program) {
+  return /__[at]san_init/.test(fs.readFileSync(program, 'latin1'));
+}
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function until(what, check, { timeout = 15000, every = 20 } = {}) {
@@ -46,11 +54,12 @@ export function newKey(tenant = 'app') {
 
 // A child process whose output is kept; stop() ends it and looks for sanitizer reports.
 export class Child {
-  constructor(args, { env = {}, cwd } = {}) {
+  constructor(args, { env = {}, cwd, uid, program = binary } = {}) {
     this.stdout = '';
     this.stderr = '';
-    this.child = spawn(binary, args, {
+    this.child = spawn(program, args, {
       cwd,
+      uid,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -69,9 +78,17 @@ export class Child {
     process.kill(this.pid, name);
   }
 
-  rssBytes() {
+  memory(field) {
     const status = fs.readFileSync(`/proc/${this.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
+    return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)[1]) * 1024;
+  }
+
+  rssBytes() {
+    return this.memory('VmRSS');
+  }
+
+  mostRssBytes() {
+    return this.memory('VmHWM');
   }
 
   openFiles() {
@@ -104,7 +121,9 @@ export class Gateway extends Child {
     const { config, env } = Gateway.config({ ...options, folder, port, adminPort, keys });
     const file = path.join(folder, 'sallyport.yaml');
     fs.writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, null, 2));
-    const gateway = new Gateway(['run', '-c', file], { env: { ...env, ...options.env }, cwd: folder });
+    const gateway = new Gateway(['run', '-c', file], {
+      env: { ...env, ...options.env }, cwd: folder, uid: options.uid, program: options.program,
+    });
     Object.assign(gateway, { folder, file, port, adminPort, keys, config, key: keys.app, options });
     await gateway.ready();
     return gateway;
