@@ -4,6 +4,9 @@
 #include "gateway/upstream/link.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <openssl/err.h>
@@ -137,14 +140,48 @@ CURLSH *trust_share(struct trust *trust)
     return trust->share;
 }
 
-/* The system's directory is read certificate by certificate, as they are needed. */
+/* "0a775a30.0": certificates that are found by the hash of their name, as c_rehash(1) links them.
+ */
+static bool is_hashed(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && name[9] >= '0' &&
+           name[9] <= '9';
+}
+
+static bool has_hashed_names(const char *path)
+{
+    bool found = false;
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        found = is_hashed(entry->d_name);
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return found;
+}
+
+/* From a directory one by one, as they are needed: to read all that a system trusts takes as long
+ * as hundreds of requests. SSL_CERT_FILE and SSL_CERT_DIR mean what they always do. */
+static int load_system(X509_STORE *store)
+{
+    const char *directory = secure_getenv(X509_get_default_cert_dir_env());
+    if (directory == NULL) {
+        directory = X509_get_default_cert_dir();
+    }
+    bool by_file = secure_getenv(X509_get_default_cert_file_env()) != NULL;
+    return by_file || !has_hashed_names(directory) ? X509_STORE_set_default_paths(store)
+                                                   : X509_STORE_load_path(store, directory);
+}
+
 static enum status load(struct trust *trust, struct error *err)
 {
     X509_STORE *store = X509_STORE_new();
     int loaded = 0;
     if (store != NULL) {
         ERR_clear_error();
-        loaded = trust->ca_file == NULL ? X509_STORE_set_default_paths(store)
+        loaded = trust->ca_file == NULL ? load_system(store)
                                         : X509_STORE_load_file(store, trust->ca_file);
     }
     if (loaded != 1) {
