@@ -154,6 +154,15 @@ static enum step_result judge(struct exchange *exchange, const struct http1_resp
     return exchange_go(exchange, EXCHANGE_DELIVER);
 }
 
+/* A client that reads nothing must not be owed one interim answer after another. */
+static bool has_room(struct exchange *exchange)
+{
+    if (connection_room(exchange->connection) == 0) {
+        connection_flush(exchange->connection);
+    }
+    return connection_room(exchange->connection) > 0;
+}
+
 enum step_result send_resume(struct exchange *exchange)
 {
     struct http1_fault fault = {0};
@@ -168,6 +177,9 @@ enum step_result send_resume(struct exchange *exchange)
         case ATTEMPT_READY:
             if (response->status >= 200) {
                 return judge(exchange, response);
+            }
+            if (!has_room(exchange)) {
+                return STEP_WAIT;
             }
             answer_head_write_interim(exchange, response);
             attempt_next_head(exchange->attempt);

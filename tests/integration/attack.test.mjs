@@ -1,0 +1,45 @@
+// What a hostile provider, tenant or network peer tries against the gateway: it must neither end
+// the process, nor stall a worker, nor grow its memory, nor mix up requests and answers.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { gatewayFor, sleep } from '../support/gateway.mjs';
+import { RawClient, upstreamFor } from '../support/wire.mjs';
+
+const secret = 'sk-attack-0123456789abcdefghij';
+
+const start = (t, upstream, { route = {}, ...options } = {}) => gatewayFor(t, {
+  routes: {
+    api: {
+      upstream: upstream.port, provider: 'http', credential: { secret: 'key' },
+      inject: { header: 'Authorization', value: 'Bearer {secret}' }, ...route,
+    },
+  },
+  secrets: { key: secret },
+  ...options,
+});
+
+const request = (gateway, target = '/api/x', ...fields) =>
+  [`GET ${target} HTTP/1.1`, 'Host: gw', `X-Sallyport-Key: ${gateway.key}`, ...fields].join('\r\n') + '\r\n\r\n';
+
+async function connect(t, gateway) {
+  const client = await RawClient.connect(gateway.port);
+  t.after(() => client.close());
+  return client;
+}
+
+test('interim answers wait for a client that reads nothing', async (t) => {
+  // Each link grows when it is rewritten: 45 KB become 248 KB.
+  const link = `Link: ${'</\\>,'.repeat(44)}\r\n`;
+  const interim = `HTTP/1.1 103 Early Hints\r\n${link.repeat(200)}\r\n`;
+  const upstream = await upstreamFor(t, () =>
+    interim.repeat(31) + 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone');
+  const gateway = await start(t, upstream);
+  const client = await connect(t, gateway);
+  client.socket.pause();
+  client.send(request(gateway));
+  await sleep(1000);
+  client.socket.resume();
+  await client.until((c) => c.text.endsWith('done'));
+  assert.deepEqual(client.statuses(), [...Array(31).fill(103), 200]);
+});
