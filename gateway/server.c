@@ -195,6 +195,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .scribe = server->scribe,
             .tls = server->tls,
             .buffered_bytes = &server->buffered_bytes,
+            .open_connections = &server->open_connections,
             .main = server->mailbox,
             .drained = on_worker_drained,
         };

@@ -1,5 +1,5 @@
 /*
- * server_state: what server.c and reload.c share. Main thread only, but for buffered_bytes.
+ * server_state: what server.c and reload.c share. Main thread only, but for the two counts.
  */
 #pragma once
 
@@ -41,6 +41,7 @@ struct server {
     struct timer tick;
     struct timer drain_timer;
     atomic_size_t buffered_bytes;
+    atomic_uint open_connections;
 };
 
 void server_refresh_secrets(struct server *server);

@@ -201,13 +201,12 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
                            .buffered_bytes = settings->buffered_bytes,
                        },
                        settings->snapshot);
-    const struct gateway_settings *gateway = &settings->snapshot->gateway;
-    unsigned share = (gateway->limits.connections + gateway->workers - 1) / gateway->workers;
     worker->clients = client_side_new(&(struct client_side_settings){
         .loop = &worker->loop,
         .ops = &exchange_connection_ops,
         .ctx = &worker->exchanges,
-        .max_connections = share,
+        .open_connections = settings->open_connections,
+        .max_connections = settings->snapshot->gateway.limits.connections,
     });
     if (settings->tls != NULL) {
         (void)SSL_CTX_up_ref(settings->tls);

@@ -24,6 +24,7 @@ struct worker_settings {
     struct scribe *scribe;         /* borrowed; NULL: no access log */
     struct ssl_ctx_st *tls;        /* a reference is taken; NULL: none */
     atomic_size_t *buffered_bytes; /* borrowed; the process's */
+    atomic_uint *open_connections; /* likewise */
     struct mailbox *main;          /* borrowed: letters to the main thread */
     void (*drained)(void *server); /* run on the main thread when a drain is over */
 };

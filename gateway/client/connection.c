@@ -123,6 +123,7 @@ static void link_out(struct client_side *side, struct connection *connection)
         connection->next->prev = connection->prev;
     }
     side->count--;
+    atomic_fetch_sub(side->settings.open_connections, 1);
 }
 
 static void free_connection(struct reapable *reapable)

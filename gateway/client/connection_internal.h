@@ -126,7 +126,8 @@ struct connection {
 
 /* connection.c */
 
-/* Takes `fd`, in a callback of the listener. `tls` is borrowed. */
+/* Takes `fd`, and its place among the open connections, in a callback of the listener. `tls` is
+ * borrowed. */
 void connection_open(struct client_side *side, int fd, struct ssl_ctx_st *tls,
                      const struct sockaddr *peer);
 /* Ends it at once; it is freed when the turn is over. */

@@ -44,18 +44,28 @@ static void pause_accepting(struct listening *listening, usec_t time)
     loop_timer(listening->side->settings.loop, &listening->resume, time);
 }
 
+/* Given back by connection_close(). */
+static bool take_place(struct client_side *side)
+{
+    if (atomic_fetch_add(side->settings.open_connections, 1) < side->settings.max_connections) {
+        return true;
+    }
+    atomic_fetch_sub(side->settings.open_connections, 1);
+    return false;
+}
+
 static evhtp_res on_accept(evhtp_connection_t *accepted, void *ctx)
 {
     struct listening *listening = ctx;
     struct client_side *side = listening->side;
     loop_woken(side->settings.loop);
     int fd = take_over(accepted);
-    if (side->count >= side->settings.max_connections) {
-        side->refused++;
-        (void)close(fd);
-    } else {
+    if (take_place(side)) {
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         connection_open(side, fd, listening->tls, accepted->saddr);
+    } else {
+        side->refused++;
+        (void)close(fd);
     }
     if (loop_used_up(side->settings.loop)) { /* the others have to wait for the next turn */
         pause_accepting(listening, 0);

@@ -10,6 +10,8 @@
 #include "gateway/client/listen_socket.h"
 #include "gateway/client/tls.h"
 
+#include <stdatomic.h>
+
 struct ssl_ctx_st;
 
 /* All listeners and connections of a worker. */
@@ -19,7 +21,8 @@ struct client_side_settings {
     struct loop *loop;                /* borrowed */
     const struct connection_ops *ops; /* borrowed */
     void *ctx;                        /* for ops */
-    unsigned max_connections;         /* of this worker; further ones are closed at once, counted */
+    atomic_uint *open_connections;    /* borrowed; the process's, of all workers */
+    unsigned max_connections;         /* of the process; further ones are closed at once, counted */
 };
 
 struct client_side *client_side_new(const struct client_side_settings *settings);

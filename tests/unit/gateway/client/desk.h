@@ -37,6 +37,7 @@ struct desk {
     struct loop loop;
     struct client_side *side;
     struct connection_limits limits;
+    atomic_uint open_connections;
     unsigned port;
     int listening;        /* for options that accepted sockets inherit */
     struct visit *visits; /* every one that was begun */
@@ -221,8 +222,12 @@ static inline void desk_open(struct desk *desk, struct ssl_ctx_st *tls, unsigned
                    .write_idle_timeout = 60 * SEC,
                    .keep_alive_timeout = 60 * SEC}};
     cr_assert_eq(loop_init(&desk->loop, &err), STATUS_OK);
-    desk->side = client_side_new(&(struct client_side_settings){
-        .loop = &desk->loop, .ops = &ops, .ctx = desk, .max_connections = max_connections});
+    desk->side =
+        client_side_new(&(struct client_side_settings){.loop = &desk->loop,
+                                                       .ops = &ops,
+                                                       .ctx = desk,
+                                                       .open_connections = &desk->open_connections,
+                                                       .max_connections = max_connections});
     int fd;
     cr_assert_eq(listen_socket_open("127.0.0.1:0", true, &fd, &err), STATUS_OK, "%s", err.message);
     desk->port = listen_socket_port(fd);
