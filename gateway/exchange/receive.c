@@ -6,7 +6,10 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/steps.h"
 
-enum { HOLD_BYTES = 64 * 1024 };
+enum {
+    HOLD_BYTES = 64 * 1024,
+    UNCOUNTED_BYTES = 4096, /* a body in one piece that costs no more than a head */
+};
 
 static enum step_result too_large(struct exchange *exchange)
 {
@@ -45,7 +48,13 @@ static enum step_result whole(struct exchange *exchange, struct slice body)
     return exchange_go(exchange, EXCHANGE_PREPARE);
 }
 
-/* Counts the whole body against buffered_bytes, before the first byte of it is copied. */
+static enum step_result overloaded(struct exchange *exchange)
+{
+    return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
+                         "gateway.limits.buffered_bytes is used up: try again later");
+}
+
+/* Counts the whole body against buffered_bytes, once. */
 static bool hold(struct exchange *exchange)
 {
     size_t len = (size_t)exchange->request->content_length;
@@ -65,12 +74,12 @@ enum step_result receive_resume(struct exchange *exchange)
         struct http1_fault fault;
         switch (connection_read(exchange->connection, &data, &fault)) {
         case CONNECTION_BODY_DATA:
-            if (data.len == exchange->request->content_length) {
-                return whole(exchange, data); /* in one piece: it stays where it is */
+            if (data.len == exchange->request->content_length) { /* it stays where it is */
+                bool counts = data.len > UNCOUNTED_BYTES;
+                return counts && !hold(exchange) ? overloaded(exchange) : whole(exchange, data);
             }
-            if (!hold(exchange)) {
-                return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
-                                     "gateway.limits.buffered_bytes is used up: try again later");
+            if (!hold(exchange)) { /* before the first byte is copied */
+                return overloaded(exchange);
             }
             if (buffer_append(&exchange->body, data) != STATUS_OK) {
                 return too_large(exchange);
