@@ -4,7 +4,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/steps.h"
 
-enum { PUMP_BYTES_A_TURN = 512 * 1024 };
+enum { PUMP_BYTES_A_TURN = 256 * 1024 };
 
 static bool repeatable(enum http1_method method)
 {

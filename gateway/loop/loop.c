@@ -5,7 +5,7 @@
 
 #include <event2/event.h>
 
-enum { AT_ONCE = 8 };
+enum { AT_ONCE = 2 };
 
 #define MOST_OF_A_TURN (2 * MSEC)
 
