@@ -9,7 +9,10 @@
 
 #include <assert.h>
 
-enum { RELAY_BYTES_A_TURN = 512 * 1024 };
+enum {
+    RELAY_BYTES_A_TURN = 256 * 1024,
+    PIECE_COSTS_BYTES = 64, /* so much work is a piece, however short */
+};
 
 static void write_piece(struct exchange *exchange, struct slice data)
 {
@@ -100,10 +103,17 @@ enum step_result deliver_begin(struct exchange *exchange)
     return deliver_resume(exchange);
 }
 
+/* Others want their turn, too: also if what comes is framing with hardly a byte in it. */
+static bool had_its_turn(const struct exchange *exchange, uint64_t received_before, unsigned pieces)
+{
+    uint64_t received = attempt_facts(exchange->attempt)->received_bytes - received_before;
+    return received + (uint64_t)pieces * PIECE_COSTS_BYTES >= RELAY_BYTES_A_TURN;
+}
+
 enum step_result deliver_resume(struct exchange *exchange)
 {
-    size_t budget = RELAY_BYTES_A_TURN;
-    for (;;) {
+    uint64_t received_before = attempt_facts(exchange->attempt)->received_bytes;
+    for (unsigned pieces = 0;; pieces++) {
         size_t room = connection_room(exchange->connection);
         if (room == 0) {
             connection_flush(exchange->connection);
@@ -116,7 +126,7 @@ enum step_result deliver_resume(struct exchange *exchange)
                 return STEP_WAIT;
             }
         }
-        if (budget == 0) { /* others want their turn, too */
+        if (had_its_turn(exchange, received_before, pieces)) {
             wake(&exchange->waiter);
             connection_flush(exchange->connection);
             return STEP_WAIT;
@@ -125,8 +135,6 @@ enum step_result deliver_resume(struct exchange *exchange)
         switch (attempt_read(exchange->attempt, &data)) {
         case ATTEMPT_READY:
             data.len = data.len < room ? data.len : room;
-            data.len = data.len < budget ? data.len : budget;
-            budget -= data.len;
             relay(exchange, data);
             attempt_consume(exchange->attempt, data.len);
             break;
