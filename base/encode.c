@@ -13,15 +13,6 @@ static const char base62_digits[] =
 
 enum { NO_DIGIT = 255 };
 
-static unsigned hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return (unsigned)(digit - '0');
-    }
-    char lower = ascii_lower(digit);
-    return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : NO_DIGIT;
-}
-
 static unsigned base64_value(char digit)
 {
     if (digit >= 'A' && digit <= 'Z') {
@@ -30,16 +21,10 @@ static unsigned base64_value(char digit)
     if (digit >= 'a' && digit <= 'z') {
         return (unsigned)(digit - 'a') + 26;
     }
-    if (digit >= '0' && digit <= '9') {
+    if (ascii_is_digit(digit)) {
         return (unsigned)(digit - '0') + 52;
     }
     return digit == '+' ? 62 : digit == '/' ? 63 : NO_DIGIT;
-}
-
-static bool unreserved(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z') ||
-           byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
 void encode_hex(struct slice bytes, char *out)
@@ -57,9 +42,9 @@ enum status decode_hex(struct slice text, unsigned char *out)
         return STATUS_INVALID;
     }
     for (size_t i = 0; i < text.len; i += 2) {
-        unsigned high = hex_value(text.ptr[i]);
-        unsigned low = hex_value(text.ptr[i + 1]);
-        if (high == NO_DIGIT || low == NO_DIGIT) {
+        unsigned high = ascii_hex_value(text.ptr[i]);
+        unsigned low = ascii_hex_value(text.ptr[i + 1]);
+        if (high == ASCII_NOT_HEX || low == ASCII_NOT_HEX) {
             return STATUS_INVALID;
         }
         out[i / 2] = (unsigned char)(high << 4 | low);
@@ -132,7 +117,7 @@ void encode_base62(uint64_t value, char *out, size_t count)
 
 bool is_base62(char byte)
 {
-    return (byte >= '0' && byte <= '9') || (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z');
+    return ascii_is_alphanumeric(byte);
 }
 
 /* Four bits at a time: a table of 16 is small enough to read and to stay in the cache. */
@@ -157,13 +142,13 @@ enum status encode_percent(struct slice bytes, struct buffer *out)
     static const char upper[] = "0123456789ABCDEF";
     size_t len = 0;
     for (size_t i = 0; i < bytes.len; i++) {
-        len += unreserved(bytes.ptr[i]) ? 1 : 3;
+        len += ascii_is_unreserved(bytes.ptr[i]) ? 1 : 3;
     }
     TRY(buffer_reserve(out, len));
     char *tail = buffer_tail(out);
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned char byte = (unsigned char)bytes.ptr[i];
-        if (unreserved(bytes.ptr[i])) {
+        if (ascii_is_unreserved(bytes.ptr[i])) {
             *tail++ = bytes.ptr[i];
             continue;
         }
@@ -183,9 +168,9 @@ enum status decode_percent(struct slice text, char *out, size_t *ret_len)
             out[len++] = text.ptr[i];
             continue;
         }
-        unsigned high = text.len - i > 2 ? hex_value(text.ptr[i + 1]) : NO_DIGIT;
-        unsigned low = text.len - i > 2 ? hex_value(text.ptr[i + 2]) : NO_DIGIT;
-        if (high == NO_DIGIT || low == NO_DIGIT) {
+        unsigned high = text.len - i > 2 ? ascii_hex_value(text.ptr[i + 1]) : ASCII_NOT_HEX;
+        unsigned low = text.len - i > 2 ? ascii_hex_value(text.ptr[i + 2]) : ASCII_NOT_HEX;
+        if (high == ASCII_NOT_HEX || low == ASCII_NOT_HEX) {
             return STATUS_INVALID;
         }
         out[len++] = (char)(high << 4 | low);

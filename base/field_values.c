@@ -36,7 +36,7 @@ static const char *wanted(enum field_kind kind)
 static size_t digits_of(struct slice text)
 {
     size_t count = 0;
-    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9') {
+    while (count < text.len && ascii_is_digit(text.ptr[count])) {
         count++;
     }
     return count;
@@ -65,14 +65,10 @@ enum status field_number_parse(enum field_kind kind, struct slice text, int64_t 
         FAIL(err, STATUS_INVALID, "%s unit; write %s", suffix.len == 0 ? "no" : "unknown",
              wanted(kind));
     }
+    uint64_t number = 0;
     int64_t value = 0;
-    for (size_t i = 0; i < digits; i++) {
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, text.ptr[i] - '0', &value)) {
-            FAIL(err, STATUS_INVALID, "far too large; write %s", wanted(kind));
-        }
-    }
-    if (__builtin_mul_overflow(value, unit->factor, &value)) {
+    if (!slice_number(slice_make(text.ptr, digits), INT64_MAX, &number) ||
+        __builtin_mul_overflow((int64_t)number, unit->factor, &value)) {
         FAIL(err, STATUS_INVALID, "far too large; write %s", wanted(kind));
     }
     *ret = value;

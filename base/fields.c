@@ -358,7 +358,7 @@ bool field_name_valid(struct slice name)
     }
     for (size_t i = 0; i < name.len; i++) {
         char byte = name.ptr[i];
-        bool alphanumeric = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+        bool alphanumeric = (byte >= 'a' && byte <= 'z') || ascii_is_digit(byte);
         bool mark = byte == '.' || byte == '_' || byte == '-';
         if (!alphanumeric && !(mark && i > 0)) {
             return false;

@@ -85,12 +85,6 @@ static enum kind kind_of(char byte)
     return http1_is(byte, HTTP1_VALUE_BYTE) ? TEXT : OTHER;
 }
 
-static unsigned hex_value(char digit)
-{
-    return http1_is_digit(digit) ? (unsigned)(digit - '0')
-                                 : (unsigned)(ascii_lower(digit) - 'a' + 10);
-}
-
 void http1_body_init(struct http1_body *body, enum http1_framing framing, uint64_t content_length)
 {
     *body = (struct http1_body){.framing = framing, .state = AT_SIZE};
@@ -132,7 +126,7 @@ static const char *take_size_byte(struct http1_body *body, char byte)
         if (body->line_bytes == MOST_SIZE_DIGITS || body->left > (uint64_t)INT64_MAX >> 4) {
             return "a chunk's size is out of range";
         }
-        body->left = body->left << 4 | hex_value(byte);
+        body->left = body->left << 4 | ascii_hex_value(byte);
     }
     if (++body->line_bytes > MOST_SIZE_LINE_BYTES) {
         return "a chunk's extensions are too long";

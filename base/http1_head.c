@@ -135,7 +135,7 @@ enum http1_result http1_take_content_length(struct http1_head *head, struct slic
     }
     uint64_t length = 0;
     for (size_t i = 0; i < value.len; i++) {
-        if (!http1_is_digit(value.ptr[i])) {
+        if (!ascii_is_digit(value.ptr[i])) {
             return refuse(head, "Content-Length is not a number in digits");
         }
         uint64_t digit = (uint64_t)(value.ptr[i] - '0');

@@ -4,25 +4,17 @@
  * Narrower than the grammar where it would leave room for two readings: no user name, no empty
  * host, no empty port, no zone or future address.
  */
+#include "base/address.h"
 #include "base/http1_internal.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 
 enum { MOST_PORT_DIGITS = 5, HIGHEST_PORT = 65535 };
 
 static bool valid_port(struct slice text)
 {
-    unsigned port = 0;
-    if (text.len == 0 || text.len > MOST_PORT_DIGITS) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (!http1_is_digit(text.ptr[i])) {
-            return false;
-        }
-        port = port * 10 + (unsigned)(text.ptr[i] - '0');
-    }
-    return port > 0 && port <= HIGHEST_PORT;
+    uint64_t port = 0;
+    return text.len <= MOST_PORT_DIGITS && slice_number(text, HIGHEST_PORT, &port) && port > 0;
 }
 
 static bool percent_encoded(struct slice text)
@@ -49,14 +41,8 @@ static bool valid_name(struct slice text)
 static bool valid_literal(struct slice text)
 {
     size_t len = slice_find(text, ']');
-    char address[INET6_ADDRSTRLEN];
-    struct in6_addr parsed;
-    if (len == text.len || len - 1 >= sizeof(address)) {
-        return false;
-    }
-    memcpy(address, text.ptr + 1, len - 1);
-    address[len - 1] = '\0';
-    if (memchr(address, '\0', len - 1) != NULL || inet_pton(AF_INET6, address, &parsed) != 1) {
+    struct in6_addr address;
+    if (len == text.len || !address_parse(AF_INET6, slice_make(text.ptr + 1, len - 1), &address)) {
         return false;
     }
     struct slice rest = slice_skip(text, len + 1);

@@ -24,11 +24,6 @@ static inline bool http1_is(char byte, unsigned kind)
     return (http1_bytes[(unsigned char)byte] & kind) != 0;
 }
 
-static inline bool http1_is_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
 static inline bool http1_is_blank(char byte)
 {
     return (unsigned char)byte <= ' ' && (byte == ' ' || byte == '\t');

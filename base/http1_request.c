@@ -104,7 +104,7 @@ static enum http1_result read_version(struct reading *reading)
         return HTTP1_DONE;
     }
     for (size_t i = 0; i < available && i < sizeof(form); i++) {
-        bool same = form[i] == '0' ? http1_is_digit(head->at[i]) : head->at[i] == form[i];
+        bool same = form[i] == '0' ? ascii_is_digit(head->at[i]) : head->at[i] == form[i];
         if (!same) {
             return refuse(reading, 400, "the request line does not end with HTTP/1.1 and CR LF");
         }
@@ -217,11 +217,15 @@ static enum http1_result take_te(struct reading *reading, struct slice value)
     return HTTP1_DONE;
 }
 
-/* HTTP/1.0 knows neither Upgrade nor Expect: ignored there (RFC 9110, 7.8 and 10.1.1). */
+/* HTTP/1.0 knows neither Upgrade nor Expect: ignored there (RFC 9110, 7.8 and 10.1.1). So is the
+ * offer of h2c, which RFC 9113 has withdrawn: Java's client makes it with each plain request, and
+ * reads an HTTP/1.1 answer as well. */
 static enum http1_result take_upgrade(struct reading *reading, struct slice value)
 {
-    (void)value;
-    reading->request->upgrade = reading->head.minor > 0;
+    struct slice member;
+    while (reading->head.minor > 0 && http1_next_member(&value, &member)) {
+        reading->request->upgrade |= !slice_equal_nocase(member, SLICE("h2c"));
+    }
     return HTTP1_DONE;
 }
 

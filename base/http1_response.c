@@ -37,7 +37,7 @@ static enum http1_result read_status(struct http1_head *head, unsigned *ret_stat
     unsigned status = 0;
     size_t available = (size_t)(head->end - head->at);
     for (size_t i = 0; i < available && i < DIGITS; i++) {
-        bool fits = i == 0 ? head->at[i] >= '1' && head->at[i] <= '5' : http1_is_digit(head->at[i]);
+        bool fits = i == 0 ? head->at[i] >= '1' && head->at[i] <= '5' : ascii_is_digit(head->at[i]);
         if (!fits) {
             return refuse(head, "the answer's status is not a number from 100 to 599");
         }

@@ -41,3 +41,19 @@ size_t slice_find(struct slice text, char byte)
     const char *found = text.len == 0 ? NULL : memchr(text.ptr, byte, text.len);
     return found == NULL ? text.len : (size_t)(found - text.ptr);
 }
+
+bool slice_number(struct slice text, uint64_t max, uint64_t *ret)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)(text.ptr[i] - '0');
+        if (digit > 9 || __builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, digit, &number) || number > max) {
+            return false;
+        }
+    }
+    if (text.len > 0) {
+        *ret = number;
+    }
+    return text.len > 0;
+}

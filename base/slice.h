@@ -3,8 +3,11 @@
  */
 #pragma once
 
+#include "base/ascii.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct slice {
@@ -58,7 +61,6 @@ struct slice slice_trim(struct slice text);
 /* Position of the first `byte`, or text.len. */
 size_t slice_find(struct slice text, char byte);
 
-static inline char ascii_lower(char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
+/* A number in decimal digits and nothing else. False, and nothing set, if it is none, or above
+ * `max`. */
+bool slice_number(struct slice text, uint64_t max, uint64_t *ret);

@@ -30,8 +30,7 @@ static bool env_name_valid(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char byte = name.ptr[i];
-        bool letter = ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z';
-        if (!letter && byte != '_' && (i == 0 || byte < '0' || byte > '9')) {
+        if (!ascii_is_letter(byte) && byte != '_' && (i == 0 || !ascii_is_digit(byte))) {
             return false;
         }
     }

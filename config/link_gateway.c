@@ -1,8 +1,9 @@
+#include "base/address.h"
 #include "base/field_values.h"
 #include "config/link.h"
 #include "config/url.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/un.h>
@@ -19,26 +20,14 @@ static unsigned usable_cores(void)
 
 static bool port_valid(struct slice digits)
 {
-    unsigned long port = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.ptr[i] < '0' || digits.ptr[i] > '9') {
-            return false;
-        }
-        port = port * 10 + (unsigned long)(digits.ptr[i] - '0');
-    }
-    return digits.len > 0 && digits.len <= 5 && port <= 65535;
+    uint64_t port;
+    return digits.len <= 5 && slice_number(digits, UINT16_MAX, &port);
 }
 
 static bool literal_valid(int family, struct slice host)
 {
-    char text[INET6_ADDRSTRLEN + 1];
     struct in6_addr address;
-    if (host.len >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, host.ptr, host.len);
-    text[host.len] = '\0';
-    return inet_pton(family, text, &address) == 1;
+    return address_parse(family, host, &address);
 }
 
 static enum status check_unix(struct slice path, struct error *err)

@@ -10,9 +10,7 @@ static bool made_of(struct slice text, const char *marks)
 {
     for (size_t i = 0; i < text.len; i++) {
         char byte = text.ptr[i];
-        bool alphanumeric =
-            (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z') || (byte >= '0' && byte <= '9');
-        if (!alphanumeric && (byte == '\0' || strchr(marks, byte) == NULL)) {
+        if (!ascii_is_alphanumeric(byte) && (byte == '\0' || strchr(marks, byte) == NULL)) {
             return false;
         }
     }

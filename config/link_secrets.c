@@ -44,8 +44,7 @@ static bool prefix_valid(struct slice prefix)
 {
     for (size_t i = 0; i < prefix.len; i++) {
         char byte = prefix.ptr[i];
-        bool letter = ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z';
-        if (!letter && byte != '_' && (i == 0 || byte < '0' || byte > '9')) {
+        if (!ascii_is_letter(byte) && byte != '_' && (i == 0 || !ascii_is_digit(byte))) {
             return false;
         }
     }

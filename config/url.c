@@ -1,40 +1,19 @@
 #include "config/url.h"
 
+#include "base/address.h"
 #include "base/memory.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 
 enum { HOST_MAX = 253, LABEL_MAX = 63, PATH_MAX_LEN = 512 };
-
-static bool is_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-static bool is_alphanumeric(char byte)
-{
-    return is_digit(byte) || (ascii_lower(byte) >= 'a' && ascii_lower(byte) <= 'z');
-}
-
-static bool ip_valid(int family, struct slice text)
-{
-    char literal[INET6_ADDRSTRLEN + 1];
-    struct in6_addr address;
-    if (text.len >= sizeof(literal) || memchr(text.ptr, '\0', text.len) != NULL) {
-        return false;
-    }
-    memcpy(literal, text.ptr, text.len);
-    literal[text.len] = '\0';
-    return inet_pton(family, literal, &address) == 1;
-}
 
 static bool label_valid(struct slice label)
 {
     for (size_t i = 0; i < label.len; i++) {
         bool inner = i > 0 && i + 1 < label.len;
         bool mark = label.ptr[i] == '_' || (inner && label.ptr[i] == '-');
-        if (!is_alphanumeric(label.ptr[i]) && !mark) {
+        if (!ascii_is_alphanumeric(label.ptr[i]) && !mark) {
             return false;
         }
     }
@@ -44,6 +23,7 @@ static bool label_valid(struct slice label)
 static enum status check_host(struct slice host, struct error *err)
 {
     struct slice last;
+    struct in_addr address;
     if (host.len == 0 || host.len > HOST_MAX) {
         FAIL(err, STATUS_INVALID, "there is no host in it");
     }
@@ -60,7 +40,7 @@ static enum status check_host(struct slice host, struct error *err)
         rest = slice_skip(rest, dot + 1);
     }
     /* Some resolvers take 127.1 or 0x7f.1 for an address; others do not. */
-    if (is_digit(last.ptr[0]) && !ip_valid(AF_INET, host)) {
+    if (ascii_is_digit(last.ptr[0]) && !address_parse(AF_INET, host, &address)) {
         FAIL(err, STATUS_INVALID,
              "the host is neither a name nor an IPv4 address of four numbers; write one such as "
              "api.example.com");
@@ -86,7 +66,8 @@ enum status url_host_check(struct slice host, struct error *err)
 
 static bool path_byte(char byte)
 {
-    return is_alphanumeric(byte) || (byte != '\0' && strchr("-._~!$&'()*+,;=:@", byte) != NULL);
+    return ascii_is_alphanumeric(byte) ||
+           (byte != '\0' && strchr("-._~!$&'()*+,;=:@", byte) != NULL);
 }
 
 enum status url_path_check(struct slice path, struct error *err)
@@ -127,18 +108,11 @@ enum status url_path_check(struct slice path, struct error *err)
 
 static enum status read_port(struct slice digits, unsigned *ret, struct error *err)
 {
-    unsigned port = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (!is_digit(digits.ptr[i]) || digits.len > 5) {
-            port = 0;
-            break;
-        }
-        port = port * 10 + (unsigned)(digits.ptr[i] - '0');
-    }
-    if (port == 0 || port > 65535) {
+    uint64_t port = 0;
+    if (digits.len > 5 || !slice_number(digits, UINT16_MAX, &port) || port == 0) {
         FAIL(err, STATUS_INVALID, "the port is no number from 1 to 65535");
     }
-    *ret = port;
+    *ret = (unsigned)port;
     return STATUS_OK;
 }
 
@@ -156,6 +130,7 @@ static enum status read_authority(struct arena *arena, struct slice text, struct
                                   struct error *err)
 {
     const unsigned usual = url->tls ? 443 : 80;
+    struct in6_addr address;
     bool bracketed = slice_starts_with(text, SLICE("["));
     size_t host_end = bracketed ? slice_find(text, ']') : slice_find(text, ':');
     struct slice host = slice_make(text.ptr, host_end);
@@ -163,7 +138,7 @@ static enum status read_authority(struct arena *arena, struct slice text, struct
     if (bracketed) {
         host = slice_skip(host, 1);
         rest = slice_skip(rest, 1);
-        if (host_end == text.len || !ip_valid(AF_INET6, host)) {
+        if (host_end == text.len || !address_parse(AF_INET6, host, &address)) {
             FAIL(err, STATUS_INVALID, "no valid IPv6 address between '[' and ']'");
         }
     } else {

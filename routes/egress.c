@@ -1,5 +1,7 @@
 #include "routes/egress.h"
 
+#include "base/address.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -113,20 +115,6 @@ static void map_ipv4(const void *ipv4, uint8_t out[16])
     memcpy(out + 12, ipv4, 4);
 }
 
-/* Digits alone, at most three. */
-static bool parse_prefix(struct slice text, unsigned most, unsigned *ret)
-{
-    unsigned value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (unsigned)(text.ptr[i] - '0');
-    }
-    *ret = value;
-    return text.len > 0 && text.len <= 3 && value <= most;
-}
-
 /* Sets what is behind the prefix to 0; false if it was not. */
 static bool clear_host_bits(uint8_t address[16], unsigned prefix)
 {
@@ -140,21 +128,15 @@ static bool clear_host_bits(uint8_t address[16], unsigned prefix)
     return clear;
 }
 
-static enum status parse_address(struct slice text, struct egress_network *ret, bool *ret_ipv4)
+static bool parse_address(struct slice text, struct egress_network *ret, bool *ret_ipv4)
 {
-    char name[INET6_ADDRSTRLEN];
     uint8_t ipv4[4];
-    if (text.len == 0 || text.len >= sizeof(name)) {
-        return STATUS_INVALID;
-    }
-    memcpy(name, text.ptr, text.len);
-    name[text.len] = '\0';
-    *ret_ipv4 = inet_pton(AF_INET, name, ipv4) == 1;
+    *ret_ipv4 = address_parse(AF_INET, text, ipv4);
     if (*ret_ipv4) {
         map_ipv4(ipv4, ret->address);
-        return STATUS_OK;
+        return true;
     }
-    return inet_pton(AF_INET6, name, ret->address) == 1 ? STATUS_OK : STATUS_INVALID;
+    return address_parse(AF_INET6, text, ret->address);
 }
 
 enum status egress_network_parse(struct slice text, struct egress_network *ret, struct error *err)
@@ -162,17 +144,19 @@ enum status egress_network_parse(struct slice text, struct egress_network *ret, 
     size_t slash = slice_find(text, '/');
     struct egress_network network = {0};
     bool ipv4 = false;
-    if (parse_address(slice_make(text.ptr, slash), &network, &ipv4) != STATUS_OK) {
+    if (!parse_address(slice_make(text.ptr, slash), &network, &ipv4)) {
         FAIL(err, STATUS_INVALID,
              "\"%.*s\" is no network; write one such as 10.1.0.0/16, fd00::/8 or 10.1.2.3",
              SLICE_ARG(text));
     }
     unsigned most = ipv4 ? 32 : 128;
-    unsigned prefix = most;
-    if (slash < text.len && !parse_prefix(slice_skip(text, slash + 1), most, &prefix)) {
+    uint64_t number = most;
+    struct slice digits = slice_skip(text, slash + 1);
+    if (slash < text.len && (digits.len > 3 || !slice_number(digits, most, &number))) {
         FAIL(err, STATUS_INVALID, "\"%.*s\": write a number from 0 to %u behind the /",
              SLICE_ARG(text), most);
     }
+    unsigned prefix = (unsigned)number;
     network.prefix = prefix + 128 - most;
     if (!clear_host_bits(network.address, network.prefix)) {
         char name[INET6_ADDRSTRLEN] = "";

@@ -22,19 +22,6 @@ static size_t authority_end(struct slice text)
     return end;
 }
 
-/* 0: not a port. */
-static unsigned parse_port(struct slice digits)
-{
-    unsigned port = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.ptr[i] < '0' || digits.ptr[i] > '9' || port > UINT16_MAX) {
-            return 0;
-        }
-        port = port * 10 + (unsigned)(digits.ptr[i] - '0');
-    }
-    return port > UINT16_MAX ? 0 : port;
-}
-
 /* "host", "host:port", "[v6]:port"; never with user info. */
 static bool is_authority_of(const struct origin *origin, struct slice authority)
 {
@@ -46,12 +33,12 @@ static bool is_authority_of(const struct origin *origin, struct slice authority)
         host = slice_make(authority.ptr + 1, bracket - 1);
     }
     struct slice behind = slice_skip(authority, host_end);
-    unsigned port = origin->tls ? 443 : 80;
+    uint64_t port = origin->tls ? 443 : 80;
     if (behind.len > 0 && behind.ptr[0] != ':') {
         return false;
     }
-    if (behind.len > 1) {
-        port = parse_port(slice_skip(behind, 1));
+    if (behind.len > 1 && !slice_number(slice_skip(behind, 1), UINT16_MAX, &port)) {
+        return false;
     }
     return port == origin->port && slice_equal_nocase(host, slice_from(origin->host));
 }
@@ -102,9 +89,12 @@ static bool take_base_path(struct slice base_path, struct slice *reference)
     return true;
 }
 
-/* Of "https://host/openai": "/openai". */
+/* Of "https://host/openai": "/openai"; also if that is all that is known. */
 static struct slice path_of(struct slice public_base)
 {
+    if (slice_starts_with(public_base, SLICE("/"))) {
+        return public_base;
+    }
     size_t colon = slice_find(public_base, ':');
     struct slice behind = slice_skip(public_base, colon + 3);
     return slice_skip(behind, authority_end(behind));

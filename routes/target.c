@@ -5,24 +5,15 @@
 
 #include <assert.h>
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    char lower = ascii_lower(digit);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* The byte that "%XX" at the front of `text` stands for, or -1 if that is not what is there. */
 static int decode_triplet(struct slice text)
 {
     if (text.len < 3 || text.ptr[0] != '%') {
         return -1;
     }
-    int high = hex_value(text.ptr[1]);
-    int low = hex_value(text.ptr[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+    unsigned high = ascii_hex_value(text.ptr[1]);
+    unsigned low = ascii_hex_value(text.ptr[2]);
+    return high == ASCII_NOT_HEX || low == ASCII_NOT_HEX ? -1 : (int)(high << 4 | low);
 }
 
 /* What was seen of a path segment: only as much as tells "." and ".." from the rest. */
@@ -120,20 +111,12 @@ enum status target_check(struct slice target, struct slice *ret_path, struct sli
     return STATUS_OK;
 }
 
-/* RFC 3986, section 2.3. */
-static bool is_unreserved(int byte)
-{
-    int lower = byte | 0x20;
-    return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
-           byte == '.' || byte == '_' || byte == '~';
-}
-
 struct slice target_normalize(struct slice path, char *out)
 {
     size_t len = 0;
     for (size_t i = 0; i < path.len; i++) {
         int byte = path.ptr[i] == '%' ? decode_triplet(slice_skip(path, i)) : -1;
-        if (byte >= 0 && is_unreserved(byte)) {
+        if (byte >= 0 && ascii_is_unreserved((char)byte)) {
             out[len++] = (char)byte;
             i += 2;
         } else {

@@ -1,9 +1,11 @@
 #include "gateway/admin/endpoints.h"
 
-#include <arpa/inet.h>
+#include "base/address.h"
+
+#include <netinet/in.h>
 #include <string.h>
 
-enum { HOST_MAX_BYTES = 256, NEWS_MAX_BYTES = 1024 * 1024 };
+enum { NEWS_MAX_BYTES = 1024 * 1024 };
 
 static const char plain_text[] = "text/plain; charset=utf-8";
 
@@ -30,14 +32,8 @@ static struct slice without_port(struct slice host)
 
 static bool is_address(struct slice name)
 {
-    char text[HOST_MAX_BYTES];
-    unsigned char address[sizeof(struct in6_addr)];
-    if (name.len >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
-    return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+    struct in6_addr address;
+    return address_parse(AF_INET, name, &address) || address_parse(AF_INET6, name, &address);
 }
 
 /* A name that an attacker's DNS can point at us is none of these. */

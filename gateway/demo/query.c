@@ -29,27 +29,18 @@ struct slice query_find(struct slice query, const char *name)
     return slice_make(NULL, 0);
 }
 
-static int hex_value(char byte)
-{
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    char lower = ascii_lower(byte);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 size_t query_decode(struct slice text, char *out, size_t size)
 {
     size_t len = 0;
     for (size_t i = 0; i < text.len && len + 1 < size; i++) {
         char byte = text.ptr[i];
         if (byte == '%') {
-            int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
-            if (low < 0) {
+            unsigned high = i + 2 < text.len ? ascii_hex_value(text.ptr[i + 1]) : ASCII_NOT_HEX;
+            unsigned low = i + 2 < text.len ? ascii_hex_value(text.ptr[i + 2]) : ASCII_NOT_HEX;
+            if (high == ASCII_NOT_HEX || low == ASCII_NOT_HEX) {
                 continue;
             }
-            byte = (char)(high * 16 + low);
+            byte = (char)(high << 4 | low);
             i += 2;
         } else if (byte == '+') {
             byte = ' ';
@@ -62,16 +53,5 @@ size_t query_decode(struct slice text, char *out, size_t size)
 
 bool query_number(struct slice text, uint64_t *ret)
 {
-    uint64_t number = 0;
-    if (text.len == 0 || text.len > 15) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-        number = number * 10 + (uint64_t)(text.ptr[i] - '0');
-    }
-    *ret = number;
-    return true;
+    return text.len <= 15 && slice_number(text, UINT64_MAX, ret);
 }

@@ -51,3 +51,36 @@ Test(slice, finds_the_first_or_its_length)
     cr_expect_eq(slice_find((struct slice){0}, ','), 0);
     cr_expect_eq(slice_find(SLICE("a\0b"), '\0'), 1);
 }
+
+Test(slice, reads_numbers_of_digits_alone)
+{
+    static const struct {
+        struct slice text;
+        uint64_t max, number;
+    } good[] = {
+        {SLICE_INIT("0"), 0, 0},
+        {SLICE_INIT("65535"), 65535, 65535},
+        {SLICE_INIT("007"), 7, 7},
+        {SLICE_INIT("18446744073709551615"), UINT64_MAX, UINT64_MAX},
+    };
+    static const struct {
+        struct slice text;
+        uint64_t max;
+    } bad[] = {
+        {SLICE_INIT(""), 9},      {SLICE_INIT("65536"), 65535},
+        {SLICE_INIT("-1"), 9},    {SLICE_INIT("+1"), 9},
+        {SLICE_INIT(" 1"), 9},    {SLICE_INIT("1 "), 9},
+        {SLICE_INIT("0x1"), 9},   {SLICE_INIT("1\0"), 9},
+        {SLICE_INIT("\xb1"), 99}, {SLICE_INIT("18446744073709551616"), UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        uint64_t number = 99;
+        cr_expect(slice_number(good[i].text, good[i].max, &number), "%s", good[i].text.ptr);
+        cr_expect_eq(number, good[i].number, "%s", good[i].text.ptr);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        uint64_t number = 99;
+        cr_expect_not(slice_number(bad[i].text, bad[i].max, &number), "%s", bad[i].text.ptr);
+        cr_expect_eq(number, 99, "%s", bad[i].text.ptr);
+    }
+}
