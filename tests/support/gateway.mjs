@@ -120,6 +120,7 @@ export class Gateway extends Child {
     const keys = {};
     const { config, env } = Gateway.config({ ...options, folder, port, adminPort, keys });
     const file = path.join(folder, 'sallyport.yaml');
+    if (options.uid !== undefined) fs.chownSync(folder, options.uid, process.getgid());
     fs.writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, null, 2));
     const gateway = new Gateway(['run', '-c', file], {
       env: { ...env, ...options.env }, cwd: folder, uid: options.uid, program: options.program,
