@@ -26,13 +26,6 @@ static const struct unit *units_of(enum field_kind kind)
     return kind == FIELD_KIND_DURATION ? durations : kind == FIELD_KIND_SIZE ? sizes : counts;
 }
 
-static const char *wanted(enum field_kind kind)
-{
-    return kind == FIELD_KIND_DURATION ? "a duration such as 250ms, 10s, 5m, 1h or 1d"
-           : kind == FIELD_KIND_SIZE   ? "a size such as 512B, 64KiB, 25MiB or 1GiB"
-                                       : "a whole number such as 600, 2k or 1M";
-}
-
 static size_t digits_of(struct slice text)
 {
     size_t count = 0;
@@ -52,24 +45,31 @@ static const struct unit *find_unit(enum field_kind kind, struct slice suffix)
     return NULL;
 }
 
+const char *field_number_example(enum field_kind kind)
+{
+    return kind == FIELD_KIND_DURATION ? "a duration such as 250ms, 10s, 5m, 1h or 1d"
+           : kind == FIELD_KIND_SIZE   ? "a size such as 512B, 64KiB, 25MiB or 1GiB"
+                                       : "a whole number such as 600, 2k or 1M";
+}
+
 enum status field_number_parse(enum field_kind kind, struct slice text, int64_t *ret,
                                struct error *err)
 {
     size_t digits = digits_of(text);
     struct slice suffix = slice_skip(text, digits);
     if (digits == 0) {
-        FAIL(err, STATUS_INVALID, "write %s", wanted(kind));
+        FAIL(err, STATUS_INVALID, "write %s", field_number_example(kind));
     }
     const struct unit *unit = find_unit(kind, suffix);
     if (unit == NULL) {
         FAIL(err, STATUS_INVALID, "%s unit; write %s", suffix.len == 0 ? "no" : "unknown",
-             wanted(kind));
+             field_number_example(kind));
     }
     uint64_t number = 0;
     int64_t value = 0;
     if (!slice_number(slice_make(text.ptr, digits), INT64_MAX, &number) ||
         __builtin_mul_overflow((int64_t)number, unit->factor, &value)) {
-        FAIL(err, STATUS_INVALID, "far too large; write %s", wanted(kind));
+        FAIL(err, STATUS_INVALID, "far too large; write %s", field_number_example(kind));
     }
     *ret = value;
     return STATUS_OK;

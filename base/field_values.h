@@ -9,6 +9,9 @@
 MUST_USE enum status field_number_parse(enum field_kind kind, struct slice text, int64_t *ret,
                                         struct error *err);
 
+/* "a size such as 64KiB": what to write, for messages. */
+const char *field_number_example(enum field_kind kind);
+
 /* In the largest unit that is exact. */
 struct field_number {
     char text[32];

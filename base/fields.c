@@ -5,9 +5,6 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static const struct field *find(const struct field *fields, struct slice name)
 {
     for (; fields->name != NULL; fields++) {
@@ -22,25 +19,17 @@ static void report_unknown_key(struct problems *problems, const struct tree *nod
                                const struct field *fields)
 {
     struct nearest nearest;
-    char known[300] = "";
-    size_t used = 0;
-    if (problems_full(problems)) {
-        problems->left_out++;
+    if (problems_leave_out(problems)) {
         return;
     }
     nearest_init(&nearest, node->key->source);
     for (; fields->name != NULL; fields++) {
         nearest_offer(&nearest, fields->name);
-        if (used < sizeof(known)) {
-            int len = snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "",
-                               fields->name);
-            used += (size_t)len;
-        }
     }
     if (nearest.best != NULL) {
         tree_report_key(problems, node, "unknown key; did you mean \"%s\"?", nearest.best);
     } else {
-        tree_report_key(problems, node, "unknown key; known here: %s", known);
+        tree_report_key(problems, node, "unknown key; known here: %s", nearest.known);
     }
 }
 
@@ -56,11 +45,9 @@ static const char *example_of(const struct field *field)
     case FIELD_KIND_BOOL:
         return "true or false";
     case FIELD_KIND_UINT:
-        return "a whole number such as 600, 2k or 1M";
     case FIELD_KIND_DURATION:
-        return "a duration such as 250ms, 10s, 5m, 1h or 1d";
     case FIELD_KIND_SIZE:
-        return "a size such as 512B, 64KiB, 25MiB or 1GiB";
+        return field_number_example(field->kind);
     case FIELD_KIND_ENUM:
         return field->names[0];
     case FIELD_KIND_STRING:
@@ -150,8 +137,6 @@ static void read_enum(const struct fields_sink *sink, const struct tree *node,
                       const struct field *field, int64_t *value)
 {
     struct nearest nearest;
-    char known[200] = "";
-    size_t used = 0;
     nearest_init(&nearest, node->source);
     for (unsigned i = 0; field->names[i] != NULL; i++) {
         if (slice_equal(node->text, slice_from(field->names[i]))) {
@@ -159,18 +144,13 @@ static void read_enum(const struct fields_sink *sink, const struct tree *node,
             return;
         }
         nearest_offer(&nearest, field->names[i]);
-        if (used < sizeof(known)) {
-            int len = snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "",
-                               field->names[i]);
-            used += (size_t)len;
-        }
     }
     if (nearest.best != NULL) {
         tree_report(sink->problems, node, "\"%s\" is unknown; did you mean \"%s\"?",
                     QUOTE(node->source), nearest.best);
     } else {
         tree_report(sink->problems, node, "\"%s\" is unknown; write one of: %s",
-                    QUOTE(node->source), known);
+                    QUOTE(node->source), nearest.known);
     }
 }
 
@@ -215,6 +195,19 @@ static void bind_number(const struct fields_sink *sink, const struct tree *node,
     store_number(field, value, member);
 }
 
+/* Whether `node` is there, and is the list or map that it should be. */
+static bool is_container(struct problems *problems, const struct tree *node, enum tree_kind wanted,
+                         const struct field *field)
+{
+    if (node == NULL || node->faulty || tree_is_null(node)) {
+        return false;
+    }
+    if (node->kind != wanted) {
+        report_kind(problems, node, wanted == TREE_MAP ? "a map" : "a list", example_of(field));
+    }
+    return node->kind == wanted;
+}
+
 /* A list or map of scalars. Items that are none are reported and stay, marked as faulty: the
  * document is ours alone while it is bound. */
 static void bind_texts(const struct fields_sink *sink, const struct tree *node,
@@ -222,18 +215,13 @@ static void bind_texts(const struct fields_sink *sink, const struct tree *node,
 {
     enum tree_kind wanted = field->kind == FIELD_KIND_TEXT_MAP ? TREE_MAP : TREE_LIST;
     *(const struct tree **)member = NULL;
-    if (node == NULL || node->faulty || tree_is_null(node)) {
-        return;
-    }
-    if (field->lone && node->kind == TREE_SCALAR) {
+    if (node != NULL && field->lone && node->kind == TREE_SCALAR && !tree_is_null(node)) {
         if (is_text(sink->problems, node, field)) {
             *(const struct tree **)member = node;
         }
         return;
     }
-    if (node->kind != wanted) {
-        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list",
-                    example_of(field));
+    if (!is_container(sink->problems, node, wanted, field)) {
         return;
     }
     for (unsigned i = 0; i < node->count; i++) {
@@ -268,12 +256,7 @@ static void bind_items(const struct fields_sink *sink, const struct tree *node,
     struct field_items *array = member;
     enum tree_kind wanted = field->kind == FIELD_KIND_NAMED ? TREE_MAP : TREE_LIST;
     *array = (struct field_items){0};
-    if (node == NULL || node->faulty || tree_is_null(node)) {
-        return;
-    }
-    if (node->kind != wanted) {
-        report_kind(sink->problems, node, wanted == TREE_MAP ? "a map" : "a list",
-                    example_of(field));
+    if (!is_container(sink->problems, node, wanted, field)) {
         return;
     }
     array->items = arena_alloc(sink->arena, field->size * node->count);

@@ -1,5 +1,7 @@
 #include "base/nearest.h"
 
+#include <stdio.h>
+
 /* Longer names are not compared: nobody mistypes those. */
 enum { NAME_MAX_LEN = 64 };
 
@@ -49,8 +51,19 @@ void nearest_init(struct nearest *nearest, struct slice wanted)
     };
 }
 
+static void add_known(struct nearest *nearest, const char *known)
+{
+    size_t used = nearest->known_len;
+    if (used < sizeof(nearest->known)) {
+        int len = snprintf(nearest->known + used, sizeof(nearest->known) - used, "%s%s",
+                           used > 0 ? ", " : "", known);
+        nearest->known_len += (size_t)len;
+    }
+}
+
 void nearest_offer(struct nearest *nearest, const char *known)
 {
+    add_known(nearest, known);
     struct slice name = slice_from(known);
     size_t len = nearest->wanted.len;
     size_t gap = name.len > len ? name.len - len : len - name.len;

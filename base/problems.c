@@ -38,8 +38,7 @@ static const char *keep_file(struct problems *problems, const char *file)
 void problems_add_args(struct problems *problems, const char *file, unsigned line, unsigned column,
                        const char *format, va_list args)
 {
-    if (problems_full(problems)) {
-        problems->left_out++;
+    if (problems_leave_out(problems)) {
         return;
     }
     if (problems->list == NULL) {

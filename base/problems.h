@@ -45,10 +45,12 @@ static inline bool problems_any(const struct problems *problems)
     return problems->count > 0;
 }
 
-/* Whether one more would only be counted: no use to search for a good message then. */
-static inline bool problems_full(const struct problems *problems)
+/* Whether one more can only be counted, which it then is: no use to search for a good message. */
+static inline bool problems_leave_out(struct problems *problems)
 {
-    return problems->count >= PROBLEMS_MAX;
+    bool full = problems->count >= PROBLEMS_MAX;
+    problems->left_out += full;
+    return full;
 }
 
 /* By file, line and column. */

@@ -77,8 +77,7 @@ static void report(struct problems *problems, const struct tree *node, const str
 {
     char path[400];
     char message[1000];
-    if (problems_full(problems)) {
-        problems->left_out++;
+    if (problems_leave_out(problems)) {
         return;
     }
     tree_path(node, path, sizeof(path));

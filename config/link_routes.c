@@ -3,20 +3,8 @@
 #include "config/link.h"
 #include "config/url.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void list_profiles(const struct profile_set *set, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (unsigned i = 0; i < set->count && used < size; i++) {
-        int len =
-            snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", set->profiles[i].name);
-        used += (size_t)len;
-    }
-}
 
 bool link_generic(const struct profile *profile)
 {
@@ -37,20 +25,23 @@ static const struct profile *find_profile(const struct link *link,
     if (given == NULL && tree_get(node, "provider") != NULL) {
         return NULL; /* reported by fields */
     }
-    char known[300];
-    const char *nearest = profile_nearest(set, given != NULL ? given->source : name);
-    list_profiles(set, known, sizeof(known));
-    if (given != NULL && nearest != NULL) {
+    struct nearest nearest;
+    nearest_init(&nearest, given != NULL ? given->source : name);
+    for (unsigned i = 0; i < set->count; i++) {
+        nearest_offer(&nearest, set->profiles[i].name);
+    }
+    if (given != NULL && nearest.best != NULL) {
         tree_report(link->problems, given, "no provider is called \"%s\"; did you mean \"%s\"?",
-                    QUOTE(given->source), nearest);
+                    QUOTE(given->source), nearest.best);
     } else if (given != NULL) {
         tree_report(link->problems, given, "no provider is called \"%s\"; write one of: %s",
-                    QUOTE(given->source), known);
+                    QUOTE(given->source), nearest.known);
     } else {
         tree_report_key(
             link->problems, node, "provider is missing, and \"%s\" is none; write provider: %s",
             QUOTE(node->key->source),
-            nearest != NULL ? nearest : "http, or one of those that `sallyport providers` shows");
+            nearest.best != NULL ? nearest.best
+                                 : "http, or one of those that `sallyport providers` shows");
     }
     return NULL;
 }

@@ -61,8 +61,7 @@ static void link_keys(struct tenants *tenants, const struct tenant_section *sect
 static void report_no_route(const struct link *link, const struct tree *node, struct slice name)
 {
     struct nearest nearest;
-    if (problems_full(link->problems)) {
-        link->problems->left_out++;
+    if (problems_leave_out(link->problems)) {
         return;
     }
     nearest_init(&nearest, name);

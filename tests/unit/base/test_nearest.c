@@ -38,3 +38,17 @@ Test(nearest, does_not_guess_where_nothing_is_like_it)
     cr_expect_null(nearest_of("x"));
     cr_expect_null(nearest_of(longest));
 }
+
+Test(nearest, lists_all_that_were_offered)
+{
+    struct nearest nearest;
+    nearest_init(&nearest, SLICE("x"));
+    cr_expect_str_eq(nearest.known, "");
+    nearest_offer(&nearest, "listen");
+    nearest_offer(&nearest, "tls");
+    cr_expect_str_eq(nearest.known, "listen, tls");
+    for (unsigned i = 0; i < 1000; i++) { /* cut, and never beyond its end */
+        nearest_offer(&nearest, "workers");
+    }
+    cr_expect_eq(strlen(nearest.known), sizeof(nearest.known) - 1);
+}

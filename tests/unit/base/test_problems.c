@@ -43,12 +43,13 @@ Test(problems, beyond_the_cap_are_counted_only)
     for (unsigned i = 0; i < PROBLEMS_MAX + 7; i++) {
         problems_add(&problems, "a", 1, i + 1, "x");
     }
-    cr_expect(problems_full(&problems));
     cr_expect_eq(problems.count, (unsigned)PROBLEMS_MAX);
     cr_expect_eq(problems.left_out, 7U);
+    cr_expect(problems_leave_out(&problems));
+    cr_expect_eq(problems.left_out, 8U);
     char last[100];
     problems_each(&problems, keep_last, last);
-    cr_expect_str_eq(last, "and 7 more");
+    cr_expect_str_eq(last, "and 8 more");
 }
 
 Test(problems, keep_copies_of_file_and_message)
