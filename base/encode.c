@@ -221,3 +221,10 @@ enum status encode_json(struct slice text, struct buffer *out)
     }
     return STATUS_OK;
 }
+
+enum status encode_json_string(struct slice text, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("\"")));
+    TRY(encode_json(text, out));
+    return buffer_append(out, SLICE("\""));
+}

@@ -34,3 +34,5 @@ MUST_USE enum status encode_percent(struct slice bytes, struct buffer *out);
 MUST_USE enum status decode_percent(struct slice text, char *out, size_t *ret_len);
 /* JSON string contents, without the quotes; invalid UTF-8 becomes U+FFFD. */
 MUST_USE enum status encode_json(struct slice text, struct buffer *out);
+/* The same with the quotes. */
+MUST_USE enum status encode_json_string(struct slice text, struct buffer *out);

@@ -2,42 +2,37 @@
 #include "auth/outbound/scrub.h"
 #include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
+#include "base/encode.h"
 #include "base/memory.h"
 #include "base/problems.h"
 #include "config/manual.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 
-#include <getopt.h>
 #include <stdio.h>
-
-#include <cjson/cJSON.h>
 
 static const char usage[] =
     "usage: sallyport check [-c FILE] [--json]\n"
     "       sallyport check --manual\n"
     "\n"
-    "Validates a config. Every problem is one line on stderr: file:line:column, what is wrong, "
-    "what\n"
-    "to write. Exits with 0 if there are none, else with 2. Of a valid one the secrets are looked\n"
-    "up: those that are missing, or too short to be scrubbed from answers, are noted.\n"
+    "Validates a config. Every problem is one line on stderr: file:line:column, what is wrong,\n"
+    "what to write. Exits with 0 if there are none, else with 2. Of a valid one the secrets are\n"
+    "looked up: those that are missing, or too short to be scrubbed from answers, are noted.\n"
     "\n"
     "  -c FILE    the config (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "  --json     the result on stdout, for machines\n"
     "  --manual   prints the reference of all keys (docs/CONFIG.md) instead\n";
 
-enum { MANUAL_MAX = 1024 * 1024, NOTES_MAX = 200 };
+enum { OUTPUT_MAX_BYTES = 1024 * 1024, NOTES_MAX = 200 };
 
-static int print_manual(void)
+static int print_manual(const struct command_line *line)
 {
     CLEANUP(buffer_fini) struct buffer text;
-    buffer_init(&text, MANUAL_MAX);
+    buffer_init(&text, OUTPUT_MAX_BYTES);
     if (manual_write(&text) != STATUS_OK) {
-        (void)fputs("sallyport check: the manual is larger than planned\n", stderr);
-        return EXIT_FAILED;
+        return command_failed(line, "the manual is larger than planned");
     }
-    struct slice bytes = buffer_bytes(&text);
-    return fwrite(bytes.ptr, 1, bytes.len, stdout) == bytes.len ? EXIT_DONE : EXIT_FAILED;
+    return command_print(line, buffer_bytes(&text));
 }
 
 /* What does not make the config invalid, but should be known. */
@@ -88,29 +83,42 @@ static void look_up_secrets(const struct snapshot *snapshot, struct secret_store
     }
 }
 
-static void print_json(const struct problems *problems, const struct notes *notes)
+static enum status put_problem(const struct problem *problem, struct buffer *out)
 {
-    cJSON *root = cJSON_CreateObject();
-    (void)cJSON_AddBoolToObject(root, "valid", !problems_any(problems));
-    cJSON *list = cJSON_AddArrayToObject(root, "problems");
+    TRY(buffer_append(out, SLICE("{\"file\":")));
+    TRY(encode_json_string(slice_from(problem->file), out));
+    TRY(buffer_print(out, ",\"line\":%u,\"column\":%u,\"message\":", problem->line,
+                     problem->column));
+    TRY(encode_json_string(slice_from(problem->message), out));
+    return buffer_append(out, SLICE("}"));
+}
+
+static enum status put_json(const struct problems *problems, const struct notes *notes,
+                            struct buffer *out)
+{
+    TRY(buffer_print(out, "{\"valid\":%s,\"problems\":[",
+                     problems_any(problems) ? "false" : "true"));
     for (unsigned i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->list[i];
-        cJSON *item = cJSON_CreateObject();
-        (void)cJSON_AddStringToObject(item, "file", problem->file);
-        (void)cJSON_AddNumberToObject(item, "line", problem->line);
-        (void)cJSON_AddNumberToObject(item, "column", problem->column);
-        (void)cJSON_AddStringToObject(item, "message", problem->message);
-        (void)cJSON_AddItemToArray(list, item);
+        TRY(buffer_append(out, i > 0 ? SLICE(",\n ") : SLICE("")));
+        TRY(put_problem(&problems->list[i], out));
     }
-    (void)cJSON_AddNumberToObject(root, "left_out", problems->left_out);
-    cJSON *texts = cJSON_AddArrayToObject(root, "notes");
+    TRY(buffer_print(out, "],\"left_out\":%u,\"notes\":[", problems->left_out));
     for (unsigned i = 0; i < notes->count; i++) {
-        (void)cJSON_AddItemToArray(texts, cJSON_CreateString(notes->texts[i]));
+        TRY(buffer_append(out, i > 0 ? SLICE(",\n ") : SLICE("")));
+        TRY(encode_json_string(slice_from(notes->texts[i]), out));
     }
-    char *text = cJSON_Print(root);
-    (void)puts(text != NULL ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(root);
+    return buffer_append(out, SLICE("]}\n"));
+}
+
+static int print_json(const struct command_line *line, const struct problems *problems,
+                      const struct notes *notes)
+{
+    CLEANUP(buffer_fini) struct buffer out;
+    buffer_init(&out, OUTPUT_MAX_BYTES);
+    if (put_json(problems, notes, &out) != STATUS_OK) {
+        return command_failed(line, "the problems are too long to print as JSON");
+    }
+    return command_print(line, buffer_bytes(&out));
 }
 
 static void print_text(const char *path, const struct snapshot *snapshot, const struct notes *notes)
@@ -122,65 +130,46 @@ static void print_text(const char *path, const struct snapshot *snapshot, const 
                  snapshot->tenant_count);
 }
 
-enum output { OUTPUT_TEXT, OUTPUT_JSON };
-
-static int check(const char *path, enum output output)
+static int check(const struct command_line *line, const char *path, bool json)
 {
     CLEANUP(problems_fini) struct problems problems = {0};
     CLEANUP(notes_fini) struct notes notes = {0};
     struct secret_store *store = secret_store_new();
     struct snapshot *snapshot = NULL;
     enum status status = snapshot_load(path, store, &problems, &snapshot);
+    int result = EXIT_DONE;
     if (status == STATUS_OK) {
         look_up_secrets(snapshot, store, &notes);
     }
-    if (output == OUTPUT_JSON) {
-        print_json(&problems, &notes);
+    if (json) {
+        result = print_json(line, &problems, &notes);
     } else if (status != STATUS_OK) {
         problems_print(&problems, stderr);
     } else {
         print_text(path, snapshot, &notes);
+        result = command_print(line, SLICE(""));
     }
     snapshot_unref(snapshot);
     secret_store_free(store);
-    return status == STATUS_OK ? EXIT_DONE : EXIT_USAGE;
+    return status == STATUS_OK ? result : EXIT_USAGE;
 }
 
 int command_check(int argc, char **argv)
 {
-    enum { OPTION_JSON = 256, OPTION_MANUAL };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"manual", no_argument, NULL, OPTION_MANUAL},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    const char *config = COMMAND_DEFAULT_CONFIG;
+    bool json = false;
+    bool manual = false;
+    const struct command_option options[] = {
+        {.name = "config", .letter = 'c', .value = &config},
+        {.name = "json", .flag = &json},
+        {.name = "manual", .flag = &manual},
+        {.name = NULL},
     };
-    const char *path = COMMAND_DEFAULT_CONFIG;
-    enum output output = OUTPUT_TEXT;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case OPTION_JSON:
-            output = OUTPUT_JSON;
-            break;
-        case OPTION_MANUAL:
-            return print_manual();
-        case 'h':
-            (void)fputs(usage, stdout);
-            return EXIT_DONE;
-        default:
-            (void)fputs("sallyport check: see 'sallyport check --help'\n", stderr);
-            return EXIT_USAGE;
-        }
+    struct command_line line;
+    int result;
+    if (!command_read(argc, argv, usage, options, &line, &result) ||
+        !command_words_at_most(&line, 0, &result)) {
+        return result;
     }
-    if (optind != argc) {
-        (void)fprintf(stderr, "sallyport check: unexpected \"%s\"; see 'sallyport check --help'\n",
-                      argv[optind]);
-        return EXIT_USAGE;
-    }
-    return check(path, output);
+    return manual ? print_manual(&line) : check(&line, config, json);
 }

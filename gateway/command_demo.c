@@ -2,8 +2,6 @@
 #include "gateway/command.h"
 #include "gateway/demo/demo.h"
 
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:9902"
@@ -30,44 +28,23 @@ static const char usage[] =
     "The key is " DEMO_KEY ", or what SALLYPORT_DEMO_KEY says; without it every\n"
     "call is answered 401, in the provider's way.\n";
 
-/* *ret_listen is NULL if help is wanted. */
-static int parse(int argc, char **argv, const char **ret_listen)
-{
-    static const struct option options[] = {
-        {"listen", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option = -1;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) == 'l') {
-        *ret_listen = optarg;
-    }
-    if (option == 'h') {
-        *ret_listen = NULL;
-        return EXIT_DONE;
-    }
-    if (option != -1 || optind != argc) {
-        (void)fputs("sallyport demo: unknown arguments; see 'sallyport demo --help'\n", stderr);
-        return EXIT_USAGE;
-    }
-    return EXIT_DONE;
-}
-
 int command_demo(int argc, char **argv)
 {
-    struct error err;
     const char *listen = DEFAULT_LISTEN;
     const char *key = getenv("SALLYPORT_DEMO_KEY");
-    if (parse(argc, argv, &listen) != EXIT_DONE) {
-        return EXIT_USAGE;
+    const struct command_option options[] = {
+        {.name = "listen", .value = &listen},
+        {.name = NULL},
+    };
+    struct command_line line;
+    int result;
+    if (!command_read(argc, argv, usage, options, &line, &result) ||
+        !command_words_at_most(&line, 0, &result)) {
+        return result;
     }
-    if (listen == NULL) {
-        (void)fputs(usage, stdout);
-        return EXIT_DONE;
-    }
+    struct error err;
     if (demo_serve(listen, key == NULL || key[0] == '\0' ? DEMO_KEY : key, &err) != STATUS_OK) {
-        (void)fprintf(stderr, "sallyport demo: %s\n", err.message);
+        (void)command_failed(&line, "%s", err.message);
         return err.code == STATUS_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
     return EXIT_DONE;

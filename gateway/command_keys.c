@@ -1,14 +1,11 @@
 /* sallyport keys: makes a tenant key, lists the hashes of those that a tenant has. */
 #include "auth/inbound/api_key.h"
 #include "auth/inbound/tenant.h"
-#include "auth/secrets/secret_source.h"
-#include "base/problems.h"
+#include "base/fields.h"
 #include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 
-#include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,57 +21,21 @@ static const char usage[] =
     "  -c FILE         the config (default: " COMMAND_DEFAULT_CONFIG ")\n";
 
 struct arguments {
-    const char *verb;
+    struct command_line line;
     const char *tenant;
     const char *config;
     bool json;
-    bool help;
 };
 
-static int misused(const char *what)
+static int check_arguments(const struct arguments *arguments)
 {
-    (void)fprintf(stderr, "sallyport keys: %s; see 'sallyport keys --help'\n", what);
-    return EXIT_USAGE;
-}
-
-static int parse(int argc, char **argv, struct arguments *ret)
-{
-    static const struct option options[] = {
-        {"tenant", required_argument, NULL, 't'},
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *ret = (struct arguments){.config = COMMAND_DEFAULT_CONFIG};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 't':
-            ret->tenant = optarg;
-            break;
-        case 'c':
-            ret->config = optarg;
-            break;
-        case 'j':
-            ret->json = true;
-            break;
-        case 'h':
-            ret->help = true;
-            return EXIT_DONE;
-        default:
-            return misused("an unknown option, or one without its value");
-        }
+    if (arguments->tenant == NULL) {
+        return command_misused(&arguments->line, "--tenant NAME is missing");
     }
-    if (argc - optind != 1) {
-        return misused("say 'new' or 'list', and nothing else");
-    }
-    ret->verb = argv[optind];
-    if (ret->tenant == NULL) {
-        return misused("--tenant NAME is missing");
-    }
-    if (!secret_name_valid(slice_from(ret->tenant))) {
-        return misused("a tenant's name is 1 to 64 letters, digits, '-', '_' and '.'");
+    if (!field_name_valid(slice_from(arguments->tenant))) {
+        return command_misused(&arguments->line,
+                               "a tenant's name has only a-z, 0-9, '.', '_' and '-', begins with a "
+                               "letter or digit, and is 64 bytes long at most");
     }
     return EXIT_DONE;
 }
@@ -103,7 +64,7 @@ static int make_key(const struct arguments *arguments)
                      arguments->tenant, key, arguments->tenant, hash_text);
     }
     secret_wipe(key, sizeof(key));
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return command_print(&arguments->line, SLICE(""));
 }
 
 static const struct tenant *find_tenant(const struct snapshot *snapshot, const char *name)
@@ -133,40 +94,45 @@ static void print_hashes(const struct tenant *tenant, bool json)
 
 static int list_keys(const struct arguments *arguments)
 {
-    struct problems *problems = problems_new();
-    struct snapshot *snapshot = NULL;
-    int result = EXIT_USAGE;
-    if (snapshot_load(arguments->config, NULL, problems, &snapshot) != STATUS_OK) {
-        problems_print(problems, stderr);
+    struct snapshot *snapshot = command_load_config(arguments->config);
+    if (snapshot == NULL) {
+        return EXIT_USAGE;
+    }
+    int result;
+    const struct tenant *tenant = find_tenant(snapshot, arguments->tenant);
+    if (tenant == NULL) {
+        result = command_failed(&arguments->line, "%s has no tenant %s; add it under 'tenants:'",
+                                arguments->config, arguments->tenant);
     } else {
-        const struct tenant *tenant = find_tenant(snapshot, arguments->tenant);
-        result = tenant == NULL ? EXIT_FAILED : EXIT_DONE;
-        if (tenant == NULL) {
-            (void)fprintf(stderr, "sallyport keys: %s has no tenant %s; add it under 'tenants:'\n",
-                          arguments->config, arguments->tenant);
-        } else {
-            print_hashes(tenant, arguments->json);
-        }
+        print_hashes(tenant, arguments->json);
+        result = command_print(&arguments->line, SLICE(""));
     }
     snapshot_unref(snapshot);
-    problems_free(problems);
     return result;
 }
 
 int command_keys(int argc, char **argv)
 {
-    struct arguments arguments;
-    int result = parse(argc, argv, &arguments);
+    struct arguments arguments = {.config = COMMAND_DEFAULT_CONFIG};
+    const struct command_option options[] = {
+        {.name = "tenant", .value = &arguments.tenant},
+        {.name = "config", .letter = 'c', .value = &arguments.config},
+        {.name = "json", .flag = &arguments.json},
+        {.name = NULL},
+    };
+    int result;
+    if (!command_read(argc, argv, usage, options, &arguments.line, &result) ||
+        !command_words_at_most(&arguments.line, 1, &result)) {
+        return result;
+    }
+    const char *verb = arguments.line.word_count > 0 ? arguments.line.words[0] : "";
+    bool makes = strcmp(verb, "new") == 0;
+    if (!makes && strcmp(verb, "list") != 0) {
+        return command_misused(&arguments.line, "say 'new' or 'list'");
+    }
+    result = check_arguments(&arguments);
     if (result != EXIT_DONE) {
         return result;
     }
-    if (arguments.help) {
-        (void)fputs(usage, stdout);
-        return EXIT_DONE;
-    }
-    if (strcmp(arguments.verb, "new") == 0) {
-        return make_key(&arguments);
-    }
-    return strcmp(arguments.verb, "list") == 0 ? list_keys(&arguments)
-                                               : misused("say 'new' or 'list'");
+    return makes ? make_key(&arguments) : list_keys(&arguments);
 }

@@ -5,10 +5,6 @@
 #include "gateway/command.h"
 #include "routes/profile.h"
 
-#include <getopt.h>
-#include <stdbool.h>
-#include <stdio.h>
-
 enum { OUTPUT_MAX_BYTES = 1024 * 1024 };
 
 static const char usage[] =
@@ -18,44 +14,6 @@ static const char usage[] =
     "key, how the credential is injected, what SDKs are to be told.\n"
     "\n"
     "  --json   for machines\n";
-
-struct arguments {
-    const char *name; /* NULL: all */
-    bool json;
-    bool help;
-};
-
-static int misused(const char *what)
-{
-    (void)fprintf(stderr, "sallyport providers: %s; see 'sallyport providers --help'\n", what);
-    return EXIT_USAGE;
-}
-
-static int parse(int argc, char **argv, struct arguments *ret)
-{
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *ret = (struct arguments){0};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            ret->help = true;
-            return EXIT_DONE;
-        }
-        if (option != 'j') {
-            return misused("unknown option");
-        }
-        ret->json = true;
-    }
-    if (argc - optind > 1) {
-        return misused("name one provider, or none for a list");
-    }
-    ret->name = argv[optind]; /* argv ends with NULL */
-    return EXIT_DONE;
-}
 
 /* ---- for people ---- */
 
@@ -153,9 +111,8 @@ static enum status put_details(const struct profile *profile, struct buffer *out
 
 static enum status put_member(struct buffer *out, const char *name, struct slice value)
 {
-    TRY(buffer_print(out, "\"%s\":\"", name));
-    TRY(encode_json(value, out));
-    return buffer_append(out, SLICE("\""));
+    TRY(buffer_print(out, "\"%s\":", name));
+    return encode_json_string(value, out);
 }
 
 static enum status put_json_slot(const struct slot *slot, struct buffer *out)
@@ -192,9 +149,8 @@ static enum status put_json_profile(const struct profile *profile, struct buffer
     }
     TRY(buffer_append(out, SLICE("],\"key_env\":[")));
     for (unsigned i = 0; i < profile->key_env_count; i++) {
-        TRY(buffer_append(out, i == 0 ? SLICE("\"") : SLICE(",\"")));
-        TRY(encode_json(profile->key_env[i], out));
-        TRY(buffer_append(out, SLICE("\"")));
+        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",")));
+        TRY(encode_json_string(profile->key_env[i], out));
     }
     return buffer_append(out, SLICE("]}"));
 }
@@ -209,71 +165,66 @@ static enum status put_json_list(const struct profile_set *set, struct buffer *o
     return buffer_append(out, SLICE("]\n"));
 }
 
-static enum status put_answer(const struct arguments *arguments, const struct profile_set *set,
-                              const struct profile *chosen, struct buffer *out)
+/* `chosen` is NULL for a list of all. */
+static enum status put_answer(const struct profile_set *set, const struct profile *chosen,
+                              bool json, struct buffer *out)
 {
     if (chosen == NULL) {
-        return arguments->json ? put_json_list(set, out) : put_list(set, out);
+        return json ? put_json_list(set, out) : put_list(set, out);
     }
-    if (!arguments->json) {
+    if (!json) {
         return put_details(chosen, out);
     }
     TRY(put_json_profile(chosen, out));
     return buffer_append(out, SLICE("\n"));
 }
 
-static int unknown_name(const struct profile_set *set, const char *name)
+static int unknown_name(const struct command_line *line, const struct profile_set *set,
+                        const char *name)
 {
     const char *nearest = profile_nearest(set, slice_from(name));
-    (void)fprintf(stderr, "sallyport providers: no provider \"%s\"; ", name);
     if (nearest != NULL) {
-        (void)fprintf(stderr, "did you mean \"%s\"?\n", nearest);
+        (void)command_failed(line, "no provider \"%s\"; did you mean \"%s\"?", name, nearest);
     } else {
-        (void)fputs("'sallyport providers' lists all\n", stderr);
+        (void)command_failed(line, "no provider \"%s\"; 'sallyport providers' lists all", name);
     }
     return EXIT_USAGE;
 }
 
-static int answer(const struct arguments *arguments, const struct profile_set *set)
+/* `name` is NULL for a list of all. */
+static int answer(const struct command_line *line, const struct profile_set *set, const char *name,
+                  bool json)
 {
-    const struct profile *chosen = NULL;
-    if (arguments->name != NULL) {
-        chosen = profile_find(set, slice_from(arguments->name));
-        if (chosen == NULL) {
-            return unknown_name(set, arguments->name);
-        }
+    const struct profile *chosen = name == NULL ? NULL : profile_find(set, slice_from(name));
+    if (name != NULL && chosen == NULL) {
+        return unknown_name(line, set, name);
     }
     struct buffer out CLEANUP(buffer_fini);
     buffer_init(&out, OUTPUT_MAX_BYTES);
-    if (put_answer(arguments, set, chosen, &out) != STATUS_OK) {
-        (void)fputs("sallyport providers: the profiles are too long to print\n", stderr);
-        return EXIT_FAILED;
+    if (put_answer(set, chosen, json, &out) != STATUS_OK) {
+        return command_failed(line, "the profiles are too long to print");
     }
-    struct slice text = buffer_bytes(&out);
-    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
-    return written ? EXIT_DONE : EXIT_FAILED;
+    return command_print(line, buffer_bytes(&out));
 }
 
 int command_providers(int argc, char **argv)
 {
-    struct arguments arguments;
-    int result = parse(argc, argv, &arguments);
-    if (result != EXIT_DONE) {
+    bool json = false;
+    const struct command_option options[] = {
+        {.name = "json", .flag = &json},
+        {.name = NULL},
+    };
+    struct command_line line;
+    int result;
+    if (!command_read(argc, argv, usage, options, &line, &result) ||
+        !command_words_at_most(&line, 1, &result)) {
         return result;
     }
-    if (arguments.help) {
-        (void)fputs(usage, stdout);
-        return EXIT_DONE;
-    }
-    struct arena arena = {0};
+    CLEANUP(arena_fini) struct arena arena = {0};
     struct profile_set set;
     struct error err;
     if (profile_set_load(&arena, &set, &err) != STATUS_OK) {
-        (void)fprintf(stderr, "sallyport providers: %s\n", err.message);
-        result = EXIT_FAILED;
-    } else {
-        result = answer(&arguments, &set);
+        return command_failed(&line, "%s", err.message);
     }
-    arena_fini(&arena);
-    return result;
+    return answer(&line, &set, line.words[0], json);
 }

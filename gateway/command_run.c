@@ -2,10 +2,6 @@
 #include "gateway/command.h"
 #include "gateway/server.h"
 
-#include <getopt.h>
-#include <stdio.h>
-#include <string.h>
-
 static const char usage[] =
     "usage: sallyport run [-c FILE]\n"
     "\n"
@@ -16,36 +12,24 @@ static const char usage[] =
 
 int command_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    const char *config = COMMAND_DEFAULT_CONFIG;
+    const struct command_option options[] = {
+        {.name = "config", .letter = 'c', .value = &config},
+        {.name = NULL},
     };
-    const char *config_path = COMMAND_DEFAULT_CONFIG;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            (void)fputs(usage, stdout);
-            return 0;
-        }
-        if (option != 'c') {
-            (void)fputs("sallyport run: see 'sallyport run --help'\n", stderr);
-            return 2;
-        }
-        config_path = optarg;
-    }
-    if (optind != argc) {
-        (void)fprintf(stderr, "sallyport run: unexpected \"%s\"; see 'sallyport run --help'\n",
-                      argv[optind]);
-        return 2;
+    struct command_line line;
+    int result;
+    if (!command_read(argc, argv, usage, options, &line, &result) ||
+        !command_words_at_most(&line, 0, &result)) {
+        return result;
     }
     struct error err = {0};
-    enum status status = server_run(config_path, &err);
+    enum status status = server_run(config, &err);
     if (status == STATUS_OK) {
-        return 0;
+        return EXIT_DONE;
     }
-    if (err.message[0] != '\0') {
-        (void)fprintf(stderr, "sallyport: %s\n", err.message);
+    if (err.message[0] != '\0') { /* else the config's problems were printed */
+        (void)command_failed(&line, "%s", err.message);
     }
-    return status == STATUS_INVALID ? 2 : 1;
+    return status == STATUS_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -4,14 +4,11 @@
 #include "auth/secrets/sealed_file.h"
 #include "auth/secrets/secret_source.h"
 #include "base/memory.h"
-#include "base/problems.h"
 #include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -22,9 +19,8 @@ static const char usage[] =
     "       sallyport secrets rm NAME  [...]\n"
     "       sallyport secrets list     [...] [--json]\n"
     "\n"
-    "set    reads the value from stdin (one newline at its end is dropped) and seals it; the "
-    "first\n"
-    "       one makes the file and its key file\n"
+    "set    reads the value from stdin (one newline at its end is dropped) and seals it; the\n"
+    "       first one makes the file and its key file\n"
     "rm     removes a secret\n"
     "list   prints the names\n"
     "\n"
@@ -39,118 +35,74 @@ static const char usage[] =
 enum { VALUE_MAX = 64 << 10 };
 
 struct arguments {
+    struct command_line line;
     const char *verb;
     const char *name; /* NULL with list */
     const char *config;
+    const char *file; /* the sealed file: as said, or the config's */
+    const char *key_file;
     bool json;
-    bool help;
-    char *file;     /* owned */
-    char *key_file; /* owned */
+    struct snapshot *snapshot; /* ref; NULL: no config was needed */
 };
 
-static int misused(const char *what)
+static int check_options(const struct arguments *arguments)
 {
-    (void)fprintf(stderr, "sallyport secrets: %s; see 'sallyport secrets --help'\n", what);
-    return EXIT_USAGE;
-}
-
-static int failed(const struct error *err)
-{
-    (void)fprintf(stderr, "sallyport secrets: %s\n", err->message);
-    return EXIT_FAILED;
-}
-
-static void set_path(char **path, const char *text)
-{
-    memory_free(*path);
-    *path = memory_copy(slice_from(text));
-}
-
-static int parse_options(int argc, char **argv, struct arguments *arguments)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"file", required_argument, NULL, 'f'},
-        {"key-file", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            arguments->config = optarg;
-            break;
-        case 'f':
-            set_path(&arguments->file, optarg);
-            break;
-        case 'k':
-            set_path(&arguments->key_file, optarg);
-            break;
-        case 'j':
-            arguments->json = true;
-            break;
-        case 'h':
-            arguments->help = true;
-            return EXIT_DONE;
-        default:
-            return misused("an unknown option, or one without its value");
-        }
-    }
     bool file = arguments->file != NULL;
     if (file != (arguments->key_file != NULL) || (file && arguments->config != NULL)) {
-        return misused("say --file and --key-file, or -c");
+        return command_misused(&arguments->line, "say --file and --key-file, or -c");
     }
     return EXIT_DONE;
 }
 
-static int parse_words(int argc, char **argv, struct arguments *arguments)
+static int read_words(struct arguments *arguments)
 {
-    arguments->verb = argc > optind ? argv[optind] : "";
+    const struct command_line *line = &arguments->line;
+    arguments->verb = line->word_count > 0 ? line->words[0] : "";
     bool list = strcmp(arguments->verb, "list") == 0;
     bool set = strcmp(arguments->verb, "set") == 0;
     if (!list && !set && strcmp(arguments->verb, "rm") != 0) {
-        return misused("say 'set', 'list' or 'rm'");
+        return command_misused(line, "say 'set', 'list' or 'rm'");
     }
-    int words = list ? 1 : 2;
-    if (set && argc - optind > words) {
-        return misused("a value among the arguments can be seen by others and stays in the shell's "
-                       "history, so it was not taken; pipe it in, or type it when asked");
+    unsigned wanted = list ? 1 : 2;
+    if (set && line->word_count > wanted) {
+        return command_misused(line,
+                               "a value among the arguments can be seen by others and stays in the "
+                               "shell's history, so it was not taken; pipe it in, or type it when "
+                               "asked");
     }
-    if (argc - optind != words) {
-        return misused(list ? "'list' takes no name" : "say one name");
+    if (line->word_count != wanted) {
+        return command_misused(line, list ? "'list' takes no name" : "say one name");
     }
     if (list) {
         return EXIT_DONE;
     }
-    arguments->name = argv[optind + 1];
+    arguments->name = line->words[1];
     return secret_name_valid(slice_from(arguments->name))
                ? EXIT_DONE
-               : misused("a secret's name is 1 to 64 letters, digits, '-', '_' and '.', "
-                         "no '.' in front");
+               : command_misused(line,
+                                 "a secret's name is 1 to 64 letters, digits, '-', '_' and '.', "
+                                 "no '.' in front");
 }
 
 /* The first sealed source of the config. */
 static int find_files(struct arguments *arguments)
 {
-    const char *path = arguments->config == NULL ? COMMAND_DEFAULT_CONFIG : arguments->config;
-    struct problems *problems = problems_new();
-    struct snapshot *snapshot = NULL;
-    if (snapshot_load(path, NULL, problems, &snapshot) != STATUS_OK) {
-        problems_print(problems, stderr);
-        problems_free(problems);
+    arguments->snapshot =
+        command_load_config(arguments->config == NULL ? COMMAND_DEFAULT_CONFIG : arguments->config);
+    if (arguments->snapshot == NULL) {
         return EXIT_USAGE;
     }
-    for (unsigned i = 0; i < snapshot->secret_source_count && arguments->file == NULL; i++) {
-        const struct secret_source *source = &snapshot->secret_sources[i];
+    for (unsigned i = 0; i < arguments->snapshot->secret_source_count; i++) {
+        const struct secret_source *source = &arguments->snapshot->secret_sources[i];
         if (source->kind == SECRET_SOURCE_SEALED) {
-            set_path(&arguments->file, source->path);
-            set_path(&arguments->key_file, source->key_file);
+            arguments->file = source->path;
+            arguments->key_file = source->key_file;
+            return EXIT_DONE;
         }
     }
-    snapshot_unref(snapshot);
-    problems_free(problems);
-    return arguments->file != NULL ? EXIT_DONE
-                                   : misused("the config has no secrets source of type sealed; "
-                                             "add one, or say --file and --key-file");
+    return command_misused(&arguments->line,
+                           "the config has no secrets source of type sealed; add one, or say "
+                           "--file and --key-file");
 }
 
 /* Reads up to the end, of a terminal up to the end of the line; -1 on failure. */
@@ -189,11 +141,11 @@ static ssize_t read_unseen(char *out, size_t room, const char *name)
     return len;
 }
 
-static int read_value(const char *name, struct secret **ret)
+static int read_value(const struct arguments *arguments, struct secret **ret)
 {
     enum { ROOM = VALUE_MAX + 2 }; /* the newline, and one more to see that it is too long */
     char *bytes = memory_alloc(ROOM);
-    ssize_t count = read_unseen(bytes, ROOM, name);
+    ssize_t count = read_unseen(bytes, ROOM, arguments->name);
     size_t len = count > 0 ? (size_t)count : 0;
     if (len > 0 && bytes[len - 1] == '\n') {
         len--;
@@ -207,18 +159,23 @@ static int read_value(const char *name, struct secret **ret)
     if (good) {
         return EXIT_DONE;
     }
-    (void)fprintf(stderr, "sallyport secrets: %s\n",
-                  count < 0 ? "stdin could not be read"
-                  : len > 0 ? "the value is longer than 64 KiB"
-                            : "no value came from stdin; pipe it in, or type it when asked");
-    return EXIT_FAILED;
+    return command_failed(&arguments->line, "%s",
+                          count < 0 ? "stdin could not be read"
+                          : len > 0
+                              ? "the value is longer than 64 KiB"
+                              : "no value came from stdin; pipe it in, or type it when asked");
+}
+
+static bool file_is_there(const struct arguments *arguments)
+{
+    return access(arguments->file, F_OK) == 0;
 }
 
 /* A key file is made for a new sealed file only: an old one would not open with it. */
 static enum status open_for_change(const struct arguments *arguments, struct sealed_file **ret,
                                    struct error *err)
 {
-    if (access(arguments->file, F_OK) != 0) {
+    if (!file_is_there(arguments)) {
         TRY(sealed_key_ensure(arguments->key_file, err));
     }
     return sealed_file_open(arguments->file, arguments->key_file, SEALED_ABSENT_IS_EMPTY, ret, err);
@@ -244,19 +201,6 @@ static enum status change(const struct arguments *arguments, const struct secret
     return status;
 }
 
-/* Only 'set' makes one. */
-static bool file_is_there(const struct arguments *arguments)
-{
-    if (access(arguments->file, F_OK) == 0) {
-        return true;
-    }
-    (void)fprintf(stderr,
-                  "sallyport secrets: %s: there is no sealed file yet; 'sallyport secrets set' "
-                  "makes it\n",
-                  arguments->file);
-    return false;
-}
-
 static int change_locked(const struct arguments *arguments, const struct secret *value)
 {
     struct error err = {0};
@@ -266,20 +210,20 @@ static int change_locked(const struct arguments *arguments, const struct secret 
         status = change(arguments, value, &err);
         (void)close(lock);
     }
-    return status == STATUS_OK ? EXIT_DONE : failed(&err);
+    return status == STATUS_OK ? EXIT_DONE : command_failed(&arguments->line, "%s", err.message);
 }
 
 static int set_secret(const struct arguments *arguments)
 {
     struct secret *value = NULL;
-    int result = read_value(arguments->name, &value);
+    int result = read_value(arguments, &value);
     if (result != EXIT_DONE) {
         return result;
     }
     if (secret_reveal(value).len < SCRUB_SECRET_MIN) {
         (void)fprintf(stderr,
-                      "sallyport secrets: %s is shorter than %d bytes: it will work, but will not "
-                      "be scrubbed from answers\n",
+                      "note: %s is shorter than %d bytes: it will work, but will not be scrubbed "
+                      "from answers\n",
                       arguments->name, SCRUB_SECRET_MIN);
     }
     result = change_locked(arguments, value);
@@ -293,7 +237,7 @@ static int list_secrets(const struct arguments *arguments)
     struct error err = {0};
     if (sealed_file_open(arguments->file, arguments->key_file, SEALED_ABSENT_IS_ERROR, &file,
                          &err) != STATUS_OK) {
-        return failed(&err);
+        return command_failed(&arguments->line, "%s", err.message);
     }
     (void)fputs(arguments->json ? "[" : "", stdout);
     const char *name;
@@ -303,28 +247,18 @@ static int list_secrets(const struct arguments *arguments)
     }
     (void)fputs(arguments->json ? "]\n" : "", stdout);
     sealed_file_free(file);
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return command_print(&arguments->line, SLICE(""));
 }
 
-static int act(int argc, char **argv, struct arguments *arguments)
+static int act(const struct arguments *arguments)
 {
-    int result = parse_options(argc, argv, arguments);
-    if (result != EXIT_DONE || arguments->help) {
-        (void)fputs(arguments->help ? usage : "", stdout);
-        return result;
-    }
-    result = parse_words(argc, argv, arguments);
-    if (result == EXIT_DONE && arguments->file == NULL) {
-        result = find_files(arguments);
-    }
-    if (result != EXIT_DONE) {
-        return result;
-    }
     if (strcmp(arguments->verb, "set") == 0) {
         return set_secret(arguments);
     }
     if (!file_is_there(arguments)) {
-        return EXIT_FAILED;
+        return command_failed(&arguments->line,
+                              "%s: there is no sealed file yet; 'sallyport secrets set' makes it",
+                              arguments->file);
     }
     return strcmp(arguments->verb, "list") == 0 ? list_secrets(arguments)
                                                 : change_locked(arguments, NULL);
@@ -333,9 +267,28 @@ static int act(int argc, char **argv, struct arguments *arguments)
 int command_secrets(int argc, char **argv)
 {
     struct arguments arguments = {.verb = ""};
+    const struct command_option options[] = {
+        {.name = "config", .letter = 'c', .value = &arguments.config},
+        {.name = "file", .value = &arguments.file},
+        {.name = "key-file", .value = &arguments.key_file},
+        {.name = "json", .flag = &arguments.json},
+        {.name = NULL},
+    };
+    int result;
     secret_protect_process();
-    int result = act(argc, argv, &arguments);
-    memory_free(arguments.file);
-    memory_free(arguments.key_file);
+    if (!command_read(argc, argv, usage, options, &arguments.line, &result)) {
+        return result;
+    }
+    result = check_options(&arguments);
+    if (result == EXIT_DONE) {
+        result = read_words(&arguments);
+    }
+    if (result == EXIT_DONE && arguments.file == NULL) {
+        result = find_files(&arguments);
+    }
+    if (result == EXIT_DONE) {
+        result = act(&arguments);
+    }
+    snapshot_unref(arguments.snapshot);
     return result;
 }

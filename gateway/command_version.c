@@ -1,8 +1,6 @@
 /* sallyport version: this version and those of its libraries, as they are loaded. */
 #include "gateway/command.h"
 
-#include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <yaml.h>
 
@@ -47,32 +45,17 @@ static void print_versions(bool json)
 
 int command_version(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     bool json = false;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (option == 'h') {
-            (void)fputs(usage, stdout);
-            return EXIT_DONE;
-        }
-        if (option != 'j') {
-            (void)fputs("sallyport version: unknown option; see 'sallyport version --help'\n",
-                        stderr);
-            return EXIT_USAGE;
-        }
-        json = true;
-    }
-    if (optind != argc) {
-        (void)fprintf(stderr,
-                      "sallyport version: unexpected \"%s\"; see 'sallyport version --help'\n",
-                      argv[optind]);
-        return EXIT_USAGE;
+    const struct command_option options[] = {
+        {.name = "json", .flag = &json},
+        {.name = NULL},
+    };
+    struct command_line line;
+    int result;
+    if (!command_read(argc, argv, usage, options, &line, &result) ||
+        !command_words_at_most(&line, 0, &result)) {
+        return result;
     }
     print_versions(json);
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return command_print(&line, SLICE(""));
 }

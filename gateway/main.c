@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_usage(stdout);
-        return 0;
+        return EXIT_DONE;
     }
     if (strcmp(name, "-t") == 0) {
         name = "check";
@@ -48,5 +48,5 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "sallyport: unknown command \"%s\"\n", name);
     }
     print_usage(stderr);
-    return 2;
+    return EXIT_USAGE;
 }

@@ -31,12 +31,9 @@ const char *answers_id(const char *prefix, char out[DEMO_ID_BYTES])
 void answers_text(struct evbuffer *out, struct slice text)
 {
     struct buffer escaped;
-    buffer_init(&escaped, text.len * 6 + 1);
-    if (encode_json(text, &escaped) == STATUS_OK) {
-        struct slice bytes = buffer_bytes(&escaped);
-        (void)evbuffer_add(out, "\"", 1);
-        (void)evbuffer_add(out, bytes.ptr, bytes.len);
-        (void)evbuffer_add(out, "\"", 1);
+    buffer_init(&escaped, text.len * 6 + 2);
+    if (encode_json_string(text, &escaped) == STATUS_OK) {
+        (void)evbuffer_add(out, escaped.ptr, buffer_len(&escaped));
     }
     buffer_fini(&escaped);
 }

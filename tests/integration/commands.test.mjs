@@ -54,6 +54,7 @@ test('keys: wrong use is told in one line', () => {
   refused(run(['keys', 'new']), 2, /--tenant NAME is missing/);
   refused(run(['keys', 'new', '--tenant']), 2, /option/);
   refused(run(['keys', 'new', '--tenant', '../x y']), 2, /tenant's name/);
+  refused(run(['keys', 'new', '--tenant', 'Checkout']), 2, /tenant's name/); // as the config would
   refused(run(['keys', 'make', '--tenant', 'a']), 2, /'new' or 'list'/);
 });
 
@@ -141,6 +142,30 @@ test('check: notes secrets that are missing, or too short to be scrubbed', () =>
   assert.match(check('elevenbytes')[0], /route "openai".*shorter than 12 bytes/);
   assert.match(check()[0], /openai-key.*CHECK_OPENAI_KEY/);
   assert.match(run(['check', '-c', file]).stderr, /^note: /);
+});
+
+test('a wrong option or word is named, by every command alike', () => {
+  for (const command of ['run', 'check', 'keys', 'secrets', 'providers', 'demo', 'version']) {
+    const help = `see 'sallyport ${command} --help'`;
+    refused(run([command, '--wrong']), 2, new RegExp(`^sallyport ${command}: there is no option --wrong; ${help}\n$`));
+    refused(run([command, '-x']), 2, new RegExp(`there is no option -x; ${help}`));
+  }
+  refused(run(['check', '--config']), 2, /option --config needs a value/);
+  refused(run(['check', '-c']), 2, /option -c needs a value/);
+  refused(run(['check', '--json=1']), 2, /there is no option --json=1/);
+  for (const command of ['run', 'check', 'demo', 'version']) {
+    refused(run([command, 'word']), 2, /unexpected "word"/);
+  }
+  refused(run(['keys', 'new', 'word', '--tenant', 'a']), 2, /unexpected "word"/);
+  refused(run(['providers', 'openai', 'word']), 2, /unexpected "word"/);
+});
+
+test('what cannot be printed is a failure', { skip: !fs.existsSync('/dev/full') }, () => {
+  for (const args of [['version'], ['providers'], ['check', '--manual']]) {
+    const result = run(args, { stdio: ['ignore', fs.openSync('/dev/full', 'w'), 'pipe'] });
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, /stdout takes no more: No space/);
+  }
 });
 
 test('--help goes to stdout and ends well', () => {

@@ -170,3 +170,14 @@ Test(encode, json_escapes_what_it_must)
         buffer_fini(&out);
     }
 }
+
+Test(encode, json_strings_have_their_quotes)
+{
+    struct buffer out;
+    buffer_init(&out, 8);
+    cr_assert_eq(encode_json_string(SLICE("a\"b"), &out), STATUS_OK);
+    cr_expect(slice_equal(buffer_bytes(&out), SLICE("\"a\\\"b\"")));
+    buffer_reset(&out);
+    cr_expect_eq(encode_json_string(SLICE("1234567"), &out), STATUS_TOO_LARGE);
+    buffer_fini(&out);
+}
