@@ -130,19 +130,6 @@ static bool show_ready(void *ctx, struct buffer *out)
     return status == STATUS_OK && !server->draining;
 }
 
-static enum status write_longest_turns(const struct server *server, struct buffer *out)
-{
-    TRY(buffer_append(out, SLICE("# HELP sallyport_loop_longest_turn_seconds Longest loop turn of "
-                                 "the last 15 to 30 seconds.\n"
-                                 "# TYPE sallyport_loop_longest_turn_seconds gauge\n")));
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        TRY(buffer_print(out, "sallyport_loop_longest_turn_seconds{worker=\"%u\"} %.6f\n",
-                         worker_index(server->workers[i]),
-                         (double)worker_longest_turn(server->workers[i]) / (double)SEC));
-    }
-    return STATUS_OK;
-}
-
 static void show_metrics(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
@@ -152,8 +139,7 @@ static void show_metrics(void *ctx, struct buffer *out)
         metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
                     (int64_t)scribe_dropped(server->scribe));
     }
-    metrics_render(server->metrics, out);
-    if (write_longest_turns(server, out) != STATUS_OK) {
+    if (!metrics_render(server->metrics, out)) {
         log_warn("/metrics: the page is longer than its limit, its end is missing");
     }
 }

@@ -36,7 +36,6 @@ struct worker {
     uint64_t refused_before;
     usec_t window_start;
     usec_t window_before; /* longest turn of the window before */
-    atomic_llong longest_turn;
 };
 
 /* ---- letters to the worker ---- */
@@ -140,7 +139,7 @@ static void publish_longest_turn(struct worker *worker)
     }
     usec_t longest =
         loop->longest_turn > worker->window_before ? loop->longest_turn : worker->window_before;
-    atomic_store_explicit(&worker->longest_turn, longest, memory_order_relaxed);
+    metrics_set(worker->metrics, METRIC_loop_longest_turn_seconds, longest);
 }
 
 /* Adds what `total` has grown by since `*before`. */
@@ -181,13 +180,24 @@ static void after_turn(void *ctx)
 
 /* ---- life ---- */
 
+static enum status open_loop(struct worker *worker, struct error *err)
+{
+    TRY(loop_init(&worker->loop, err));
+    enum status status = mailbox_new(&worker->loop, worker, &worker->mailbox, err);
+    if (status != STATUS_OK) {
+        loop_fini(&worker->loop);
+    }
+    return status;
+}
+
 enum status worker_new(const struct worker_settings *settings, struct worker **ret,
                        struct error *err)
 {
     struct worker *worker = MEMORY_NEW(struct worker);
-    if (loop_init(&worker->loop, err) != STATUS_OK) {
+    enum status status = open_loop(worker, err);
+    if (status != STATUS_OK) {
         memory_free(worker);
-        return err->code;
+        return status;
     }
     worker->index = settings->index;
     worker->main = settings->main;
@@ -215,7 +225,7 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
     worker->loop.after_turn = after_turn;
     worker->loop.after_turn_ctx = worker;
     *ret = worker;
-    return mailbox_new(&worker->loop, worker, &worker->mailbox, err);
+    return STATUS_OK;
 }
 
 enum status worker_listen(struct worker *worker, int take_fd, enum worker_transport transport,
@@ -264,14 +274,4 @@ void worker_free(struct worker *worker)
     SSL_CTX_free(worker->tls);
     loop_fini(&worker->loop);
     memory_free(worker);
-}
-
-long long worker_longest_turn(const struct worker *worker)
-{
-    return atomic_load_explicit(&worker->longest_turn, memory_order_relaxed);
-}
-
-unsigned worker_index(const struct worker *worker)
-{
-    return worker->index;
 }

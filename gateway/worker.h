@@ -44,7 +44,3 @@ void worker_drain(struct worker *worker);
 
 /* Stops, joins and frees; what is in flight is cut. Also for one that was never started. */
 void worker_free(struct worker *worker);
-
-/* The longest loop turn of the last 15 to 30 seconds, in microseconds. Any thread. */
-long long worker_longest_turn(const struct worker *worker);
-unsigned worker_index(const struct worker *worker);

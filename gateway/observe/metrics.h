@@ -9,19 +9,22 @@
 #include "base/clock.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buffer;
 struct metrics;
 struct metrics_block;
 
-/* The counters and gauges without labels: METRIC_COUNTER(name, help) lines of metrics.def. */
+/* The lines of metrics.def. */
 enum metric {
-#define METRIC_COUNTER(name, help) METRIC_##name,
-#define METRIC_GAUGE(name, help)   METRIC_##name,
+#define METRIC_COUNTER(name, help)        METRIC_##name,
+#define METRIC_GAUGE(name, help)          METRIC_##name,
+#define METRIC_WORKER_SECONDS(name, help) METRIC_##name,
 #include "gateway/observe/metrics.def"
 #undef METRIC_COUNTER
 #undef METRIC_GAUGE
+#undef METRIC_WORKER_SECONDS
     METRIC_COUNT
 };
 
@@ -45,7 +48,7 @@ void metrics_add(struct metrics_block *block, enum metric metric, int64_t amount
 void metrics_set(struct metrics_block *block, enum metric metric, int64_t value);
 void metrics_request(struct metrics_block *block, const struct request_metrics *request);
 
-/* Any thread: the sum over blocks, and the whole page in Prometheus' text format 0.0.4. A page that
- * does not fit ends with its last whole line. */
+/* Any thread: the sum over blocks, and the whole page in Prometheus' text format 0.0.4. False: the
+ * page does not fit, and ends with its last whole line. */
 int64_t metrics_get(const struct metrics *metrics, enum metric metric);
-void metrics_render(const struct metrics *metrics, struct buffer *out);
+bool metrics_render(const struct metrics *metrics, struct buffer *out);

@@ -10,12 +10,15 @@ static const struct {
     const char *name;
     const char *type;
     const char *help;
+    bool of_worker; /* a value each, in microseconds; else one sum */
 } simple_metrics[METRIC_COUNT] = {
-#define METRIC_COUNTER(name, help) [METRIC_##name] = {#name, "counter", help},
-#define METRIC_GAUGE(name, help)   [METRIC_##name] = {#name, "gauge", help},
+#define METRIC_COUNTER(name, help)        [METRIC_##name] = {#name, "counter", help, false},
+#define METRIC_GAUGE(name, help)          [METRIC_##name] = {#name, "gauge", help, false},
+#define METRIC_WORKER_SECONDS(name, help) [METRIC_##name] = {#name, "gauge", help, true},
 #include "gateway/observe/metrics.def"
 #undef METRIC_COUNTER
 #undef METRIC_GAUGE
+#undef METRIC_WORKER_SECONDS
 };
 
 static enum status put_family(struct buffer *out, const char *name, const char *type,
@@ -56,13 +59,29 @@ static enum status put_seconds(struct buffer *out, usec_t duration)
                         digits);
 }
 
+/* The last block is the main thread's. */
+static enum status put_workers(const struct metrics *metrics, enum metric metric,
+                               struct buffer *out)
+{
+    for (unsigned i = 0; i + 1 < metrics->count; i++) {
+        TRY(buffer_print(out, "sallyport_%s{worker=\"%u\"} ", simple_metrics[metric].name, i));
+        TRY(put_seconds(
+            out, atomic_load_explicit(&metrics->blocks[i]->values[metric], memory_order_relaxed)));
+        TRY(buffer_append(out, SLICE("\n")));
+    }
+    return STATUS_OK;
+}
+
 static enum status put_simple(const struct metrics *metrics, struct buffer *out)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        enum metric metric = (enum metric)i;
         TRY(put_family(out, simple_metrics[i].name, simple_metrics[i].type,
                        simple_metrics[i].help));
-        TRY(buffer_print(out, "sallyport_%s %" PRId64 "\n", simple_metrics[i].name,
-                         metrics_get(metrics, (enum metric)i)));
+        TRY(simple_metrics[i].of_worker
+                ? put_workers(metrics, metric, out)
+                : buffer_print(out, "sallyport_%s %" PRId64 "\n", simple_metrics[i].name,
+                               metrics_get(metrics, metric)));
     }
     return STATUS_OK;
 }
@@ -258,10 +277,12 @@ static void drop_partial_line(struct buffer *out, size_t before)
     out->end = out->start + bytes.len;
 }
 
-void metrics_render(const struct metrics *metrics, struct buffer *out)
+bool metrics_render(const struct metrics *metrics, struct buffer *out)
 {
     size_t before = buffer_len(out);
-    if (put_page(metrics, out) != STATUS_OK) {
+    bool fits = put_page(metrics, out) == STATUS_OK;
+    if (!fits) {
         drop_partial_line(out, before);
     }
+    return fits;
 }

@@ -170,6 +170,18 @@ Test(metrics, labels_of_any_length_are_counted)
     metrics_free(metrics);
 }
 
+Test(metrics, a_gauge_of_each_worker_is_shown_for_each_in_seconds)
+{
+    struct metrics *metrics = metrics_new(2);
+    metrics_set(metrics_block(metrics, 0), METRIC_loop_longest_turn_seconds, 1500);
+    metrics_set(metrics_block(metrics, 1), METRIC_loop_longest_turn_seconds, 2 * SEC);
+    expect_line(metrics, "\nsallyport_loop_longest_turn_seconds{worker=\"0\"} 0.0015\n");
+    expect_line(metrics, "\nsallyport_loop_longest_turn_seconds{worker=\"1\"} 2\n");
+    struct buffer page CLEANUP(buffer_fini);
+    cr_expect_null(strstr(render(metrics, &page), "worker=\"2\"")); /* main has no turns */
+    metrics_free(metrics);
+}
+
 Test(metrics, the_page_tells_version_and_process)
 {
     struct metrics *metrics = metrics_new(1);
