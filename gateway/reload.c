@@ -3,6 +3,7 @@
 #include "auth/secrets/secret_store.h"
 #include "base/problems.h"
 #include "config/snapshot.h"
+#include "gateway/admin/admin_server.h"
 #include "gateway/client/listener.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
@@ -19,14 +20,13 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool same_list(const char *const *a, unsigned a_count, const char *const *b,
-                      unsigned b_count)
+static bool same_listen(const struct gateway_settings *a, const struct gateway_settings *b)
 {
-    if (a_count != b_count) {
+    if (a->listen_count != b->listen_count) {
         return false;
     }
-    for (unsigned i = 0; i < a_count; i++) {
-        if (strcmp(a[i], b[i]) != 0) {
+    for (unsigned i = 0; i < a->listen_count; i++) {
+        if (strcmp(a->listen[i], b->listen[i]) != 0) {
             return false;
         }
     }
@@ -38,8 +38,7 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
                                struct error *err)
 {
     static const char advice[] = "cannot change in a reload: restart for it, or put it back";
-    if (!same_list(old->gateway.listen, old->gateway.listen_count, new->gateway.listen,
-                   new->gateway.listen_count)) {
+    if (!same_listen(&old->gateway, &new->gateway)) {
         FAIL(err, STATUS_INVALID, "gateway.listen %s", advice);
     }
     if (old->gateway.workers != new->gateway.workers) {
@@ -48,10 +47,8 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
     if ((old->gateway.tls_cert == NULL) != (new->gateway.tls_cert == NULL)) {
         FAIL(err, STATUS_INVALID, "gateway.tls %s (new certificate files are taken)", advice);
     }
-    if (!same_text(old->admin.listen, new->admin.listen) ||
-        !same_list(old->admin.hosts, old->admin.host_count, new->admin.hosts,
-                   new->admin.host_count)) {
-        FAIL(err, STATUS_INVALID, "admin %s", advice);
+    if (!same_text(old->admin.listen, new->admin.listen)) {
+        FAIL(err, STATUS_INVALID, "admin.listen %s", advice);
     }
     bool was_off = strcmp(old->gateway.access_log, "off") == 0;
     if (was_off != (strcmp(new->gateway.access_log, "off") == 0)) {
@@ -112,6 +109,10 @@ static void swap_in(struct server *server, struct snapshot *take_snapshot, SSL_C
     secret_store_set_sources(server->secrets, take_snapshot->secret_sources,
                              take_snapshot->secret_source_count);
     server_refresh_secrets(server); /* new routes have their secrets before they serve */
+    if (server->admin != NULL) {
+        admin_server_set_hosts(server->admin, take_snapshot->admin.hosts,
+                               take_snapshot->admin.host_count);
+    }
     for (unsigned i = 0; i < server->worker_count; i++) {
         worker_adopt(server->workers[i], take_snapshot, take_tls);
     }

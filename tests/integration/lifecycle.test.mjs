@@ -138,6 +138,20 @@ test('what sockets are bound to cannot change in a reload', async (t) => {
   assert.match(said, /refused.*gateway\.listen/);
 });
 
+test('the names that the admin listener answers to change in a reload', async (t) => {
+  const gateway = await gatewayFor(t, {});
+  const ask = () => new Promise((resolve, reject) => {
+    http.get(`http://127.0.0.1:${gateway.adminPort}/livez`, { headers: { host: 'gw.internal' } }, (res) => {
+      res.resume();
+      resolve(res.statusCode);
+    }).on('error', reject);
+  });
+  assert.equal(await ask(), 403);
+  assert.match(await gateway.reload((config) => (config.admin.hosts = ['gw.internal'])), /reloaded/);
+  assert.equal(await ask(), 200);
+  assert.match(await gateway.reload((config) => (config.admin.listen = '127.0.0.1:1')), /refused.*admin\.listen/);
+});
+
 test('SIGTERM drains: the request under way ends well, new connections are refused', async (t) => {
   let socket;
   const upstream = await upstreamFor(t, (_, s) => void (socket = s));
