@@ -8,11 +8,6 @@
 #include "config/sections.h"
 #include "config/snapshot.h"
 
-struct link_route {
-    struct route *route;
-    const struct route_section *section;
-};
-
 struct link {
     struct snapshot *snapshot;
     struct arena *arena; /* the snapshot's: what stays */

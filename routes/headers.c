@@ -130,11 +130,8 @@ static void add_default(const struct builder *builder, const struct header_setti
     if (index == HEADER_DEFAULTS_MAX || header_name_reserved(setting->name)) {
         return;
     }
-    const char *line = arena_print(builder->arena, "%.*s: %.*s\r\n", SLICE_ARG(setting->name),
-                                   SLICE_ARG(setting->value));
-    rules->defaults[index].name = arena_copy(builder->arena, setting->name);
-    rules->defaults[index].line = slice_from(line);
-    rules->default_count++;
+    rules->defaults[rules->default_count++] = slice_from(arena_print(
+        builder->arena, "%.*s: %.*s\r\n", SLICE_ARG(setting->name), SLICE_ARG(setting->value)));
     (void)add_rule(builder, setting->name, HEADER_DEFAULT_SEEN, index);
 }
 
@@ -268,9 +265,7 @@ static bool goes_on(const struct header_rules *rules, const struct http1_field *
 static enum status write_field(const struct http1_field *field, struct buffer *out)
 {
     size_t len = field->name.len + field->value.len + 4;
-    if (buffer_tail_room(out) < len || buffer_room(out) < len) {
-        TRY(buffer_reserve(out, len));
-    }
+    TRY(buffer_reserve(out, len));
     char *ptr = buffer_tail(out);
     memcpy(ptr, field->name.ptr, field->name.len);
     ptr += field->name.len;
@@ -293,7 +288,7 @@ static enum status write_defaults(const struct header_rules *rules, unsigned see
         if ((seen & (1U << i)) != 0) {
             continue;
         }
-        TRY(buffer_append(out, rules->defaults[i].line));
+        TRY(buffer_append(out, rules->defaults[i]));
     }
     return STATUS_OK;
 }

@@ -34,18 +34,13 @@ struct header_rule {
     unsigned default_index; /* for HEADER_DEFAULT_SEEN */
 };
 
-struct header_default {
-    struct slice name;
-    struct slice line; /* "name: value\r\n" */
-};
-
 enum { HEADER_DEFAULTS_MAX = 16 };
 
 struct header_rules {
     const struct header_rule *rules; /* open addressing, a power of two */
     unsigned size;
-    struct slice constant; /* "Host: …\r\n" and the route's set lines */
-    struct header_default defaults[HEADER_DEFAULTS_MAX];
+    struct slice constant;                      /* "Host: …\r\n" and the route's set lines */
+    struct slice defaults[HEADER_DEFAULTS_MAX]; /* "name: value\r\n" */
     unsigned default_count;
 };
 

@@ -13,7 +13,7 @@
 
 struct sealed_file;
 
-/* Reads and opens it. A file that is absent is empty if `create` says so. Errors name the file and
+/* Reads and opens it. A file that is absent is empty if `absent` says so. Errors name the file and
  * the cure: wrong key, damaged, unreadable, open to others (mode). */
 enum sealed_absent { SEALED_ABSENT_IS_ERROR, SEALED_ABSENT_IS_EMPTY };
 MUST_USE enum status sealed_file_open(const char *path, const char *key_file,

@@ -204,15 +204,3 @@ void secret_store_refresh(struct secret_store *store, usec_t now,
     }
     drop_list(&list);
 }
-
-void secret_store_missing(struct secret_store *store, void (*visit)(void *ctx, const char *name),
-                          void *ctx)
-{
-    struct slot_list list = list_slots(store);
-    for (unsigned i = 0; i < list.count; i++) {
-        if (list.all[i]->current == NULL) {
-            visit(ctx, list.all[i]->name);
-        }
-    }
-    drop_list(&list);
-}

@@ -130,15 +130,6 @@ enum status secret_source_read(const struct secret_source *source,
     abort(); /* not reached: every kind is handled above */
 }
 
-enum status secret_source_get(const struct secret_source *source, const char *name,
-                              struct secret **ret, struct error *err)
-{
-    struct secret_source_cache cache = {0};
-    enum status status = secret_source_read(source, &cache, name, ret, err);
-    secret_source_cache_fini(&cache);
-    return status;
-}
-
 void secret_source_cache_fini(struct secret_source_cache *cache)
 {
     sealed_file_free(cache->opened);

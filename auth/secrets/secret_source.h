@@ -25,13 +25,6 @@ struct secret_source {
 /* Letters, digits, '-', '_', '.', 1..64 bytes, not beginning with '.'. */
 bool secret_name_valid(struct slice name);
 
-/* STATUS_NOT_FOUND: this source has no such name (or its file, folder or variable is not there, or
- * the variable is empty), ask the next. Any other failure ends the search.
- * env: "openai-key" with prefix P is P + OPENAI_KEY. directory: the file of that name, one
- * trailing newline removed, 64 KiB at most. */
-MUST_USE enum status secret_source_get(const struct secret_source *source, const char *name,
-                                       struct secret **ret, struct error *err);
-
 /* The opened sealed file of one source, for reading many names: opened anew when the file has
  * changed. Zero-initialized is empty. */
 struct sealed_file;
@@ -40,6 +33,10 @@ struct secret_source_cache {
     uint64_t stamp;             /* of what was opened */
 };
 
+/* STATUS_NOT_FOUND: this source has no such name (or its file, folder or variable is not there, or
+ * the variable is empty), ask the next. Any other failure ends the search.
+ * env: "openai-key" with prefix P is P + OPENAI_KEY. directory: the file of that name, one
+ * trailing newline removed, 64 KiB at most. */
 MUST_USE enum status secret_source_read(const struct secret_source *source,
                                         struct secret_source_cache *cache, const char *name,
                                         struct secret **ret, struct error *err);

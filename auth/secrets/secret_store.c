@@ -100,11 +100,6 @@ void secret_slot_unref(struct secret_slot *slot)
     store_unref(store);
 }
 
-const char *secret_slot_name(const struct secret_slot *slot)
-{
-    return slot->name;
-}
-
 struct credential *credential_acquire(struct secret_slot *slot)
 {
     (void)pthread_mutex_lock(&slot->mutex);

@@ -37,7 +37,6 @@ void secret_store_free(struct secret_store *store);
 /* Finds or makes the slot of a name; a reference is taken. Slots live on while referenced. */
 struct secret_slot *secret_slot_ref(struct secret_store *store, const char *name);
 void secret_slot_unref(struct secret_slot *slot);
-const char *secret_slot_name(const struct secret_slot *slot);
 
 /* NULL: the secret is missing or too stale (credential_unavailable). Unref it. Any thread. */
 struct credential *credential_acquire(struct secret_slot *slot);
@@ -62,6 +61,3 @@ void secret_store_set_sources(struct secret_store *store, const struct secret_so
  * suspect. Calls `report` for changes, first failures and recoveries. Main thread. */
 void secret_store_refresh(struct secret_store *store, usec_t now,
                           void (*report)(void *ctx, const struct secret_news *news), void *ctx);
-/* Calls `visit` for each slot in use that has no value now (readyz). Main thread. */
-void secret_store_missing(struct secret_store *store, void (*visit)(void *ctx, const char *name),
-                          void *ctx);

@@ -28,11 +28,20 @@ static struct secret_source directory_source(void)
     return (struct secret_source){.kind = SECRET_SOURCE_DIRECTORY, .path = folder.path};
 }
 
+static enum status read_once(const struct secret_source *source, const char *name,
+                             struct secret **ret, struct error *err)
+{
+    struct secret_source_cache cache = {0};
+    enum status status = secret_source_read(source, &cache, name, ret, err);
+    secret_source_cache_fini(&cache);
+    return status;
+}
+
 static void expect_value(const struct secret_source *source, const char *name, struct slice value)
 {
     struct secret *secret = NULL;
     struct error err = {0};
-    enum status status = secret_source_get(source, name, &secret, &err);
+    enum status status = read_once(source, name, &secret, &err);
     cr_assert_eq(status, STATUS_OK, "%s: %s", name, err.message);
     cr_expect(slice_equal(secret_reveal(secret), value), "%s", name);
     secret_free(secret);
@@ -43,7 +52,7 @@ static void expect_failure(const struct secret_source *source, const char *name,
 {
     struct secret *secret = NULL;
     struct error err = {0};
-    enum status status = secret_source_get(source, name, &secret, &err);
+    enum status status = read_once(source, name, &secret, &err);
     cr_expect_eq(status, code, "%s: %s: %s", name, status_name(status), err.message);
     cr_expect_null(secret);
     cr_expect_not_null(strstr(err.message, words), "\"%s\" is not in: %s", words, err.message);

@@ -340,7 +340,6 @@ Test(secret_store, slot_is_shared_by_name_and_lives_while_referenced)
     struct secret_slot *other = secret_slot_ref(t.store, "other");
     cr_expect_eq(again, t.slot);
     cr_expect_neq(other, t.slot);
-    cr_expect_str_eq(secret_slot_name(other), "other");
     secret_slot_unref(t.slot);
     expect_value("value-1");
     secret_slot_unref(again);
@@ -357,26 +356,6 @@ Test(secret_store, slot_may_outlive_its_store)
     secret_store_free(t.store);
     t.store = NULL;
     expect_value("value-1");
-}
-
-static void count_missing(void *ctx, const char *name)
-{
-    unsigned *count = ctx;
-    cr_expect_str_eq(name, "absent");
-    ++*count;
-}
-
-Test(secret_store, missing_ones_are_named)
-{
-    unsigned count = 0;
-    struct secret_slot *absent = secret_slot_ref(t.store, "absent");
-    scratch_write_text(&t.folder, "key", "value-1");
-    (void)refresh();
-    secret_store_missing(t.store, count_missing, &count);
-    cr_expect_eq(count, 1U);
-    secret_slot_unref(absent);
-    secret_store_missing(t.store, count_missing, &count);
-    cr_expect_eq(count, 1U);
 }
 
 Test(secret_store, scrubber_comes_with_values_that_are_long_enough)
