@@ -10,8 +10,9 @@
 
 enum {
     HEAD_MAX_BYTES = 256 * 1024, /* an upstream head: the client's and what is added */
-    CLEAN_MAX_BYTES = LOOP_SCRATCH_BYTES + SCRUB_HELD_MAX,
-    LOG_MAX_BYTES = 1024 * 1024, /* lines of one turn */
+    CLEAN_MAX_BYTES =
+        CONNECTION_OUTPUT_BYTES + SCRUB_HELD_MAX, /* a piece of a body, and held ones */
+    LOG_MAX_BYTES = 1024 * 1024,                  /* lines of one turn */
     LOG_BATCH_BYTES = 32 * 1024,
 };
 

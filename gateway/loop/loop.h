@@ -31,7 +31,7 @@ struct loop {
     struct ready_list ready;
     struct timer_queue timers;
     usec_t now;    /* monotonic, read once a turn and before timers */
-    char *scratch; /* owned; LOOP_SCRATCH_BYTES for reading into, free between two resumes */
+    char *scratch; /* owned; LOOP_SCRATCH_BYTES to read what is thrown away into */
     struct reapable *dead;
     struct event *alarm;           /* owned; the next timer */
     usec_t alarm_at;               /* 0: not set */

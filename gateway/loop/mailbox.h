@@ -1,6 +1,6 @@
 /*
- * mailbox: how one thread asks another to do something. The only way between threads besides the
- * snapshot, the metrics and the secret slots.
+ * mailbox: how one thread asks another to do something. What threads share besides is listed in
+ * docs/ARCHITECTURE.md.
  */
 #pragma once
 
