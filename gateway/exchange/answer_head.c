@@ -9,6 +9,13 @@
 #include "routes/links.h"
 #include "routes/route.h"
 
+/* What only the gateway says, and what leads past it. */
+static bool is_reserved(struct slice name)
+{
+    return slice_starts_with_nocase(name, SLICE("x-sallyport-")) ||
+           slice_equal_nocase(name, SLICE("alt-svc"));
+}
+
 static bool is_dropped(const struct http1_field *field)
 {
     switch (field->id) {
@@ -24,9 +31,7 @@ static bool is_dropped(const struct http1_field *field)
     case HTTP1_PROXY_AUTHORIZATION:
         return true;
     case HTTP1_OTHER:
-        return field->connection_option ||
-               slice_starts_with_nocase(field->name, SLICE("x-sallyport-")) ||
-               slice_equal_nocase(field->name, SLICE("alt-svc")); /* it leads past the gateway */
+        return field->connection_option || is_reserved(field->name);
     case HTTP1_HOST:
     case HTTP1_EXPECT:
     case HTTP1_ACCEPT_ENCODING:
@@ -49,6 +54,9 @@ static enum status public_base(const struct exchange *exchange, struct buffer *o
     const struct route *route = exchange->route;
     if (route->public_base.len > 0) {
         return buffer_append(out, route->public_base);
+    }
+    if (exchange->request->host.len == 0) { /* HTTP/1.0: all that is known is the path */
+        return buffer_append(out, route->path);
     }
     return buffer_print(out, "%s://%.*s%.*s",
                         connection_is_tls(exchange->connection) ? "https" : "http",
@@ -203,6 +211,24 @@ enum status answer_head_write(struct exchange *exchange)
     }
     buffer_consume(out, buffer_len(out));
     return status;
+}
+
+void answer_trailers_write(struct exchange *exchange, struct slice trailers)
+{
+    char *out = connection_reserve(exchange->connection, trailers.len);
+    size_t len = 0;
+    while (trailers.len > 0) {
+        struct slice line = slice_make(trailers.ptr, slice_find(trailers, '\n') + 1);
+        trailers = slice_skip(trailers, line.len);
+        if (!is_reserved(slice_make(line.ptr, slice_find(line, ':')))) {
+            memcpy(out + len, line.ptr, line.len);
+            len += line.len;
+        }
+    }
+    if (exchange->credential != NULL && exchange->credential->scrubber != NULL) {
+        (void)scrub_in_place(exchange->credential->scrubber, out, len);
+    }
+    connection_wrote(exchange->connection, len);
 }
 
 void answer_head_write_interim(struct exchange *exchange, const struct http1_response *interim)

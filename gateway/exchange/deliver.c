@@ -67,12 +67,7 @@ static void write_end(struct exchange *exchange)
     struct slice trailers = attempt_trailers(exchange->attempt);
     connection_write(exchange->connection, SLICE("0\r\n"));
     if (trailers.len > 0 && exchange->request->te_trailers) {
-        char *out = connection_reserve(exchange->connection, trailers.len);
-        memcpy(out, trailers.ptr, trailers.len);
-        if (exchange->credential != NULL && exchange->credential->scrubber != NULL) {
-            (void)scrub_in_place(exchange->credential->scrubber, out, trailers.len);
-        }
-        connection_wrote(exchange->connection, trailers.len);
+        answer_trailers_write(exchange, trailers);
     }
     connection_write(exchange->connection, SLICE("\r\n"));
 }

@@ -33,6 +33,8 @@ void exchange_note_end(struct exchange *exchange, enum ended_by by);
 
 /* Writes the answer's head to the connection and decides the framing (answer_head.c). */
 enum status answer_head_write(struct exchange *exchange);
+/* Writes trailer lines, without what only the gateway says and without the credential. */
+void answer_trailers_write(struct exchange *exchange, struct slice trailers);
 /* Forwards a 1xx head. */
 void answer_head_write_interim(struct exchange *exchange, const struct http1_response *interim);
 
