@@ -376,14 +376,13 @@ bool connection_draining(const struct connection *connection)
 
 /* ---- how the owner ends ---- */
 
-/* May the connection go on after this answer? */
-static bool may_keep(const struct connection *connection)
+bool connection_must_close(const struct connection *connection)
 {
     if (connection->side->draining || connection->body_bad) {
-        return false;
+        return true;
     }
     if (connection->body_over || http1_body_ended(&connection->body)) {
-        return true;
+        return false;
     }
     /* Who waited for 100 Continue in vain may send the body all the same, or not (RFC 9110,
      * 10.1.1): what comes next could be either. */
@@ -392,7 +391,7 @@ static bool may_keep(const struct connection *connection)
                                connection->input.start == connection->input.end;
     bool too_long =
         connection->body.framing == HTTP1_LENGTH && connection->body.left > INPUT_SKIP_BYTES;
-    return !body_may_never_come && !too_long;
+    return body_may_never_come || too_long;
 }
 
 void connection_finish(struct connection *connection, enum connection_after after)
@@ -409,7 +408,7 @@ void connection_finish(struct connection *connection, enum connection_after afte
     }
     connection_expect_nothing(connection);
     connection->body_wanted = false;
-    if (after == CONNECTION_CLOSE || !may_keep(connection)) {
+    if (after == CONNECTION_CLOSE || connection_must_close(connection)) {
         connection_end(connection);
     } else if (connection->body_over || http1_body_ended(&connection->body)) {
         connection_next_head(connection);

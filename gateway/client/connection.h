@@ -89,6 +89,10 @@ void connection_flush(struct connection *connection);
 /* Answer bytes that have left for the socket so far, of this exchange. */
 uint64_t connection_bytes_sent(const struct connection *connection);
 
+/* Would connection_finish(KEEP) close all the same, as with a body that is left unread and long, or
+ * may never come? Then the answer should say so (RFC 9112, section 9.6). */
+bool connection_must_close(const struct connection *connection);
+
 /* The answer is complete (and flushed from here on). The owner is forgotten. With KEEP the next
  * head is read, if the body was read to its end; an unread rest of up to 64 KiB is skipped first,
  * more of it closes. With CLOSE: sends all, then closes lingering, so that the client can read it.

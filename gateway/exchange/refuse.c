@@ -8,7 +8,7 @@ enum { PROBLEM_MAX_BYTES = 16 * 1024 };
 static bool must_close(const struct exchange *exchange)
 {
     return exchange->refusal.close || !exchange->request->keep_alive ||
-           connection_draining(exchange->connection);
+           connection_must_close(exchange->connection);
 }
 
 static unsigned refusal_status(const struct exchange *exchange)
