@@ -11,6 +11,7 @@ enum {
     FIXED_BYTES = 1024,    /* more than all names, numbers and punctuation of a line */
     WORST_ESCAPE = 6,      /* \u0001 */
     PATH_MAX_BYTES = 2048, /* of a path; the rest is cut, so that a line stays a line */
+    METHOD_MAX_BYTES = 64, /* likewise */
 };
 
 /* All writing below goes into room that was reserved for the whole line. */
@@ -104,7 +105,7 @@ static void put_duration(struct buffer *out, struct slice name, usec_t duration)
 
 /* The record's texts as slices, measured once. */
 struct texts {
-    struct slice id, peer, tenant, route, path, code, ended_by, step, reason, upstream;
+    struct slice id, peer, tenant, route, method, path, code, ended_by, step, reason, upstream;
 };
 
 static struct texts measure(const struct access_record *record)
@@ -114,6 +115,7 @@ static struct texts measure(const struct access_record *record)
         .peer = slice_from(record->peer),
         .tenant = slice_from(record->tenant),
         .route = slice_from(record->route),
+        .method = record->method,
         .path = record->path,
         .code = slice_from(record->code),
         .ended_by = slice_from(record->ended_by),
@@ -124,6 +126,9 @@ static struct texts measure(const struct access_record *record)
     if (texts.path.len > PATH_MAX_BYTES) {
         texts.path.len = PATH_MAX_BYTES;
     }
+    if (texts.method.len > METHOD_MAX_BYTES) {
+        texts.method.len = METHOD_MAX_BYTES;
+    }
     return texts;
 }
 
@@ -131,7 +136,7 @@ static size_t most_bytes(const struct access_record *record, const struct texts 
 {
     size_t len = texts->id.len + texts->peer.len + texts->tenant.len + texts->route.len +
                  texts->path.len + texts->code.len + texts->ended_by.len + texts->step.len +
-                 texts->reason.len + texts->upstream.len + record->label.len + record->method.len;
+                 texts->reason.len + texts->upstream.len + record->label.len + texts->method.len;
     return FIXED_BYTES + WORST_ESCAPE * len;
 }
 
@@ -146,7 +151,7 @@ static void put_request(struct buffer *out, const struct access_record *record,
     put_text(out, SLICE(",\"peer\":\""), texts->peer);
     put_text(out, SLICE(",\"tenant\":\""), texts->tenant);
     put_text(out, SLICE(",\"route\":\""), texts->route);
-    put_text(out, SLICE(",\"method\":\""), record->method);
+    put_text(out, SLICE(",\"method\":\""), texts->method);
     put_text(out, SLICE(",\"path\":\""), texts->path);
     put_number(out, SLICE(",\"status\":"), record->status);
     put_text(out, SLICE(",\"code\":\""), texts->code);
