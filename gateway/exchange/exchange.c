@@ -109,6 +109,12 @@ static enum step_result client_left(struct exchange *exchange)
 
 static enum step_result out_of_time(struct exchange *exchange)
 {
+    if (exchange->state == EXCHANGE_RECEIVE) {
+        static const struct http1_fault late = {
+            .status = 408,
+            .reason = "the request's body took longer than the route's timeouts.total"};
+        return exchange_fail_request(exchange, &late);
+    }
     return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_TIMEOUT,
                          "the request took longer than the route's timeouts.total");
 }

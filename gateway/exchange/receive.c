@@ -5,6 +5,7 @@
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/steps.h"
+#include "routes/route.h"
 
 enum {
     HOLD_BYTES = 64 * 1024,
@@ -31,6 +32,7 @@ enum step_result receive_begin(struct exchange *exchange)
         request->content_length > exchange->snapshot->gateway.limits.body_bytes) {
         return too_large(exchange);
     }
+    loop_timer(exchange->side->loop, &exchange->total, exchange->route->timeouts.total);
     connection_continue(exchange->connection);
     if (request->framing != HTTP1_LENGTH || request->content_length > HOLD_BYTES) {
         exchange->body_mode = BODY_STREAMED;

@@ -45,7 +45,9 @@ enum step_result send_begin(struct exchange *exchange)
     };
     exchange->facts.sent = clock_now();
     exchange->facts.attempts++;
-    loop_timer(side->loop, &exchange->total, route->timeouts.total);
+    if (exchange->total.due == 0) { /* else the body had to be waited for */
+        loop_timer(side->loop, &exchange->total, route->timeouts.total);
+    }
     exchange->attempt = attempt_start(side->upstreams, &request);
     secret_wipe(side->head.ptr, side->head.end);
     buffer_consume(&side->head, buffer_len(&side->head));
