@@ -274,7 +274,8 @@ static enum link_io write_tls(struct link *link, const struct iovec *pieces, uns
         *ret += sent;
     }
     secret_wipe(record, most);
-    return *ret > 0 && io != LINK_LOST ? LINK_OK : io;
+    /* What had left before a loss counts, for it may have been executed; the next write tells. */
+    return *ret > 0 ? LINK_OK : io;
 }
 
 enum link_io link_write(struct link *link, const struct iovec *pieces, unsigned count, size_t *ret)
