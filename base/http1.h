@@ -98,7 +98,7 @@ struct http1_request {
     uint64_t content_length;
     bool keep_alive;
     bool expect_continue;       /* never without a body, nor in HTTP/1.0 */
-    bool upgrade;               /* an Upgrade field was there; ignored in HTTP/1.0 */
+    bool upgrade;               /* to other than h2c; ignored in HTTP/1.0 */
     bool te_trailers;           /* TE: trailers */
     size_t head_len;            /* bytes up to and with the empty line */
     struct http1_field *fields; /* borrowed: the caller's array */

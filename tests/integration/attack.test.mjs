@@ -72,3 +72,80 @@ for (const [name, piece] of [
     client.close();
   });
 }
+
+test('a provider cannot speak for the gateway, neither in a head nor in trailers', async (t) => {
+  const forged = 'X-Sallyport-Error: forged\r\nAlt-Svc: h3=":443"\r\n';
+  const upstream = await upstreamFor(t, () => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${forged}\r\n`
+    + `2\r\nok\r\n0\r\n${forged}X-Sum: ${secret}\r\n\r\n`);
+  const gateway = await start(t, upstream);
+  const client = await connect(t, gateway);
+  client.send(request(gateway, '/api/x', 'TE: trailers', 'Connection: TE'));
+  await client.until((c) => /X-Sum: .*\r\n\r\n$/.test(c.text));
+  assert.doesNotMatch(client.text, /forged|h3/);
+  assert.match(client.text, /\r\n0\r\nX-Sum: \*+\r\n\r\n$/);
+});
+
+for (const [name, status, fields] of [
+  ['may never come', 401, ['Host: gw', 'Content-Length: 10', 'Expect: 100-continue']],
+  ['is too long to be skipped', 401, ['Host: gw', 'Content-Length: 100000']],
+]) {
+  test(`a refusal says that it closes if the body ${name}`, async (t) => {
+    const upstream = await upstreamFor(t);
+    const gateway = await start(t, upstream);
+    const client = await connect(t, gateway);
+    client.send(`POST /api/x HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n`);
+    await client.untilClosed();
+    assert.deepEqual(client.statuses(), [status]);
+    assert.match(client.text, /\r\nConnection: close\r\n/);
+  });
+}
+
+test('an HTTP/1.0 client that names no host gets links as paths', async (t) => {
+  const upstream = await upstreamFor(t, () =>
+    `HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:${upstream.port}/y?z=1\r\nLink: </n>\r\nContent-Length: 0\r\n\r\n`);
+  const gateway = await start(t, upstream);
+  const client = await connect(t, gateway);
+  client.send(`GET /api/x HTTP/1.0\r\nX-Sallyport-Key: ${gateway.key}\r\n\r\n`);
+  await client.untilClosed();
+  assert.match(client.text, /\r\nLocation: \/api\/y\?z=1\r\nLink: <\/api\/n>\r\n/);
+});
+
+test('a log line stays short, whatever a caller sends', async (t) => {
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream);
+  const client = await connect(t, gateway);
+  client.send(`${'M'.repeat(60000)} /api/x HTTP/1.1\r\nHost: gw\r\nX-Request-Id: ${'r'.repeat(500)}\r\n\r\n`);
+  await client.until((c) => c.statuses().length === 1);
+  const line = await until('the log line', () => gateway.accessLog()[0]);
+  assert.ok(JSON.stringify(line).length < 1000);
+});
+
+test('total bounds a body that trickles in, too', async (t) => {
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream, { route: { timeouts: { total: '1s' } } });
+  const client = await connect(t, gateway);
+  client.send(`POST /api/x HTTP/1.1\r\nHost: gw\r\nX-Sallyport-Key: ${gateway.key}\r\nContent-Length: 1000\r\n\r\n`);
+  for (let sent = 0; sent < 30 && client.statuses().length === 0; sent++) {
+    client.send('x');
+    await sleep(100);
+  }
+  client.close();
+  assert.deepEqual(client.statuses(), [408]);
+  assert.match(client.text, /X-Sallyport-Error: client_timeout/);
+  assert.equal(upstream.connections, 0);
+});
+
+test('an offer of h2c is ignored, another protocol is 501', async (t) => {
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream);
+  const client = await connect(t, gateway);
+  const offer = (protocol) => request(gateway, '/api/x', `Upgrade: ${protocol}`,
+    'Connection: Upgrade, HTTP2-Settings', 'HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA');
+  for (const [i, [protocol, status]] of [['h2c', 200], ['H2C', 200], ['websocket', 501], ['h2c, websocket', 501]].entries()) {
+    client.send(offer(protocol));
+    await client.until((c) => c.statuses().length === i + 1);
+    assert.equal(client.statuses()[i], status, protocol);
+  }
+  assert.equal(upstream.requests.length, 2);
+  assert.doesNotMatch(upstream.requests[0].head, /upgrade|http2-settings|connection/i);
+});
