@@ -4,6 +4,7 @@
 #include "gateway/loop/loop.h"
 #include "gateway/upstream/connect_fault.h"
 #include "gateway/upstream/connect_group.h"
+#include "gateway/upstream/connect_line.h"
 #include "gateway/upstream/endpoint.h"
 #include "gateway/upstream/intake.h"
 #include "gateway/upstream/link.h"
@@ -17,25 +18,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What takes so long is taken for something that hangs. */
-#define LONG_TIME (1 * SEC)
-/* A lookup whose asker has gone runs on in libcurl's thread, and its end is not told. It keeps its
- * place for a while; one that hangs, for as long as the system's resolver usually tries: twice 5 s.
- */
-#define LOOKUP_LINGERS      (1 * SEC)
-#define LONG_LOOKUP_LINGERS (10 * SEC)
-
 /* To begin a connect costs up to 0.3 ms: a thread, or a TLS context. Not all of them in one turn.
  */
 enum { MOST_STARTS_A_TURN = 4 };
 
 struct connecting {
-    struct connector *connector; /* borrowed */
+    struct connect_ticket ticket; /* first: see start_those_that_may() */
+    struct connector *connector;  /* borrowed */
     struct connect_settings settings;
-    struct connecting *next; /* while it waits in line */
-    bool waiting;
-    bool looking_up;
-    usec_t started_at;
     CURL *easy; /* owned; NULL while it waits */
     struct connect_group *group;
     struct trust *trust; /* used */
@@ -47,130 +37,16 @@ struct connecting {
     struct error trust_error;
 };
 
-/* A place among the lookups that is held for one that was given up. */
-struct lingering {
-    struct timer timer; /* first: see on_lookup_over() */
-    struct connector *connector;
-    struct endpoint *endpoint; /* in use */
-    struct lingering *next, *previous;
-};
-
 struct connector {
     struct timer next_turn;       /* first: see on_next_turn() */
     unsigned starts_left;         /* in this turn */
     struct loop *loop;            /* borrowed */
     struct connect_group *groups; /* owned */
     struct trust_list trusts;
-    struct endpoint *first_listed; /* those that have something to start */
-    struct endpoint *last_listed;
-    struct lingering *lingering; /* owned */
-    struct places taken;         /* of all endpoints */
-    unsigned waiting;
+    struct connect_line line;
     unsigned open_links;
     int adopting; /* a socket that libcurl is about to give up and shall not close; or -1 */
 };
-
-/* ---- who may start ---- */
-
-static bool has_place(const struct places *taken, const struct places *most, bool looks_up)
-{
-    return taken->running < most->running && (!looks_up || taken->lookups < most->lookups);
-}
-
-static bool may_start_one(const struct endpoint *endpoint)
-{
-    static const struct places most[] = {
-        [false] = {CONNECTOR_MOST_LOOKUPS_AN_UNPROVEN_ENDPOINT,
-                   CONNECTOR_MOST_RUNNING_AN_UNPROVEN_ENDPOINT},
-        [true] = {CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT, CONNECTOR_MOST_RUNNING_AN_ENDPOINT},
-    };
-    return endpoint->first_waiting != NULL &&
-           has_place(&endpoint->taken, &most[endpoint->proven], !endpoint->is_address);
-}
-
-static bool worker_has_place(const struct connector *connector, const struct endpoint *endpoint)
-{
-    static const struct places most[] = {
-        [false] = {CONNECTOR_MOST_LOOKUPS_UNPROVEN, CONNECTOR_MOST_RUNNING_UNPROVEN},
-        [true] = {CONNECTOR_MOST_LOOKUPS, CONNECTOR_MOST_RUNNING},
-    };
-    return has_place(&connector->taken, &most[endpoint->proven], !endpoint->is_address);
-}
-
-static void list_if_it_may(struct connector *connector, struct endpoint *endpoint)
-{
-    if (endpoint->listed || !may_start_one(endpoint)) {
-        return;
-    }
-    endpoint->listed = true;
-    endpoint->next_listed = NULL;
-    *(connector->last_listed != NULL ? &connector->last_listed->next_listed
-                                     : &connector->first_listed) = endpoint;
-    connector->last_listed = endpoint;
-}
-
-/* The first one that there is a place for, or NULL. */
-static struct endpoint *take_listed(struct connector *connector)
-{
-    struct endpoint *before = NULL;
-    struct endpoint *at = connector->first_listed;
-    while (at != NULL && !worker_has_place(connector, at)) {
-        before = at;
-        at = at->next_listed;
-    }
-    if (at == NULL) {
-        return NULL;
-    }
-    *(before != NULL ? &before->next_listed : &connector->first_listed) = at->next_listed;
-    if (connector->last_listed == at) {
-        connector->last_listed = before;
-    }
-    at->listed = false;
-    return at;
-}
-
-static void enqueue(struct connecting *connecting)
-{
-    struct endpoint *endpoint = connecting->settings.endpoint;
-    connecting->waiting = true;
-    connecting->connector->waiting++;
-    *(endpoint->last_waiting != NULL ? &endpoint->last_waiting->next : &endpoint->first_waiting) =
-        connecting;
-    endpoint->last_waiting = connecting;
-}
-
-/* From anywhere in the line: deadlines come in about its order, so it is near the front. */
-static void dequeue(struct connecting *connecting)
-{
-    struct endpoint *endpoint = connecting->settings.endpoint;
-    struct connecting *before = NULL;
-    for (struct connecting *at = endpoint->first_waiting; at != connecting; at = at->next) {
-        before = at;
-    }
-    *(before != NULL ? &before->next : &endpoint->first_waiting) = connecting->next;
-    if (endpoint->last_waiting == connecting) {
-        endpoint->last_waiting = before;
-    }
-    connecting->next = NULL;
-    connecting->waiting = false;
-    connecting->connector->waiting--;
-}
-
-static void lookup_is_over(struct connector *connector, struct endpoint *endpoint)
-{
-    connector->taken.lookups--;
-    endpoint->taken.lookups--;
-    list_if_it_may(connector, endpoint);
-}
-
-static void lookup_was_answered(struct connecting *connecting)
-{
-    if (connecting->looking_up) {
-        connecting->looking_up = false;
-        connecting->settings.endpoint->asked_at = 0;
-        lookup_is_over(connecting->connector, connecting->settings.endpoint);
-    }
-}
 
 /* ---- what libcurl asks ---- */
 
@@ -179,7 +55,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 {
     struct connecting *connecting = ctx;
     (void)purpose;
-    lookup_was_answered(connecting);
+    connect_line_answered(&connecting->connector->line, &connecting->ticket);
     if (!egress_allows(connecting->settings.egress, &address->addr)) {
         const struct sockaddr *sockaddr = &address->addr;
         const void *bytes = sockaddr->sa_family == AF_INET6
@@ -281,7 +157,6 @@ static struct connect_group *group_with_room(struct connector *connector)
 static void start(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
-    struct endpoint *endpoint = connecting->settings.endpoint;
     connecting->easy = curl_easy_init();
     assert(connecting->easy != NULL); /* only for want of memory */
     connecting->trust =
@@ -289,32 +164,19 @@ static void start(struct connecting *connecting)
                    connecting->settings.origin->tls ? connecting->settings.origin->ca_file : NULL);
     connecting->link = link_new(connector->loop, &connector->open_links);
     set_options(connecting);
-    connecting->started_at = connector->loop->now;
-    connector->taken.running++;
-    endpoint->taken.running++;
-    connecting->looking_up = !endpoint->is_address;
-    if (connecting->looking_up) {
-        connector->taken.lookups++;
-        endpoint->taken.lookups++;
-        endpoint->asked_at = endpoint->asked_at != 0 ? endpoint->asked_at : connecting->started_at;
-    }
     connecting->group = group_with_room(connector);
     connect_group_add(connecting->group, connecting->easy);
 }
 
-/* Endpoints take turns. Never from libcurl's callbacks. */
-static void start_those_that_may(struct connector *connector)
+/* Never from libcurl's callbacks. */
+static void start_those_that_may(void *ctx)
 {
-    struct endpoint *endpoint;
-    while (connector->starts_left > 0 && (endpoint = take_listed(connector)) != NULL) {
-        if (may_start_one(endpoint)) {
-            connector->starts_left--;
-            loop_timer(connector->loop, &connector->next_turn, 0);
-            struct connecting *connecting = endpoint->first_waiting;
-            dequeue(connecting);
-            start(connecting);
-            list_if_it_may(connector, endpoint);
-        }
+    struct connector *connector = ctx;
+    struct connect_ticket *ticket;
+    while (connector->starts_left > 0 && (ticket = connect_line_next(&connector->line)) != NULL) {
+        connector->starts_left--;
+        loop_timer(connector->loop, &connector->next_turn, 0);
+        start((struct connecting *)ticket); /* its first member */
     }
 }
 
@@ -326,84 +188,6 @@ static void on_next_turn(struct timer *timer)
 }
 
 /* ---- ending ---- */
-
-static void end_lingering(struct lingering *lingering)
-{
-    struct connector *connector = lingering->connector;
-    *(lingering->previous != NULL ? &lingering->previous->next : &connector->lingering) =
-        lingering->next;
-    if (lingering->next != NULL) {
-        lingering->next->previous = lingering->previous;
-    }
-    endpoint_unuse(lingering->endpoint);
-    lookup_is_over(connector, lingering->endpoint);
-    timer_cancel(&connector->loop->timers, &lingering->timer);
-    memory_free(lingering);
-}
-
-static void on_lookup_over(struct timer *timer)
-{
-    struct lingering *lingering = (struct lingering *)timer; /* its first member */
-    struct connector *connector = lingering->connector;
-    end_lingering(lingering);
-    start_those_that_may(connector);
-}
-
-static void let_linger(struct connecting *connecting, usec_t time)
-{
-    struct connector *connector = connecting->connector;
-    struct lingering *lingering = MEMORY_NEW(struct lingering);
-    timer_init(&lingering->timer, on_lookup_over);
-    lingering->connector = connector;
-    lingering->endpoint = connecting->settings.endpoint;
-    lingering->endpoint->users++;
-    lingering->next = connector->lingering;
-    if (lingering->next != NULL) {
-        lingering->next->previous = lingering;
-    }
-    connector->lingering = lingering;
-    loop_timer(connector->loop, &lingering->timer, time);
-}
-
-enum outcome {
-    CONNECT_DONE,
-    CONNECT_FAILED, /* with an answer: from the resolver or the host */
-    CONNECT_GIVEN_UP,
-};
-
-/* Has it taken long; or, of a lookup, have this and those before it? */
-static bool has_hung(const struct connecting *connecting)
-{
-    usec_t since =
-        connecting->looking_up ? connecting->settings.endpoint->asked_at : connecting->started_at;
-    return connecting->connector->loop->now - since >= LONG_TIME;
-}
-
-static void stop_running(struct connecting *connecting, enum outcome outcome)
-{
-    struct connector *connector = connecting->connector;
-    struct endpoint *endpoint = connecting->settings.endpoint;
-    connector->taken.running--;
-    endpoint->taken.running--;
-    switch (outcome) {
-    case CONNECT_DONE:
-        endpoint->proven = true;
-        lookup_was_answered(connecting);
-        break;
-    case CONNECT_FAILED:
-        lookup_was_answered(connecting);
-        break;
-    case CONNECT_GIVEN_UP: {
-        bool hung = has_hung(connecting);
-        endpoint->proven = endpoint->proven && !hung;
-        if (connecting->looking_up) {
-            let_linger(connecting, hung ? LONG_LOOKUP_LINGERS : LOOKUP_LINGERS);
-        }
-        break;
-    }
-    }
-    list_if_it_may(connector, endpoint);
-}
 
 /* libcurl's part is over, and with it an unused connection. */
 static void drop_easy(struct connecting *connecting)
@@ -458,7 +242,7 @@ static void fail(struct connecting *connecting, CURLcode code)
     connecting->settings.done(connecting->settings.ctx, NULL, &failure);
 }
 
-static enum outcome outcome_of(CURLcode code)
+static enum connect_outcome outcome_of(CURLcode code)
 {
     if (code == CURLE_OK) {
         return CONNECT_DONE;
@@ -469,7 +253,7 @@ static enum outcome outcome_of(CURLcode code)
 static void finish(struct connecting *connecting, CURLcode code)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
-    stop_running(connecting, outcome_of(code));
+    connect_line_end(&connecting->connector->line, &connecting->ticket, outcome_of(code));
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(connecting->easy, CURLINFO_ACTIVESOCKET, &fd);
         bool tls = connecting->settings.origin->tls;
@@ -516,6 +300,7 @@ struct connector *connector_new(struct loop *loop)
 {
     struct connector *connector = MEMORY_NEW(struct connector);
     timer_init(&connector->next_turn, on_next_turn);
+    connect_line_init(&connector->line, loop, start_those_that_may, connector);
     connector->starts_left = MOST_STARTS_A_TURN;
     connector->loop = loop;
     connector->adopting = -1;
@@ -524,11 +309,8 @@ struct connector *connector_new(struct loop *loop)
 
 void connector_free(struct connector *connector)
 {
-    assert(connector->taken.running == 0 && connector->waiting == 0 && connector->open_links == 0);
-    while (connector->lingering != NULL) {
-        end_lingering(connector->lingering);
-    }
-    on_next_turn(&connector->next_turn); /* starts none; but it empties the list */
+    assert(connector->open_links == 0);
+    connect_line_fini(&connector->line);
     timer_cancel(&connector->loop->timers, &connector->next_turn);
     while (connector->groups != NULL) {
         struct connect_group *group = connector->groups;
@@ -546,8 +328,7 @@ struct connecting *connector_start(struct connector *connector,
     connecting->connector = connector;
     connecting->settings = *settings;
     settings->endpoint->is_address = is_address(settings->origin->host);
-    enqueue(connecting);
-    list_if_it_may(connector, settings->endpoint);
+    connect_line_join(&connector->line, &connecting->ticket, settings->endpoint);
     start_those_that_may(connector);
     return connecting;
 }
@@ -555,10 +336,10 @@ struct connecting *connector_start(struct connector *connector,
 void connector_cancel(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
-    if (connecting->waiting) {
-        dequeue(connecting);
+    if (connecting->ticket.waiting) {
+        connect_line_leave(&connector->line, &connecting->ticket);
     } else {
-        stop_running(connecting, CONNECT_GIVEN_UP);
+        connect_line_end(&connector->line, &connecting->ticket, CONNECT_GIVEN_UP);
         drop_easy(connecting);
         link_close(connecting->link);
     }
@@ -573,7 +354,7 @@ void connector_refresh(struct connector *connector)
 
 unsigned connector_running(const struct connector *connector)
 {
-    return connector->taken.running + connector->waiting;
+    return connector->line.taken.running + connector->line.waiting;
 }
 
 unsigned connector_open_links(const struct connector *connector)

@@ -1,28 +1,13 @@
 /*
  * connector: opens links: name lookup, egress guard, TCP, and TLS that always verifies.
  *
- * libcurl does it (CURLOPT_CONNECT_ONLY) on the worker's loop. What runs is bounded, by worker and
- * by endpoint, so that names that do not resolve and hosts that do not answer hold up nobody else;
- * the rest waits in line. An endpoint that has not answered lately is given less of it all, and
- * some of the worker's places are kept for those that have. Nothing here has a deadline: the one
- * who asked cancels.
+ * libcurl does it (CURLOPT_CONNECT_ONLY) on the worker's loop; how many at once, connect_line.h
+ * says. Nothing here has a deadline: the one who asked cancels.
  */
 #pragma once
 
 #include "base/clock.h"
 #include "gateway/upstream/attempt.h"
-
-/* Lookups are names only, each a thread of libcurl's. Running are lookups, connects, handshakes. */
-enum {
-    CONNECTOR_MOST_LOOKUPS = 256,
-    CONNECTOR_MOST_LOOKUPS_UNPROVEN = 192,
-    CONNECTOR_MOST_LOOKUPS_AN_ENDPOINT = 8,
-    CONNECTOR_MOST_LOOKUPS_AN_UNPROVEN_ENDPOINT = 2,
-    CONNECTOR_MOST_RUNNING = 512,
-    CONNECTOR_MOST_RUNNING_UNPROVEN = 384,
-    CONNECTOR_MOST_RUNNING_AN_ENDPOINT = 64,
-    CONNECTOR_MOST_RUNNING_AN_UNPROVEN_ENDPOINT = 16,
-};
 
 struct connecting;
 struct connector;

@@ -8,17 +8,11 @@
 
 #include "base/clock.h"
 #include "base/table.h"
+#include "gateway/upstream/connect_line.h"
 
 #include <stddef.h>
 
-struct connecting;
 struct link;
-
-/* What connects may take, or have taken; see connector.h. */
-struct places {
-    unsigned lookups; /* that run, as far as is known */
-    unsigned running; /* lookups, connects and handshakes */
-};
 
 struct endpoint {
     struct endpoint *next; /* of all */
@@ -29,13 +23,13 @@ struct endpoint {
     struct link *oldest_idle;
     unsigned idle_count;
 
-    struct connecting *first_waiting; /* connector.c */
-    struct connecting *last_waiting;
-    struct places taken;
+    struct connect_ticket *first_waiting; /* connect_line.c */
+    struct connect_ticket *last_waiting;
+    struct connect_places taken;
     bool is_address; /* needs no lookup */
     usec_t asked_at; /* the first lookup since the last answer to one; 0: none */
     bool proven;     /* it could be connected to, and nothing has hung since */
-    bool listed;     /* in the connector's list of those that have something to start */
+    bool listed;     /* in the list of those that have something to start */
     struct endpoint *next_listed;
 };
 

@@ -2,6 +2,7 @@
  * Connecting: names, the egress guard, certificates, deadlines; and that a name lookup that hangs
  * holds up nobody. The resolver is replaced by the one below.
  */
+#include "gateway/upstream/connect_line.h"
 #include "gateway/upstream/connector.h"
 #include "tests/unit/gateway/upstream/certificates.h"
 #include "tests/unit/gateway/upstream/rig.h"
@@ -414,7 +415,7 @@ Test(connector, hanging_lookups_of_one_name_are_few)
         call_start(&calls[i]);
     }
     rig_pass(&rig, 50 * MSEC);
-    cr_assert_eq(atomic_load(&lookups), CONNECTOR_MOST_LOOKUPS_AN_UNPROVEN_ENDPOINT);
+    cr_assert_eq(atomic_load(&lookups), CONNECT_LINE_LOOKUPS_AN_UNPROVEN_ENDPOINT);
     cr_assert_eq(upstream_side_counts(rig.side).connecting, CALLS);
     call_prepare(&other, &rig, "api.test", peer.port, NULL);
     call_perform(&other);
