@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 
 #include "base/memory.h"
+#include "base/secret.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -17,6 +18,14 @@ void buffer_fini(struct buffer *buffer)
 {
     memory_free(buffer->ptr);
     *buffer = (struct buffer){0};
+}
+
+void buffer_wipe(struct buffer *buffer)
+{
+    if (buffer->ptr != NULL) {
+        secret_wipe(buffer->ptr, buffer->size);
+    }
+    buffer_fini(buffer);
 }
 
 void buffer_reset(struct buffer *buffer)

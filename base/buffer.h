@@ -22,6 +22,9 @@ struct buffer {
 /* Allocates nothing yet. */
 void buffer_init(struct buffer *buffer, size_t max);
 void buffer_fini(struct buffer *buffer);
+/* The same for what held a secret: overwrites it first. (Growing has left copies behind: reserve
+ * all of it at once.) */
+void buffer_wipe(struct buffer *buffer);
 /* Gives the memory back and stays usable. */
 void buffer_reset(struct buffer *buffer);
 

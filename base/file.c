@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void close_at(const int *fd)
+void file_close_at(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
@@ -26,7 +26,7 @@ static enum status explain(int number, struct error *err)
     case EISDIR:
         FAIL(err, STATUS_INVALID, "it is a folder");
     default:
-        FAIL(err, STATUS_UNAVAILABLE, "it cannot be read (errno %d)", number);
+        FAIL(err, STATUS_UNAVAILABLE, "it cannot be read: %s", strerrordesc_np(number));
     }
 }
 
@@ -51,7 +51,7 @@ static enum status open_file(const char *path, enum file_kind kind, int *fd, str
 
 enum status file_read(const char *path, enum file_kind kind, struct buffer *out, struct error *err)
 {
-    CLEANUP(close_at) int fd = -1;
+    int fd CLEANUP(file_close_at) = -1;
     TRY(open_file(path, kind, &fd, err));
     for (;;) {
         enum { STEP = 65536 };
@@ -77,6 +77,6 @@ enum status file_read(const char *path, enum file_kind kind, struct buffer *out,
 
 enum status file_readable(const char *path, struct error *err)
 {
-    CLEANUP(close_at) int fd = -1;
+    int fd CLEANUP(file_close_at) = -1;
     return open_file(path, FILE_REGULAR, &fd, err);
 }

@@ -20,5 +20,8 @@ enum file_kind {
 MUST_USE enum status file_read(const char *path, enum file_kind kind, struct buffer *out,
                                struct error *err);
 
+/* For CLEANUP() on a descriptor; negative: none. */
+void file_close_at(const int *fd);
+
 /* A regular file that this process may read. */
 MUST_USE enum status file_readable(const char *path, struct error *err);

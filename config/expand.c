@@ -64,21 +64,13 @@ static enum status put_env(struct slice name, struct buffer *out, struct error *
     return put(out, slice_from(value), err);
 }
 
-static void wipe_buffer(struct buffer *buffer)
-{
-    if (buffer->ptr != NULL) {
-        explicit_bzero(buffer->ptr, buffer->size);
-    }
-    buffer_fini(buffer);
-}
-
 static enum status put_file(const struct tree_document *document, struct slice path,
                             struct arena *arena, struct buffer *out, struct error *err)
 {
     if (path.len == 0) {
         FAIL(err, STATUS_INVALID, "no path; write ${file:PATH}");
     }
-    CLEANUP(wipe_buffer) struct buffer contents;
+    CLEANUP(buffer_wipe) struct buffer contents;
     buffer_init(&contents, EXPAND_FILE_MAX);
     TRY(file_read(tree_resolve(document, path, arena), FILE_REGULAR, &contents, err));
     struct slice bytes = buffer_bytes(&contents);
@@ -118,7 +110,7 @@ static enum status put_reference(const struct tree_document *document, struct sl
 enum status expand(const struct tree_document *document, struct slice text, size_t *left,
                    struct arena *arena, struct slice *ret, struct error *err)
 {
-    CLEANUP(wipe_buffer) struct buffer out;
+    CLEANUP(buffer_wipe) struct buffer out;
     buffer_init(&out, *left + text.len);
     size_t at = 0;
     while (at < text.len) {

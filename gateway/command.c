@@ -3,9 +3,11 @@
 #include "base/problems.h"
 #include "config/snapshot.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FIRST_LONG = 256, HELP = 'h' };
 
@@ -129,7 +131,8 @@ int command_print(const struct command_line *line, struct slice text)
 {
     bool printed = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0 &&
                    ferror(stdout) == 0;
-    return printed ? EXIT_DONE : command_failed(line, "stdout takes no more: %m");
+    return printed ? EXIT_DONE
+                   : command_failed(line, "stdout takes no more: %s", strerrordesc_np(errno));
 }
 
 struct snapshot *command_load_config(const char *path)

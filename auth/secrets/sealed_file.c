@@ -173,7 +173,7 @@ enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err)
     }
     int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be opened: %m", beside);
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be opened: %s", beside, strerrordesc_np(errno));
     }
     while (flock(fd, LOCK_EX) != 0) {
         if (errno != EINTR) {

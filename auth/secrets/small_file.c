@@ -1,5 +1,6 @@
 #include "auth/secrets/small_file.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/secret.h"
 
@@ -9,13 +10,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
-
-static void close_at(const int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
 
 static enum status open_failure(const char *path, struct error *err)
 {
@@ -28,7 +22,7 @@ static enum status open_failure(const char *path, struct error *err)
         FAIL(err, STATUS_DENIED, "%s: may not be read by this user; change its owner or mode",
              path);
     default:
-        FAIL(err, STATUS_UNAVAILABLE, "%s: %m", path);
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be read: %s", path, strerrordesc_np(errno));
     }
 }
 
@@ -54,7 +48,7 @@ enum status small_file_read(const char *path, size_t max, struct secret **ret,
 {
     struct stat info;
     /* Without blocking, should somebody have put a pipe there. */
-    int fd CLEANUP(close_at) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd CLEANUP(file_close_at) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return open_failure(path, err);
     }
@@ -97,7 +91,7 @@ static bool write_all(int fd, struct slice bytes)
 static void sync_folder_of(const char *path)
 {
     char *copy CLEANUP(memory_free_at) = memory_copy(slice_from(path));
-    int fd CLEANUP(close_at) = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd CLEANUP(file_close_at) = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         (void)fsync(fd); /* some file systems cannot; the rename is made all the same */
     }
@@ -113,16 +107,15 @@ enum status small_file_replace(const char *path, struct slice bytes, struct erro
     (void)unlink(beside); /* left by a crash */
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be made: %m", beside);
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be made: %s", beside, strerrordesc_np(errno));
     }
     bool written = write_all(fd, bytes) && fsync(fd) == 0;
     written = close(fd) == 0 && written;
     if (!written || rename(beside, path) != 0) {
-        int cause = errno;
+        int why = errno;
         (void)unlink(beside);
-        errno = cause;
-        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be written: %m; the old one is still there",
-             path);
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be written: %s; the old one is still there", path,
+             strerrordesc_np(why));
     }
     sync_folder_of(path);
     return STATUS_OK;

@@ -82,10 +82,7 @@ void exchange_side_fini(struct exchange_side *side)
     timer_cancel(&side->loop->timers, &side->log_timer);
     upstream_side_free(side->upstreams);
     snapshot_unref(side->snapshot);
-    if (side->head.ptr != NULL) {
-        secret_wipe(side->head.ptr, side->head.size);
-    }
-    buffer_fini(&side->head);
+    buffer_wipe(&side->head);
     buffer_fini(&side->clean);
     buffer_fini(&side->log);
 }

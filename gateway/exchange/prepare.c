@@ -69,16 +69,16 @@ static enum status write_target(const struct exchange *exchange, struct buffer *
 
 static enum status write_basic(const struct exchange *exchange, struct buffer *out)
 {
-    struct buffer plain CLEANUP(buffer_fini);
+    const struct injection *injection = &exchange->route->injection;
+    struct buffer plain CLEANUP(buffer_wipe);
     buffer_init(&plain, 64 * 1024);
+    TRY(buffer_reserve(&plain, injection->before.len + injection->after.len +
+                                   secret_reveal(exchange->credential->secret).len));
     TRY(write_credential(exchange, &plain));
     struct slice bytes = buffer_bytes(&plain);
-    enum status status = buffer_reserve(out, (bytes.len + 2) / 3 * 4);
-    if (status == STATUS_OK) {
-        buffer_commit(out, encode_base64(bytes, buffer_tail(out)));
-    }
-    secret_wipe(plain.ptr, plain.size);
-    return status;
+    TRY(buffer_reserve(out, (bytes.len + 2) / 3 * 4));
+    buffer_commit(out, encode_base64(bytes, buffer_tail(out)));
+    return STATUS_OK;
 }
 
 static enum status write_injected_header(const struct exchange *exchange, struct buffer *out)

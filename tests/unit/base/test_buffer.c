@@ -106,3 +106,14 @@ Test(buffer, reset_gives_memory_back_and_keeps_the_maximum)
     expect_bytes(&buffer, "54321");
     buffer_fini(&buffer);
 }
+
+Test(buffer, wiped_is_empty_and_may_be_so_twice)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, 100);
+    cr_assert_eq(buffer_append(&buffer, SLICE("secret")), STATUS_OK);
+    buffer_wipe(&buffer);
+    cr_expect_null(buffer.ptr);
+    buffer_wipe(&buffer);
+    cr_expect_eq(buffer_len(&buffer), 0);
+}
