@@ -92,6 +92,19 @@ static enum status write_field(const struct exchange *exchange, const struct htt
     return buffer_append(out, SLICE("\r\n"));
 }
 
+/* Takes the credential out of lines of a head or of trailers. */
+static void scrub_lines(const struct exchange *exchange, char *ptr, size_t len)
+{
+    const struct credential *credential = exchange->credential;
+    if (credential == NULL || credential->scrubber == NULL) {
+        return;
+    }
+    unsigned hits = scrub_in_place(credential->scrubber, ptr, len);
+    if (hits > 0) {
+        metrics_add(exchange->side->metrics, METRIC_scrubbed_total, hits);
+    }
+}
+
 /* Status line and the provider's own fields, scrubbed. */
 static enum status write_provider_part(struct exchange *exchange,
                                        const struct http1_response *response, struct buffer *out,
@@ -113,14 +126,7 @@ static enum status write_provider_part(struct exchange *exchange,
         }
         TRY(write_field(exchange, field, out));
     }
-    if (exchange->credential != NULL && exchange->credential->scrubber != NULL) {
-        struct slice bytes = buffer_bytes(out);
-        unsigned hits =
-            scrub_in_place(exchange->credential->scrubber, out->ptr + out->start, bytes.len);
-        if (hits > 0) {
-            metrics_add(exchange->side->metrics, METRIC_scrubbed_total, hits);
-        }
-    }
+    scrub_lines(exchange, out->ptr + out->start, buffer_len(out));
     return STATUS_OK;
 }
 
@@ -225,9 +231,7 @@ void answer_trailers_write(struct exchange *exchange, struct slice trailers)
             len += line.len;
         }
     }
-    if (exchange->credential != NULL && exchange->credential->scrubber != NULL) {
-        (void)scrub_in_place(exchange->credential->scrubber, out, len);
-    }
+    scrub_lines(exchange, out, len);
     connection_wrote(exchange->connection, len);
 }
 

@@ -72,7 +72,6 @@ struct exchange_facts {
     usec_t started; /* first byte of the head */
     usec_t started_wall;
     usec_t sent;                            /* the attempt was started; 0: never */
-    usec_t answered;                        /* its head was here; 0: never */
     usec_t first_byte_out;                  /* our answer's head went to the client; 0: never */
     usec_t running_since;                   /* when the steps that run now were begun */
     usec_t overhead;                        /* time in our own steps, all runs */

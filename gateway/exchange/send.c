@@ -25,35 +25,6 @@ static bool repeatable(enum http1_method method)
     return false;
 }
 
-enum step_result send_begin(struct exchange *exchange)
-{
-    const struct route *route = exchange->route;
-    struct exchange_side *side = exchange->side;
-    struct attempt_request request = {
-        .origin = &route->origin,
-        .egress = &exchange->snapshot->egress,
-        .timeouts = {.connect = route->timeouts.connect,
-                     .first_byte = route->timeouts.first_byte,
-                     .idle = route->timeouts.idle},
-        .method = exchange->request->method,
-        .head = buffer_bytes(&side->head),
-        .body = exchange->body_slice,
-        .framing = exchange->request->framing,
-        .body_whole = exchange->body_mode != BODY_STREAMED,
-        .repeatable = repeatable(exchange->request->method),
-        .waiter = &exchange->waiter,
-    };
-    exchange->facts.sent = clock_now();
-    exchange->facts.attempts++;
-    if (exchange->total.due == 0) { /* else the body had to be waited for */
-        loop_timer(side->loop, &exchange->total, route->timeouts.total);
-    }
-    exchange->attempt = attempt_start(side->upstreams, &request);
-    secret_wipe(side->head.ptr, side->head.end);
-    buffer_consume(&side->head, buffer_len(&side->head));
-    return send_resume(exchange);
-}
-
 /* Body bytes so far must stay below the limit, also when no length was announced. */
 static bool within_limit(struct exchange *exchange, struct http1_fault *fault)
 {
@@ -64,7 +35,9 @@ static bool within_limit(struct exchange *exchange, struct http1_fault *fault)
     return true;
 }
 
-bool pump_request_body(struct exchange *exchange, struct http1_fault *fault)
+/* Moves body bytes from the client to the attempt. False: the request is broken, *fault says how.
+ */
+static bool pump_request_body(struct exchange *exchange, struct http1_fault *fault)
 {
     size_t budget = PUMP_BYTES_A_TURN;
     while (exchange->body_mode == BODY_STREAMED && !exchange->body_ended) {
@@ -100,6 +73,35 @@ bool pump_request_body(struct exchange *exchange, struct http1_fault *fault)
         }
     }
     return true;
+}
+
+enum step_result send_begin(struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+    struct exchange_side *side = exchange->side;
+    struct attempt_request request = {
+        .origin = &route->origin,
+        .egress = &exchange->snapshot->egress,
+        .timeouts = {.connect = route->timeouts.connect,
+                     .first_byte = route->timeouts.first_byte,
+                     .idle = route->timeouts.idle},
+        .method = exchange->request->method,
+        .head = buffer_bytes(&side->head),
+        .body = exchange->body_slice,
+        .framing = exchange->request->framing,
+        .body_whole = exchange->body_mode != BODY_STREAMED,
+        .repeatable = repeatable(exchange->request->method),
+        .waiter = &exchange->waiter,
+    };
+    exchange->facts.sent = clock_now();
+    exchange->facts.attempts++;
+    if (exchange->total.due == 0) { /* else the body had to be waited for */
+        loop_timer(side->loop, &exchange->total, route->timeouts.total);
+    }
+    exchange->attempt = attempt_start(side->upstreams, &request);
+    secret_wipe(side->head.ptr, side->head.end);
+    buffer_consume(&side->head, buffer_len(&side->head));
+    return send_resume(exchange);
 }
 
 static enum step_result attempt_lost(struct exchange *exchange)
@@ -143,7 +145,6 @@ static enum step_result judge(struct exchange *exchange, const struct http1_resp
 {
     const struct attempt_facts *facts = attempt_facts(exchange->attempt);
     exchange->response = response;
-    exchange->facts.answered = facts->first_byte_at;
     exchange->facts.upstream_status = response->status;
     exchange->facts.reused = facts->reused;
     if (response->status == 401 && exchange->route->credential != NULL) {

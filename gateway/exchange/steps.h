@@ -37,7 +37,3 @@ enum status answer_head_write(struct exchange *exchange);
 void answer_trailers_write(struct exchange *exchange, struct slice trailers);
 /* Forwards a 1xx head. */
 void answer_head_write_interim(struct exchange *exchange, const struct http1_response *interim);
-
-/* Moves request body bytes from the client to the attempt (send.c). False: the request was broken,
- * and *fault says how. */
-bool pump_request_body(struct exchange *exchange, struct http1_fault *fault);
