@@ -415,6 +415,8 @@ void connection_finish(struct connection *connection, enum connection_after afte
     } else {
         connection->phase = PHASE_SKIP;
         connection->skipped = 0;
+        /* For all of it: a byte now and then must not hold the connection. */
+        connection_expect(connection, connection_limits(connection)->body_idle_timeout);
         wake(&connection->waiter);
     }
 }

@@ -170,7 +170,8 @@ void connection_skip(struct connection *connection)
         case HTTP1_PIECE_MORE:
             break;
         }
-        switch (read_body(connection)) {
+        make_body_room(connection);
+        switch (input_fill(connection)) {
         case CHANNEL_DONE:
             break;
         case CHANNEL_AGAIN:

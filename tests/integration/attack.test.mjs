@@ -149,3 +149,16 @@ test('an offer of h2c is ignored, another protocol is 501', async (t) => {
   assert.equal(upstream.requests.length, 2);
   assert.doesNotMatch(upstream.requests[0].head, /upgrade|http2-settings|connection/i);
 });
+
+test('a body that nobody wants cannot trickle in for ever', async (t) => {
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream, { gateway: { timeouts: { body_idle: '1s' } } });
+  const client = await connect(t, gateway);
+  client.send('POST /api/x HTTP/1.1\r\nHost: gw\r\nContent-Length: 1000\r\n\r\n');
+  for (let sent = 0; sent < 40 && !client.closed; sent++) {
+    client.send('x');
+    await sleep(100);
+  }
+  assert.deepEqual(client.statuses(), [401]);
+  assert.ok(client.closed);
+});
