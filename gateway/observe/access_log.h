@@ -1,6 +1,6 @@
 /*
  * access_log: one JSON line a request. Workers format lines into their own buffer; the scribe
- * thread writes them. Neither body nor query nor any header value is in it.
+ * thread writes them. Neither body nor query nor any header value is in it, but for the label.
  */
 #pragma once
 
