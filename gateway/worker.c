@@ -34,6 +34,7 @@ struct worker {
     bool reported;
     uint64_t accepted_before; /* as counted at the end of the last turn */
     uint64_t refused_before;
+    struct timer window; /* so that it ends while nothing happens, too */
     usec_t window_start;
     usec_t window_before; /* longest turn of the window before */
 };
@@ -129,6 +130,13 @@ static void report_drained(struct worker *worker)
 
 /* ---- the turn ---- */
 
+/* The turn itself does the rest. */
+static void on_window(struct timer *timer)
+{
+    struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, window));
+    loop_timer(&worker->loop, &worker->window, TURN_WINDOW);
+}
+
 static void publish_longest_turn(struct worker *worker)
 {
     struct loop *loop = &worker->loop;
@@ -222,6 +230,8 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
         (void)SSL_CTX_up_ref(settings->tls);
         worker->tls = settings->tls;
     }
+    timer_init(&worker->window, on_window);
+    loop_timer(&worker->loop, &worker->window, TURN_WINDOW);
     worker->loop.after_turn = after_turn;
     worker->loop.after_turn_ctx = worker;
     *ret = worker;
@@ -272,6 +282,7 @@ void worker_free(struct worker *worker)
     client_side_free(worker->clients);
     mailbox_free(worker->mailbox);
     SSL_CTX_free(worker->tls);
+    timer_cancel(&worker->loop.timers, &worker->window);
     loop_fini(&worker->loop);
     memory_free(worker);
 }

@@ -60,8 +60,6 @@ static const struct row rows[PROBLEM_CODES] = {
     [PROBLEM_EGRESS_REFUSED] = {"egress_refused", 502, NULL,
         "The gateway may not connect to this provider's address. Its operator can allow the "
         "network under 'egress' in the config."},
-    [PROBLEM_DRAINING] = {"draining", 503, "Shutting down",
-        "The gateway is shutting down. Send the request again on a new connection."},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded",
         "The gateway has too much in hand. Send the request again later."},
     [PROBLEM_UPSTREAM_TIMEOUT] = {"upstream_timeout", 504, NULL,

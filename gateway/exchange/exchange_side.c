@@ -8,6 +8,8 @@
 #include "gateway/observe/scribe.h"
 #include "gateway/upstream/attempt.h"
 
+#include <assert.h>
+
 enum {
     HEAD_MAX_BYTES = 256 * 1024, /* an upstream head: the client's and what is added */
     CLEAN_MAX_BYTES =
@@ -67,6 +69,11 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .buffered_bytes = settings->buffered_bytes,
     };
     buffer_init(&side->head, HEAD_MAX_BYTES);
+    /* All at once: growing would leave copies of a credential behind. Untouched pages cost nothing.
+     */
+    enum status status = buffer_reserve(&side->head, HEAD_MAX_BYTES);
+    assert(status == STATUS_OK);
+    (void)status;
     buffer_init(&side->clean, CLEAN_MAX_BYTES);
     buffer_init(&side->log, LOG_MAX_BYTES);
     timer_init(&side->log_timer, on_log_timer);

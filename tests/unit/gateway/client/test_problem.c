@@ -124,6 +124,6 @@ Test(problem, says_when_it_does_not_fit)
     struct slice type;
     struct buffer body CLEANUP(buffer_fini);
     buffer_init(&body, 40);
-    cr_expect_eq(problem_render(NULL, PROBLEM_DRAINING, NULL, "r-1", &body, &type),
+    cr_expect_eq(problem_render(NULL, PROBLEM_OVERLOADED, NULL, "r-1", &body, &type),
                  STATUS_TOO_LARGE);
 }
