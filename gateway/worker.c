@@ -34,8 +34,7 @@ struct worker {
     bool reported;
     uint64_t accepted_before; /* as counted at the end of the last turn */
     uint64_t refused_before;
-    struct timer window; /* so that it ends while nothing happens, too */
-    usec_t window_start;
+    struct timer window;  /* ends while nothing happens, too */
     usec_t window_before; /* longest turn of the window before */
 };
 
@@ -130,21 +129,17 @@ static void report_drained(struct worker *worker)
 
 /* ---- the turn ---- */
 
-/* The turn itself does the rest. */
 static void on_window(struct timer *timer)
 {
     struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, window));
+    worker->window_before = worker->loop.longest_turn;
+    worker->loop.longest_turn = 0;
     loop_timer(&worker->loop, &worker->window, TURN_WINDOW);
 }
 
 static void publish_longest_turn(struct worker *worker)
 {
-    struct loop *loop = &worker->loop;
-    if (loop->now - worker->window_start >= TURN_WINDOW) {
-        worker->window_start = loop->now;
-        worker->window_before = loop->longest_turn;
-        loop->longest_turn = 0;
-    }
+    const struct loop *loop = &worker->loop;
     usec_t longest =
         loop->longest_turn > worker->window_before ? loop->longest_turn : worker->window_before;
     metrics_set(worker->metrics, METRIC_loop_longest_turn_seconds, longest);
