@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "limiter/limit.h"
+#include "limiter/redis_link.h"
 #include "routes/egress.h"
 #include "routes/profile.h"
 #include "routes/route.h"
@@ -18,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct price_book;
 struct problems;
 struct secret_store;
 
@@ -47,6 +50,15 @@ struct admin_settings {
     const char *listen;       /* NULL: none */
     const char *const *hosts; /* further names that it answers to */
     unsigned host_count;
+    const char *token_file; /* may do all; made at first start */
+};
+
+struct store_settings {
+    bool redis;                   /* else memory */
+    struct redis_address address; /* of Redis */
+    const char *name;
+    usec_t timeout;
+    unsigned gateways; /* how many share, where none can be asked */
 };
 
 struct snapshot {
@@ -65,6 +77,11 @@ struct snapshot {
     struct tenant **tenants; /* sorted by name */
     unsigned tenant_count;
     struct tenant_table tenant_table;
+    struct store_settings store;
+    const struct limit *const *limits; /* all; limit->index is the position */
+    unsigned limit_count;
+    const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */
+    const struct price_book *prices;
 };
 
 /* Reads, checks and links the file. On STATUS_INVALID *problems (see base/problems.h) has all

@@ -7,6 +7,7 @@
 
 #include "base/slice.h"
 #include "base/status.h"
+#include "routes/call.h"
 #include "routes/headers.h"
 #include "routes/route.h"
 
@@ -53,6 +54,8 @@ struct profile {
     struct error_template error;          /* body empty: RFC 9457 problem+json */
     const struct error_type *error_types; /* the one for any other status, if any, is the last */
     unsigned error_type_count;
+    const struct call *calls; /* what its calls use; see call.h */
+    unsigned call_count;
     const struct slice *key_env; /* usual variables, e.g. OPENAI_API_KEY */
     unsigned key_env_count;
     const char *base_url_env;     /* what the SDK reads its base URL from; may be NULL */

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+struct price_list;
 struct profile;
 struct secret_slot;
 
@@ -47,6 +48,7 @@ struct route {
     struct injection injection;
     struct header_rules headers; /* compiled: which request headers go on, constant ones, Host */
     struct route_timeouts timeouts;
+    const struct price_list *prices; /* of the profile; NULL: none are known */
     struct slice public_base; /* "https://gw.internal/openai" for rewritten links; empty: from the
                                  request's own scheme and Host */
 };

@@ -12,6 +12,7 @@
 
 struct allow_rule;
 struct arena;
+struct limit_set;
 
 struct tenant {
     const char *name;
@@ -22,6 +23,7 @@ struct tenant {
      * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;
     unsigned grants_size; /* a power of two, or 0 */
+    const struct limit_set *limits; /* its own quotas; NULL: none */
 };
 
 struct tenant_grant {

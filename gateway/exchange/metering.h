@@ -1,0 +1,70 @@
+/*
+ * metering: what one exchange may use and has used, where a quota counts tokens, cost or bytes, or
+ * names a model. Estimates before, watches while the answer streams, says the true figures at the end.
+ *
+ * exchange->metering is NULL where no such quota applies: then nothing below costs anything.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "routes/usage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buffer;
+struct demand;
+struct exchange;
+struct http1_response;
+struct metering;
+struct price;
+struct reservation;
+
+/* Reads what the quotas need of the (whole) body, and finds call, model and price. STATUS_INVALID: the
+ * request is to be refused with 400, the error is for the caller. */
+MUST_USE enum status metering_start(struct exchange *exchange, struct error *err);
+void metering_free(struct metering *metering); /* takes NULL */
+
+/* The model that the body names; empty: none. */
+struct slice metering_model(const struct metering *metering);
+/* False: there is a body that may use a model, but it cannot be told which. */
+bool metering_model_known(const struct metering *metering);
+
+/* Sets `fixed` and `per_output` of one demand of tokens, cost or bytes; and, once all are set, what
+ * output the reservation wants and how it may be cut (reservation.h). */
+void metering_demand(const struct exchange *exchange, struct demand *demand);
+void metering_want(const struct exchange *exchange, struct reservation *reservation);
+/* The reservation is held: decides whether a limit of output must be written into the body. */
+void metering_held(struct exchange *exchange);
+/* That limit, for X-Sallyport-Output-Limit; 0: none is written. */
+uint64_t metering_output_limit(const struct exchange *exchange);
+/* The body as it goes upstream; in the exchange's memory. */
+struct slice metering_body(struct exchange *exchange);
+
+/* The final answer's head is here: what will have to be looked at. */
+void metering_head(struct exchange *exchange, const struct http1_response *response);
+
+enum metering_pass {
+    METERING_PASS,   /* *ret_count bytes may go to the client */
+    METERING_EXTEND, /* first (after *ret_count bytes) more has to be reserved: metering_extend() */
+};
+/* Looks at the next bytes of the answer. */
+enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count);
+/* Asks for the next slice; the exchange's waiter is woken, unless it is answered at once. */
+void metering_extend(struct exchange *exchange);
+/* After a refusal: what ends the stream in the provider's grammar; empty: it can only be cut. */
+MUST_USE enum status metering_write_end(struct exchange *exchange, struct buffer *out);
+
+/* Sets `used` of every demand that settles, from the usage that was told, or the estimate. Once. */
+void metering_settle(struct exchange *exchange);
+/* For the log and metrics, after metering_settle(): false if nothing was metered. */
+struct metering_result {
+    struct slice model;
+    struct usage usage;
+    uint64_t cost_nanousd;
+    bool estimated; /* the answer did not tell */
+    bool price_fallback; /* the model has no price: the dearest of the provider stood in */
+};
+bool metering_result(const struct exchange *exchange, struct metering_result *ret);

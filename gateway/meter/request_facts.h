@@ -1,0 +1,38 @@
+/*
+ * request_facts: what a request's body says about what it may use, found in one pass without a tree.
+ *
+ * The body is UTF-8 JSON that is not encoded; a member that is read here and occurs twice at its
+ * level, or has a wrong type, refuses the request (400), for the provider may read it differently.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct call;
+
+enum { MODEL_NAME_MAX = 128 };
+
+struct request_facts {
+    char model[MODEL_NAME_MAX + 1]; /* as the body has it, unescaped; "": none */
+    bool text_only;                 /* nothing but text is sent: a byte is at most one token */
+    uint64_t text_bytes;            /* of the whole body */
+    bool has_output_limit;
+    uint64_t output_limit;          /* the largest of the members that are there */
+    uint64_t choices;               /* 1 if not said */
+    bool stream;
+    bool include_usage;             /* OpenAI: stream_options.include_usage is true */
+};
+
+/* `call` NULL: of an unknown call: "model" is looked for at the top, nothing else. Errors say which
+ * member, and what is wrong with it; they quote nothing of the body. */
+MUST_USE enum status request_facts_read(const struct call *call, struct slice body,
+                                        struct request_facts *ret, struct error *err);
+
+/* The body with `"NAME":limit` put in as its first member. The body was read before. */
+MUST_USE enum status request_write_output_limit(struct slice body, struct slice name, uint64_t limit,
+                                                struct buffer *out);

@@ -1,0 +1,99 @@
+/*
+ * redis_commands: the store's operations as scripts of Redis: how each is written (RESP, EVALSHA), and
+ * how its reply is read. Knows neither sockets nor time-outs.
+ *
+ * The scripts (redis_scripts/NAME.lua, each behind common.lua) are loaded on every connection; a
+ * NOSCRIPT reply means to load them again and repeat. They use the server's clock, return one string
+ * of numbers, and each step takes effect at most once, by reservation id and step. Keys:
+ *
+ *   {STORE:TENANT}:v1:q:IDENTITY         usage of a tenant's rule
+ *   {STORE:TENANT}:v1:each:IDENTITY      its part of a rule with `each: tenant`
+ *   {STORE}:v1:q:IDENTITY[:VALUE]        usage of a rule over tenants
+ *   {STORE:TENANT}:v1:r:ID               a reservation, or a tombstone of one that was called off
+ *   {STORE:TENANT}:v1:open               ids of open reservations by their deadline
+ *   {STORE}:v1:gateways                  gateways by their last heartbeat
+ *   {STORE}:v1:epoch                     made when the data began: gone when data was lost
+ *   {STORE:TENANT}:v1:h:ID               a hand-over that was taken
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "limiter/store.h"
+
+enum redis_script {
+    SCRIPT_ADMIT,    /* also for extensions */
+    SCRIPT_SETTLE,
+    SCRIPT_CALL_OFF,
+    SCRIPT_HAND_OVER,
+    SCRIPT_BEAT,     /* heartbeat, the gateways alive, what is overdue of some tenants */
+    SCRIPT_READ,     /* one key's store_entry */
+    SCRIPT_CHANGE,   /* reset, raise */
+    SCRIPTS          /* not a script; keep last */
+};
+
+struct redis_scripts; /* their texts and SHA-1; immutable, shared by all workers */
+struct redis_scripts *redis_scripts_new(void);
+void redis_scripts_free(struct redis_scripts *scripts); /* takes NULL */
+/* SCRIPT LOAD of all, SCRIPTS replies. */
+MUST_USE enum status redis_scripts_load(const struct redis_scripts *scripts, struct buffer *out);
+
+/* What all commands are written with. */
+struct redis_namespace {
+    const struct redis_scripts *scripts;
+    const char *store;      /* store.name */
+    char gateway[17];       /* this process's incarnation: 16 hex digits, new after it was held dead */
+    char epoch[17];         /* as last seen; "" before the first contact */
+    int64_t wall_ms;        /* the gateway's clock, with the server's offset added, for windows */
+};
+
+/* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays. */
+MUST_USE enum status redis_write_ask(const struct redis_namespace *ns,
+                                     const struct reservation *reservation, struct buffer *out);
+MUST_USE enum status redis_write_extend(const struct redis_namespace *ns,
+                                        const struct reservation *reservation, struct buffer *out);
+MUST_USE enum status redis_write_settle(const struct redis_namespace *ns,
+                                        const struct reservation *reservation, struct buffer *out);
+/* The step that is in doubt: given back if it was taken, else a tombstone that refuses it. */
+MUST_USE enum status redis_write_call_off(const struct redis_namespace *ns,
+                                          const struct reservation *reservation,
+                                          struct buffer *out);
+/* Adds what was counted without the store; `id` makes it take effect once. `amount` may be negative:
+ * a later settlement of something handed over before. */
+struct hand_over {
+    char id[33];
+    const char *tenant;
+    const struct limit *limit;
+    struct slice key;
+    int64_t amount;
+    int64_t window_start_ms; /* of windows: another one's amount is dropped */
+};
+MUST_USE enum status redis_write_hand_over(const struct redis_namespace *ns,
+                                           const struct hand_over *hand_over, struct buffer *out);
+/* `tenants`: whose overdue reservations are settled by it, 0 to 64 names. */
+MUST_USE enum status redis_write_beat(const struct redis_namespace *ns, const char *const *tenants,
+                                      unsigned count, struct buffer *out);
+MUST_USE enum status redis_write_read(const struct redis_namespace *ns, const struct limit *limit,
+                                      struct slice key, const char *tenant, struct buffer *out);
+enum redis_change { REDIS_RESET, REDIS_RAISE };
+MUST_USE enum status redis_write_change(const struct redis_namespace *ns, enum redis_change change,
+                                        const struct limit *limit, struct slice key, uint64_t amount,
+                                        struct buffer *out);
+
+/* The general part of a reply. */
+struct redis_answer {
+    int64_t server_ms;  /* the server's clock */
+    unsigned gateways;  /* alive; 0: not told */
+    bool data_lost;     /* there was no epoch, or another one than ns->epoch */
+    bool declared_dead; /* of a heartbeat: take a new incarnation */
+    bool clock_off;     /* no window of the demand covers the server's clock: ask again with wall_ms
+                           corrected */
+    char epoch[17];     /* the epoch now */
+};
+/* Reads the reply to an ask or extension into the reservation's demands and state (HELD or REFUSED;
+ * extension_refused). STATUS_INVALID: not a reply of ours, the error says what came. */
+MUST_USE enum status redis_read_verdict(struct slice text, struct reservation *reservation,
+                                        struct redis_answer *ret, struct error *err);
+MUST_USE enum status redis_read_beat(struct slice text, struct redis_answer *ret, struct error *err);
+MUST_USE enum status redis_read_entry(struct slice text, const struct limit *limit,
+                                      struct store_entry *ret, struct error *err);

@@ -1,0 +1,73 @@
+#include "limiter/reservation.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Where the next key goes: kept behind the demands, in front of the keys. */
+static char *keys_of(struct reservation *reservation)
+{
+    return (char *)&reservation->demands[reservation->count];
+}
+
+struct reservation *reservation_new(unsigned count, size_t key_bytes)
+{
+    assert(count <= RESERVATION_DEMANDS_MAX);
+    struct reservation *reservation =
+        memory_alloc(sizeof(*reservation) + count * sizeof(struct demand) + key_bytes);
+    reservation->count = count;
+    reservation->key_room = key_bytes;
+    return reservation;
+}
+
+void reservation_free(struct reservation *reservation)
+{
+    memory_free(reservation);
+}
+
+struct slice reservation_keep_key(struct reservation *reservation, struct slice key)
+{
+    assert(reservation->key_room - reservation->key_bytes >= key.len);
+    char *place = keys_of(reservation) + reservation->key_bytes;
+    memcpy(place, key.ptr, key.len);
+    reservation->key_bytes += key.len;
+    return slice_make(place, key.len);
+}
+
+uint64_t demand_amount(const struct demand *demand, uint64_t output)
+{
+    uint64_t amount;
+    if (__builtin_mul_overflow(output, demand->per_output, &amount) ||
+        __builtin_add_overflow(amount, demand->fixed, &amount) || amount > LIMIT_AMOUNT_MAX) {
+        return LIMIT_AMOUNT_MAX + 1;
+    }
+    return amount;
+}
+
+uint64_t demand_output_room(const struct demand *demand, uint64_t left, unsigned share)
+{
+    if (demand->per_output == 0) {
+        return UINT64_MAX;
+    }
+    return left <= demand->fixed ? 0 : (left - demand->fixed) / share / demand->per_output;
+}
+
+const struct demand *reservation_refusal(const struct reservation *reservation)
+{
+    const struct demand *worst = NULL;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        if (!demand->refused) {
+            continue;
+        }
+        /* Never is the longest time of all, and counts as one. */
+        uint64_t after = (uint64_t)demand->room_after;
+        bool waits = demand->limit->wait > 0;
+        if (worst == NULL || (worst->limit->wait > 0 && !waits) ||
+            ((worst->limit->wait > 0) == waits && after > (uint64_t)worst->room_after)) {
+            worst = demand;
+        }
+    }
+    return worst;
+}

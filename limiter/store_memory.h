@@ -1,0 +1,35 @@
+/*
+ * store_memory: usage in this process's memory, shared by its workers, kept over a reload.
+ *
+ * Keys lie in stripes, each with its own lock; a reservation locks those that its keys lie in, in
+ * order, decides, and unlocks: never a callback under a lock. Cells of keys that are full again, out
+ * of their window and without open reservations are dropped as the table grows, so that values of
+ * `each` cannot grow it for ever. Nothing is ever pending, so no reservation outlives its process and
+ * no deadline is needed.
+ */
+#pragma once
+
+#include "limiter/store.h"
+
+struct store_memory;
+
+/* Any thread may use it from then on. */
+struct store_memory *store_memory_new(const struct limiter_clock *clock);
+void store_memory_free(struct store_memory *store); /* takes NULL; nothing may be held any more */
+
+/* For a worker, or any thread: the same for all. */
+struct store_side store_memory_side(struct store_memory *store);
+
+/* Copies what the key has counted; false if it is not known. `limit` tells rate, burst and window. */
+bool store_memory_read(struct store_memory *store, const struct limit *limit, struct slice key,
+                       struct store_entry *ret);
+
+/* All keys, in no order; the entry's key lives during the call. Locks stripe by stripe. */
+void store_memory_each(struct store_memory *store,
+                       void (*visit)(void *ctx, const struct store_entry *entry), void *ctx);
+
+/* Forgets what is settled: `used` is what is reserved now. False: unknown key. */
+bool store_memory_reset(struct store_memory *store, const struct limit *limit, struct slice key);
+/* Gives `amount` more room in the current window or bucket (down to zero used). */
+bool store_memory_raise(struct store_memory *store, const struct limit *limit, struct slice key,
+                        uint64_t amount);

@@ -1,0 +1,53 @@
+/*
+ * price: what a model's tokens cost, and how large it is. Built in as dated data (prices/PROVIDER.json,
+ * whose form is in prices/README.md). Money is integer nano-USD; a receipt is rounded up once, at its
+ * end. Pure.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "routes/usage.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arena;
+
+/* Nano-USD for 1,000,000 tokens: 2.50 USD are 2,500,000,000. */
+struct token_prices {
+    uint64_t input, output, cache_read, cache_write;
+};
+
+struct price {
+    struct slice model;
+    struct token_prices base;
+    uint64_t tier_above; /* more input tokens than this (all kinds): `tier` for the whole call; 0: none */
+    struct token_prices tier;
+    uint64_t context;    /* most input tokens; never 0: unknown ones have the provider's largest */
+    uint64_t max_output; /* likewise */
+};
+
+struct price_list; /* of one provider */
+struct price_book; /* all of them */
+
+/* The built-in ones. An error is a bug of the data, found by a test. */
+MUST_USE enum status price_book_load(struct arena *arena, struct price_book **ret,
+                                     struct error *err);
+/* One provider's file, for tests. Refuses floats, unknown members, a model twice. */
+MUST_USE enum status price_list_read(struct arena *arena, struct slice provider, struct slice json,
+                                     struct price_list **ret, struct error *err);
+/* NULL: no prices are known for this profile's name. */
+const struct price_list *price_book_find(const struct price_book *book, struct slice provider);
+
+/* The model's own price, by its name or an alias; NULL: not known. */
+const struct price *price_find(const struct price_list *list, struct slice model);
+/* What stands in for an unknown model: of each figure the dearest, the largest, of the provider. */
+const struct price *price_dearest(const struct price_list *list);
+
+/* Rounded up to whole nano-USD. Saturates at UINT64_MAX. */
+uint64_t price_cost(const struct price *price, const struct usage *usage);
+/* Upper bounds for a reservation: of so many input tokens of the dearest kind, and of one output
+ * token, rounded up; both with the tier that so many input tokens lead to. */
+uint64_t price_input_bound(const struct price *price, uint64_t input_tokens);
+uint64_t price_output_token(const struct price *price, uint64_t input_tokens);
