@@ -41,9 +41,11 @@ uint64_t bucket_take(struct bucket *bucket, uint64_t amount);
 
 /* Of `taken`, whose end is at `position`, `unused` was not used: takes as much of that off the debt
  * as has not drained, and returns how much that was. */
-uint64_t bucket_give_back(struct bucket *bucket, uint64_t position, uint64_t taken, uint64_t unused);
+uint64_t bucket_give_back(struct bucket *bucket, uint64_t position, uint64_t taken,
+                          uint64_t unused);
 
 /* Milliseconds from at_ms until `amount` fits: 0 if it does, -1 if it never will (above burst). */
-int64_t bucket_wait_ms(const struct bucket *bucket, const struct bucket_rate *rate, uint64_t amount);
+int64_t bucket_wait_ms(const struct bucket *bucket, const struct bucket_rate *rate,
+                       uint64_t amount);
 /* Until the debt is gone. */
 int64_t bucket_full_ms(const struct bucket *bucket, const struct bucket_rate *rate);

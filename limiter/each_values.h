@@ -2,8 +2,9 @@
  * each_values: which values of an `each: ip` or `each: header` rule are counted on their own.
  *
  * At most LIMIT_VALUES_MAX live ones a rule; further ones share one. A value lives until its rule's
- * period is over without a request of it; in a calendar window, for a day at least. Known by hash, so
- * memory is bounded whatever peers send. Shared by the workers, striped locks, kept over a reload.
+ * period is over without a request of it; in a calendar window, for a day at least. Known by hash,
+ * so memory is bounded whatever peers send. Shared by the workers, striped locks, kept over a
+ * reload.
  */
 #pragma once
 

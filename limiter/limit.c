@@ -179,7 +179,7 @@ static void put_value(struct text *text, struct slice value)
     }
     unsigned char hash[SHA256_BYTES];
     char hex[32];
-    sha256(value, hash);
+    digest_sha256(value, hash);
     encode_hex(slice_make((const char *)hash, sizeof(hex) / 2), hex);
     put(text, SLICE("#"));
     put(text, slice_make(hex, sizeof(hex)));

@@ -112,8 +112,8 @@ bool limit_model_matches(struct slice pattern, struct slice model);
 enum { LIMIT_KEY_MAX = 640, LIMIT_VALUE_MAX = 64 };
 
 /* The key prefix of a limit (limit->key): "{NAME:TENANT}:v1:q:IDENTITY" for one of a tenant,
- * "{NAME}:v1:q:IDENTITY" for one over tenants; with EACH_TENANT "IDENTITY" alone, as the tag differs
- * from tenant to tenant. `store` is store.name. Returns the length; 0: does not fit. */
+ * "{NAME}:v1:q:IDENTITY" for one over tenants; with EACH_TENANT "IDENTITY" alone, as the tag
+ * differs from tenant to tenant. `store` is store.name. Returns the length; 0: does not fit. */
 size_t limit_key_prefix(const struct limit *limit, const char *store, char *out, size_t size);
 
 /* The key for one request: limit->key as it is without `each`; with EACH_TENANT

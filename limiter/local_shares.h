@@ -1,11 +1,12 @@
 /*
  * local_shares: how far this gateway may go alone while the shared store is away.
  *
- * For each key it remembers what was left at the last contact, when, and how many gateways were alive.
- * While the store is away a key may take left / gateways; a rate's share refills with its part of the
- * rate, and a budget whose window ended since starts the new one with limit / gateways. Without any
- * contact: a rate and concurrency take limit / store.gateways, a budget nothing. What was taken alone
- * is handed over when the store is back. Shared by the workers, striped locks, kept over a reload.
+ * For each key it remembers what was left at the last contact, when, and how many gateways were
+ * alive. While the store is away a key may take left / gateways; a rate's share refills with its
+ * part of the rate, and a budget whose window ended since starts the new one with limit / gateways.
+ * Without any contact: a rate and concurrency take limit / store.gateways, a budget nothing. What
+ * was taken alone is handed over when the store is back. Shared by the workers, striped locks, kept
+ * over a reload.
  */
 #pragma once
 
@@ -22,8 +23,9 @@ void local_shares_free(struct local_shares *shares);
 void local_shares_note(struct local_shares *shares, const struct reservation *reservation,
                        unsigned gateways);
 
-/* Decides it by the shares, as a store's `ask` and `extend` do: all or nothing; basis LOCAL. Demands
- * whose on_failure is STORE_ALLOW are passed over; if one says STORE_DENY the state is UNAVAILABLE. */
+/* Decides it by the shares, as a store's `ask` and `extend` do: all or nothing; basis LOCAL.
+ * Demands whose on_failure is STORE_ALLOW are passed over; if one says STORE_DENY the state is
+ * UNAVAILABLE. */
 void local_shares_ask(struct local_shares *shares, struct reservation *reservation);
 void local_shares_extend(struct local_shares *shares, struct reservation *reservation);
 /* BASIS_LOCAL: corrects what was taken to `used`, or, where that has been handed over by now, adds

@@ -1,10 +1,10 @@
 /*
- * redis_commands: the store's operations as scripts of Redis: how each is written (RESP, EVALSHA), and
- * how its reply is read. Knows neither sockets nor time-outs.
+ * redis_commands: the store's operations as scripts of Redis: how each is written (RESP, EVALSHA),
+ * and how its reply is read. Knows neither sockets nor time-outs.
  *
  * The scripts (redis_scripts/NAME.lua, each behind common.lua) are loaded on every connection; a
- * NOSCRIPT reply means to load them again and repeat. They use the server's clock, return one string
- * of numbers, and each step takes effect at most once, by reservation id and step. Keys:
+ * NOSCRIPT reply means to load them again and repeat. They use the server's clock, return one
+ * string of numbers, and each step takes effect at most once, by reservation id and step. Keys:
  *
  *   {STORE:TENANT}:v1:q:IDENTITY         usage of a tenant's rule
  *   {STORE:TENANT}:v1:each:IDENTITY      its part of a rule with `each: tenant`
@@ -22,14 +22,14 @@
 #include "limiter/store.h"
 
 enum redis_script {
-    SCRIPT_ADMIT,    /* also for extensions */
+    SCRIPT_ADMIT, /* also for extensions */
     SCRIPT_SETTLE,
     SCRIPT_CALL_OFF,
     SCRIPT_HAND_OVER,
-    SCRIPT_BEAT,     /* heartbeat, the gateways alive, what is overdue of some tenants */
-    SCRIPT_READ,     /* one key's store_entry */
-    SCRIPT_CHANGE,   /* reset, raise */
-    SCRIPTS          /* not a script; keep last */
+    SCRIPT_BEAT,   /* heartbeat, the gateways alive, what is overdue of some tenants */
+    SCRIPT_READ,   /* one key's store_entry */
+    SCRIPT_CHANGE, /* reset, raise */
+    SCRIPTS        /* not a script; keep last */
 };
 
 struct redis_scripts; /* their texts and SHA-1; immutable, shared by all workers */
@@ -41,13 +41,14 @@ MUST_USE enum status redis_scripts_load(const struct redis_scripts *scripts, str
 /* What all commands are written with. */
 struct redis_namespace {
     const struct redis_scripts *scripts;
-    const char *store;      /* store.name */
-    char gateway[17];       /* this process's incarnation: 16 hex digits, new after it was held dead */
-    char epoch[17];         /* as last seen; "" before the first contact */
-    int64_t wall_ms;        /* the gateway's clock, with the server's offset added, for windows */
+    const char *store; /* store.name */
+    char gateway[17];  /* this process's incarnation: 16 hex digits, new after it was held dead */
+    char epoch[17];    /* as last seen; "" before the first contact */
+    int64_t wall_ms;   /* the gateway's clock, with the server's offset added, for windows */
 };
 
-/* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays. */
+/* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays.
+ */
 MUST_USE enum status redis_write_ask(const struct redis_namespace *ns,
                                      const struct reservation *reservation, struct buffer *out);
 MUST_USE enum status redis_write_extend(const struct redis_namespace *ns,
@@ -58,8 +59,8 @@ MUST_USE enum status redis_write_settle(const struct redis_namespace *ns,
 MUST_USE enum status redis_write_call_off(const struct redis_namespace *ns,
                                           const struct reservation *reservation,
                                           struct buffer *out);
-/* Adds what was counted without the store; `id` makes it take effect once. `amount` may be negative:
- * a later settlement of something handed over before. */
+/* Adds what was counted without the store; `id` makes it take effect once. `amount` may be
+ * negative: a later settlement of something handed over before. */
 struct hand_over {
     char id[33];
     const char *tenant;
@@ -77,8 +78,8 @@ MUST_USE enum status redis_write_read(const struct redis_namespace *ns, const st
                                       struct slice key, const char *tenant, struct buffer *out);
 enum redis_change { REDIS_RESET, REDIS_RAISE };
 MUST_USE enum status redis_write_change(const struct redis_namespace *ns, enum redis_change change,
-                                        const struct limit *limit, struct slice key, uint64_t amount,
-                                        struct buffer *out);
+                                        const struct limit *limit, struct slice key,
+                                        uint64_t amount, struct buffer *out);
 
 /* The general part of a reply. */
 struct redis_answer {
@@ -94,6 +95,7 @@ struct redis_answer {
  * extension_refused). STATUS_INVALID: not a reply of ours, the error says what came. */
 MUST_USE enum status redis_read_verdict(struct slice text, struct reservation *reservation,
                                         struct redis_answer *ret, struct error *err);
-MUST_USE enum status redis_read_beat(struct slice text, struct redis_answer *ret, struct error *err);
+MUST_USE enum status redis_read_beat(struct slice text, struct redis_answer *ret,
+                                     struct error *err);
 MUST_USE enum status redis_read_entry(struct slice text, const struct limit *limit,
                                       struct store_entry *ret, struct error *err);

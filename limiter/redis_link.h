@@ -20,15 +20,15 @@ struct redis_link;
 struct ssl_ctx_st;
 
 struct redis_address {
-    const char *url_shown;  /* for messages, with the password masked */
-    const char *host;       /* NULL: unix socket */
+    const char *url_shown; /* for messages, with the password masked */
+    const char *host;      /* NULL: unix socket */
     const char *unix_path;
     unsigned port;
-    const char *user;       /* NULL: none (AUTH with a password alone) */
-    const char *password;   /* NULL: no AUTH */
-    unsigned database;      /* 0: no SELECT */
-    bool tls;               /* verified against `ca` or the system's, and the host's name */
-    const char *ca;         /* PEM file; NULL: the system's */
+    const char *user;     /* NULL: none (AUTH with a password alone) */
+    const char *password; /* NULL: no AUTH */
+    unsigned database;    /* 0: no SELECT */
+    bool tls;             /* verified against `ca` or the system's, and the host's name */
+    const char *ca;       /* PEM file; NULL: the system's */
 };
 
 /* Once a process, from the address; NULL without TLS. Freed with SSL_CTX_free(). */
@@ -37,10 +37,10 @@ MUST_USE enum status redis_tls_new(const struct redis_address *address, struct s
 
 enum redis_reply_kind {
     REDIS_NIL,
-    REDIS_TEXT,   /* status or bulk string */
+    REDIS_TEXT, /* status or bulk string */
     REDIS_NUMBER,
-    REDIS_ERROR,  /* text says "NOSCRIPT ...", "ERR ..." */
-    REDIS_LIST,   /* items: `count` texts or numbers in `items` */
+    REDIS_ERROR, /* text says "NOSCRIPT ...", "ERR ..." */
+    REDIS_LIST,  /* items: `count` texts or numbers in `items` */
 };
 
 struct redis_reply {
@@ -82,8 +82,8 @@ void redis_link_open(struct redis_link *link);
 void redis_link_close(struct redis_link *link);
 bool redis_link_is_up(const struct redis_link *link);
 
-/* Where commands are written, in RESP; each whole one makes one reply due: say so. While the link is
- * not up nothing may be written. */
+/* Where commands are written, in RESP; each whole one makes one reply due: say so. While the link
+ * is not up nothing may be written. */
 struct buffer *redis_link_output(struct redis_link *link);
 void redis_link_expect(struct redis_link *link, unsigned replies);
 /* Sends what was written, with one write where the socket takes it. Bytes that the server does not

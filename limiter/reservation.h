@@ -11,6 +11,7 @@
 #include "limiter/limit.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct waiter;
@@ -30,17 +31,17 @@ struct demand {
     uint64_t used;             /* set before reservation_settle: what it really was */
 
     /* The store's answer; also of rules with room, where another one refused. */
-    uint64_t granted;     /* reserved now, extensions included; 0 after a refusal */
-    uint64_t left;        /* what is left for others, after this */
-    uint64_t whole;       /* burst of a rate, else the limit's amount: what `left` is a part of */
-    usec_t room_after;    /* refused: when it would fit; -1: never */
-    usec_t reset_after;   /* when all is there again: bucket full, next window; 0: of concurrency */
-    bool refused;         /* by this rule (of LIMIT_DENY) */
-    bool over;            /* LIMIT_WARN: it did not fit, and was taken all the same */
-    bool crossed;         /* warn_percent was crossed by this very request, or `over` began */
+    uint64_t granted;   /* reserved now, extensions included; 0 after a refusal */
+    uint64_t left;      /* what is left for others, after this */
+    uint64_t whole;     /* burst of a rate, else the limit's amount: what `left` is a part of */
+    usec_t room_after;  /* refused: when it would fit; -1: never */
+    usec_t reset_after; /* when all is there again: bucket full, next window; 0: of concurrency */
+    bool refused;       /* by this rule (of LIMIT_DENY) */
+    bool over;          /* LIMIT_WARN: it did not fit, and was taken all the same */
+    bool crossed;       /* warn_percent was crossed by this very request, or `over` began */
     /* The store's own: where in the bucket, or in which window, it was taken. */
-    uint64_t position;    /* bucket_take(); start_ms of a window */
-    uint64_t last_taken;  /* by the last step, which `position` is of */
+    uint64_t position;   /* bucket_take(); start_ms of a window */
+    uint64_t last_taken; /* by the last step, which `position` is of */
 };
 
 enum reservation_state {
@@ -62,19 +63,20 @@ struct reservation {
     char id[RESERVATION_ID_LEN + 1]; /* the exchange's; hex */
     unsigned step;                   /* of asks and extensions, from 1: makes each idempotent */
     const char *tenant;              /* borrowed: its tag in the store */
-    usec_t lifetime;                 /* from the ask to its deadline: the store settles it in full then */
-    uint64_t output_want;            /* tokens of output wanted, by this step */
-    uint64_t output_granted;         /* by all steps: the output that is covered */
-    unsigned output_share;           /* 1: the output may be cut down to what is left, if that is at
-                                        least 1; 4: to a quarter of it; 0: all or nothing */
+    usec_t lifetime;         /* from the ask to its deadline: the store settles it in full then */
+    uint64_t output_want;    /* tokens of output wanted, by this step */
+    uint64_t output_granted; /* by all steps: the output that is covered */
+    unsigned output_share;   /* 1: the output may be cut down to what is left, if that is at
+                                least 1; 4: to a quarter of it; 0: all or nothing */
     enum reservation_state state;
     enum reservation_basis basis;
-    bool extension_refused;          /* of the last extension; what was held before still is */
-    struct waiter *waiter;           /* borrowed; woken once an answer is there; NULL: none wants it */
-    usec_t asked_at;                 /* clock_now(); for durations */
-    void *store_data;                /* the store's own */
+    bool extension_refused;     /* of the last extension; what was held before still is */
+    struct waiter *waiter;      /* borrowed; woken once an answer is there; NULL: none wants it */
+    usec_t asked_at;            /* clock_now(); for durations */
+    void *store_data;           /* the store's own */
+    size_t key_room, key_bytes; /* for keys behind the demands, and of that used */
     unsigned count;
-    struct demand demands[];         /* then the keys */
+    struct demand demands[]; /* then the keys */
 };
 
 /* Room for `count` demands and `key_bytes` bytes of keys; zeroed. */
@@ -87,8 +89,10 @@ struct slice reservation_keep_key(struct reservation *reservation, struct slice 
  * limit has room for. */
 uint64_t demand_amount(const struct demand *demand, uint64_t output);
 
-/* How many tokens of output fit into `left` beside the fixed part: see output_share. UINT64_MAX: any. */
+/* How many tokens of output fit into `left` beside the fixed part: see output_share. UINT64_MAX:
+ * any. */
 uint64_t demand_output_room(const struct demand *demand, uint64_t left, unsigned share);
 
-/* Which refusal is told: one without `wait`, else the one that takes longest; NULL if none refused. */
+/* Which refusal is told: one without `wait`, else the one that takes longest; NULL if none refused.
+ */
 const struct demand *reservation_refusal(const struct reservation *reservation);

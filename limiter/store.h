@@ -33,12 +33,13 @@ struct store_ops {
      * refused one may be asked again: its `step` counts on. */
     void (*ask)(void *side, struct reservation *reservation);
     /* HELD: asks for `output_want` more tokens of output, and for `fixed` more of each demand that
-     * settles (others are left alone). At once, or state ASKED and the waiter; then HELD again, with
-     * extension_refused if there is not enough. */
+     * settles (others are left alone). At once, or state ASKED and the waiter; then HELD again,
+     * with extension_refused if there is not enough. */
     void (*extend)(void *side, struct reservation *reservation);
     /* Takes it in any state, and frees it when the store has been told. HELD: charges `used`, and
-     * gives the rest back. REFUSED, UNAVAILABLE, NEW: nothing was taken. ASKED: calls the ask off, so
-     * that it never takes effect or is given back; an unanswered extension is settled like HELD. */
+     * gives the rest back. REFUSED, UNAVAILABLE, NEW: nothing was taken. ASKED: calls the ask off,
+     * so that it never takes effect or is given back; an unanswered extension is settled like HELD.
+     */
     void (*settle)(void *side, struct reservation *take_reservation);
     /* The worker's turn ends: sends what it queued, in one write. */
     void (*turn_end)(void *side);

@@ -2,10 +2,10 @@
  * store_memory: usage in this process's memory, shared by its workers, kept over a reload.
  *
  * Keys lie in stripes, each with its own lock; a reservation locks those that its keys lie in, in
- * order, decides, and unlocks: never a callback under a lock. Cells of keys that are full again, out
- * of their window and without open reservations are dropped as the table grows, so that values of
- * `each` cannot grow it for ever. Nothing is ever pending, so no reservation outlives its process and
- * no deadline is needed.
+ * order, decides, and unlocks: never a callback under a lock. Cells of keys that are full again,
+ * out of their window and without open reservations are dropped as the table grows, so that values
+ * of `each` cannot grow it for ever. Nothing is ever pending, so no reservation outlives its
+ * process and no deadline is needed.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ void store_memory_free(struct store_memory *store); /* takes NULL; nothing may b
 /* For a worker, or any thread: the same for all. */
 struct store_side store_memory_side(struct store_memory *store);
 
-/* Copies what the key has counted; false if it is not known. `limit` tells rate, burst and window. */
+/* Copies what the key has counted; false if it is not known. `limit` tells rate, burst and window.
+ */
 bool store_memory_read(struct store_memory *store, const struct limit *limit, struct slice key,
                        struct store_entry *ret);
 

@@ -1,13 +1,13 @@
 /*
  * store_redis: usage in Redis, shared by many gateways.
  *
- * One process-wide part (address, scripts, epoch, incarnation, local shares) and one side a worker with
- * its own link. An ask is one EVALSHA; all that a turn queued leaves in one write; settlements are not
- * waited for. What has no answer within `timeout` follows each rule's on_failure, and the link is
- * dropped: a circuit keeps later requests from waiting until it is up again (backoff 50 ms to 2 s).
- * First on a new link: scripts, the call-offs of asks that are in doubt, settlements without a reply,
- * then what was counted alone. All lists are bounded; what falls off is charged in full at its
- * deadline by the store itself, and counted.
+ * One process-wide part (address, scripts, epoch, incarnation, local shares) and one side a worker
+ * with its own link. An ask is one EVALSHA; all that a turn queued leaves in one write; settlements
+ * are not waited for. What has no answer within `timeout` follows each rule's on_failure, and the
+ * link is dropped: a circuit keeps later requests from waiting until it is up again (backoff 50 ms
+ * to 2 s). First on a new link: scripts, the call-offs of asks that are in doubt, settlements
+ * without a reply, then what was counted alone. All lists are bounded; what falls off is charged in
+ * full at its deadline by the store itself, and counted.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct store_redis_settings {
     struct redis_address address; /* copied */
     const char *name;             /* store.name; copied */
     usec_t timeout;
-    unsigned gateways;            /* store.gateways */
+    unsigned gateways; /* store.gateways */
     struct limiter_clock clock;
     struct store_ears ears;
 };
@@ -32,8 +32,8 @@ MUST_USE enum status store_redis_new(const struct store_redis_settings *settings
 void store_redis_free(struct store_redis *store); /* takes NULL; after its sides */
 struct local_shares *store_redis_shares(struct store_redis *store);
 
-/* One a worker, on its thread's loop. `tenants` are those whose overdue reservations it looks after,
- * see store_redis_set_tenants(). Connects at once. */
+/* One a worker, on its thread's loop. `tenants` are those whose overdue reservations it looks
+ * after, see store_redis_set_tenants(). Connects at once. */
 struct store_redis_side *store_redis_side_new(struct store_redis *store, struct event_base *base,
                                               struct timer_queue *timers);
 /* Sends what is queued, waits at most `timeout` for it to leave, and frees. */
@@ -46,17 +46,17 @@ void store_redis_set_tenants(struct store_redis_side *side, const char *const *t
 /* For metrics. */
 struct store_redis_counts {
     bool up;
-    unsigned waiting;         /* asks without an answer */
-    uint64_t timeouts;        /* asks that had no answer in time */
-    uint64_t failures;        /* links lost */
+    unsigned waiting;                  /* asks without an answer */
+    uint64_t timeouts;                 /* asks that had no answer in time */
+    uint64_t failures;                 /* links lost */
     uint64_t local, uncounted, denied; /* decisions without the store, by on_failure */
-    uint64_t unsettled;       /* settlements given up: charged in full at their deadline */
-    unsigned pending;         /* settlements and call-offs to be confirmed */
+    uint64_t unsettled;                /* settlements given up: charged in full at their deadline */
+    unsigned pending;                  /* settlements and call-offs to be confirmed */
 };
 struct store_redis_counts store_redis_counts(const struct store_redis_side *side);
 
-/* For the admin listener's thread, blocking for at most a second: reads, changes and audits keys. On an
- * event base of its own. */
+/* For the admin listener's thread, blocking for at most a second: reads, changes and audits keys.
+ * On an event base of its own. */
 struct store_redis_admin;
 MUST_USE enum status store_redis_admin_open(struct store_redis *store,
                                             struct store_redis_admin **ret, struct error *err);

@@ -1,8 +1,8 @@
 /*
  * window: where the calendar window of a budget begins and ends, in a time zone. Pure.
  *
- * Days, ISO weeks and months follow the zone's clock: over a change to or from summer time a day has
- * 23 or 25 hours. N-day windows are counted from 1970-01-01 in the zone.
+ * Days, ISO weeks and months follow the zone's clock: over a change to or from summer time a day
+ * has 23 or 25 hours. N-day windows are counted from 1970-01-01 in the zone.
  */
 #pragma once
 

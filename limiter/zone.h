@@ -1,8 +1,8 @@
 /*
  * zone: a time zone: what a clock on the wall says at an instant, and the other way round.
  *
- * Read from the system's zone files (RFC 8536, version 2 and up, with the POSIX rule behind them), so
- * that several zones can be used at once and no environment variable decides. Immutable.
+ * Read from the system's zone files (RFC 8536, version 2 and up, with the POSIX rule behind them),
+ * so that several zones can be used at once and no environment variable decides. Immutable.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct zone;
 MUST_USE enum status zone_load(struct arena *arena, const char *name, const struct zone **ret,
                                struct error *err);
 /* The same from a file's bytes, for tests and fuzzing. */
-MUST_USE enum status zone_parse(struct arena *arena, const char *name, const void *bytes, size_t len,
-                                const struct zone **ret, struct error *err);
+MUST_USE enum status zone_parse(struct arena *arena, const char *name, const void *bytes,
+                                size_t len, const struct zone **ret, struct error *err);
 const char *zone_name(const struct zone *zone);
 
 /* Seconds east of UTC at that instant (seconds since 1970-01-01 UTC). */

@@ -1,7 +1,7 @@
 /*
- * price: what a model's tokens cost, and how large it is. Built in as dated data (prices/PROVIDER.json,
- * whose form is in prices/README.md). Money is integer nano-USD; a receipt is rounded up once, at its
- * end. Pure.
+ * price: what a model's tokens cost, and how large it is. Built in as dated data
+ * (prices/PROVIDER.json, whose form is in prices/README.md). Money is integer nano-USD; a receipt
+ * is rounded up once, at its end. Pure.
  */
 #pragma once
 
@@ -22,7 +22,8 @@ struct token_prices {
 struct price {
     struct slice model;
     struct token_prices base;
-    uint64_t tier_above; /* more input tokens than this (all kinds): `tier` for the whole call; 0: none */
+    uint64_t tier_above; /* more input tokens than this (all kinds): `tier` for the whole call; 0:
+                            none */
     struct token_prices tier;
     uint64_t context;    /* most input tokens; never 0: unknown ones have the provider's largest */
     uint64_t max_output; /* likewise */

@@ -1,6 +1,6 @@
 /*
- * usage: what a call used, as the provider's answer says it, in one form for all providers. Kinds do not
- * overlap: their sum is what a token quota counts.
+ * usage: what a call used, as the provider's answer says it, in one form for all providers. Kinds
+ * do not overlap: their sum is what a token quota counts.
  */
 #pragma once
 

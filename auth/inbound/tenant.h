@@ -22,7 +22,7 @@ struct tenant {
     /* Allow rules by route: open addressing, first place route_index & (grants_size - 1), then the
      * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;
-    unsigned grants_size; /* a power of two, or 0 */
+    unsigned grants_size;           /* a power of two, or 0 */
     const struct limit_set *limits; /* its own quotas; NULL: none */
 };
 

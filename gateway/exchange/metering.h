@@ -1,6 +1,7 @@
 /*
  * metering: what one exchange may use and has used, where a quota counts tokens, cost or bytes, or
- * names a model. Estimates before, watches while the answer streams, says the true figures at the end.
+ * names a model. Estimates before, watches while the answer streams, says the true figures at the
+ * end.
  *
  * exchange->metering is NULL where no such quota applies: then nothing below costs anything.
  */
@@ -22,8 +23,8 @@ struct metering;
 struct price;
 struct reservation;
 
-/* Reads what the quotas need of the (whole) body, and finds call, model and price. STATUS_INVALID: the
- * request is to be refused with 400, the error is for the caller. */
+/* Reads what the quotas need of the (whole) body, and finds call, model and price. STATUS_INVALID:
+ * the request is to be refused with 400, the error is for the caller. */
 MUST_USE enum status metering_start(struct exchange *exchange, struct error *err);
 void metering_free(struct metering *metering); /* takes NULL */
 
@@ -64,7 +65,7 @@ struct metering_result {
     struct slice model;
     struct usage usage;
     uint64_t cost_nanousd;
-    bool estimated; /* the answer did not tell */
+    bool estimated;      /* the answer did not tell */
     bool price_fallback; /* the model has no price: the dearest of the provider stood in */
 };
 bool metering_result(const struct exchange *exchange, struct metering_result *ret);

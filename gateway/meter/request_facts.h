@@ -1,5 +1,6 @@
 /*
- * request_facts: what a request's body says about what it may use, found in one pass without a tree.
+ * request_facts: what a request's body says about what it may use, found in one pass without a
+ * tree.
  *
  * The body is UTF-8 JSON that is not encoded; a member that is read here and occurs twice at its
  * level, or has a wrong type, refuses the request (400), for the provider may read it differently.
@@ -22,10 +23,10 @@ struct request_facts {
     bool text_only;                 /* nothing but text is sent: a byte is at most one token */
     uint64_t text_bytes;            /* of the whole body */
     bool has_output_limit;
-    uint64_t output_limit;          /* the largest of the members that are there */
-    uint64_t choices;               /* 1 if not said */
+    uint64_t output_limit; /* the largest of the members that are there */
+    uint64_t choices;      /* 1 if not said */
     bool stream;
-    bool include_usage;             /* OpenAI: stream_options.include_usage is true */
+    bool include_usage; /* OpenAI: stream_options.include_usage is true */
 };
 
 /* `call` NULL: of an unknown call: "model" is looked for at the top, nothing else. Errors say which
@@ -34,5 +35,5 @@ MUST_USE enum status request_facts_read(const struct call *call, struct slice bo
                                         struct request_facts *ret, struct error *err);
 
 /* The body with `"NAME":limit` put in as its first member. The body was read before. */
-MUST_USE enum status request_write_output_limit(struct slice body, struct slice name, uint64_t limit,
-                                                struct buffer *out);
+MUST_USE enum status request_write_output_limit(struct slice body, struct slice name,
+                                                uint64_t limit, struct buffer *out);

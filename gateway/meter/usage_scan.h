@@ -1,10 +1,10 @@
 /*
- * usage_scan: finds the usage in an answer while it streams by: JSON bodies and event streams, split
- * anywhere, in constant memory, without a tree.
+ * usage_scan: finds the usage in an answer while it streams by: JSON bodies and event streams,
+ * split anywhere, in constant memory, without a tree.
  *
- * It watches, it changes nothing. Event by event it also counts how much output there can have been, so
- * that a stream's reservation can be extended before it is used up; and it remembers what is needed to
- * end the stream in the provider's own grammar (stream_end.h).
+ * It watches, it changes nothing. Event by event it also counts how much output there can have
+ * been, so that a stream's reservation can be extended before it is used up; and it remembers what
+ * is needed to end the stream in the provider's own grammar (stream_end.h).
  */
 #pragma once
 
@@ -23,16 +23,16 @@ struct usage_scan *usage_scan_new(enum usage_dialect dialect, enum scanned_body 
 void usage_scan_free(struct usage_scan *scan); /* takes NULL */
 
 /* Looks at the next bytes, at most until the end of the event with which more output than
- * `output_covered` tokens may have been generated. Returns how many bytes were looked at: all, unless
- * that happened. (SCAN_JSON: always all.) */
+ * `output_covered` tokens may have been generated. Returns how many bytes were looked at: all,
+ * unless that happened. (SCAN_JSON: always all.) */
 size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t output_covered);
 
-/* Upper bound of the tokens generated so far: one a byte of generated text, or what the stream's own
- * usage says, if that is more. */
+/* Upper bound of the tokens generated so far: one a byte of generated text, or what the stream's
+ * own usage says, if that is more. */
 uint64_t usage_scan_output(const struct usage_scan *scan);
 
-/* Estimate of the tokens of output where the answer does not tell: a token for 4 bytes of text, rounded
- * up; at least 1 if there was any answer. */
+/* Estimate of the tokens of output where the answer does not tell: a token for 4 bytes of text,
+ * rounded up; at least 1 if there was any answer. */
 uint64_t usage_scan_output_estimate(const struct usage_scan *scan);
 
 /* The usage as far as it was told. False: none, or a broken one (negative, a string, twice in one
