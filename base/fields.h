@@ -56,6 +56,7 @@ struct field {
     const char *const *names; /* of an enum; NULL ends */
     const struct field *section;
     size_t size;         /* of one element of a list or map of sections */
+    const char *see;     /* of a section: where the manual has its keys; NULL: at its own place */
     const char *example; /* what to write, for messages and the manual */
     const char *help;    /* one or two sentences; the manual shows them */
 };

@@ -43,10 +43,12 @@ static void link_all(struct link *link)
     }
     link_gateway(link);
     link_admin(link);
+    link_store(link);
     link_secrets(link);
     link_egress(link);
     link_routes(link);
     link_tenants(link);
+    link_quotas(link);
 }
 
 /* Only for a config without problems: a refused one leaves no trace in the store. */

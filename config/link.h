@@ -34,12 +34,24 @@ const struct tree *link_text(const struct tree *texts, unsigned index);
  * route has to say it. */
 bool link_generic(const struct profile *profile);
 
+/* The route that `node` names, as a part of its text; NULL: reported. */
+const struct route *link_find_route(const struct link *link, const struct tree *node,
+                                    struct slice name);
+
 void link_gateway(struct link *link);
 void link_admin(struct link *link);
+void link_store(struct link *link);
 void link_secrets(struct link *link);
 void link_egress(struct link *link);
 void link_routes(struct link *link);
 void link_tenants(struct link *link);
+void link_quotas(struct link *link); /* after tenants, routes, store and gateway */
+
+/* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
+bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
+
+/* Whether some SDK sends a key in this header. */
+bool link_header_is_slot(const struct link *link, struct slice name);
 
 /* Of one route. */
 void link_injection(const struct link *link, const struct route_section *section,

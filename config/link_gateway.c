@@ -2,6 +2,7 @@
 #include "base/field_values.h"
 #include "config/link.h"
 #include "config/url.h"
+#include "limiter/zone.h"
 
 #include <netinet/in.h>
 #include <sched.h>
@@ -135,6 +136,21 @@ static void link_access_log(struct link *link)
     }
 }
 
+static void link_time_zone(struct link *link)
+{
+    struct error err;
+    const struct tree *node = link->sections->gateway.time_zone;
+    const char *name = node != NULL ? node->text.ptr : DEFAULT_TIME_ZONE;
+    if (zone_load(link->arena, name, &link->snapshot->gateway.zone, &err) == STATUS_OK) {
+        return;
+    }
+    if (node != NULL) {
+        link_report(link, node, "a time zone", &err);
+    } else {
+        problems_add(link->problems, "gateway.time_zone", 0, 0, "%s", err.message);
+    }
+}
+
 static void check_limits(const struct link *link)
 {
     const struct limit_settings *limits = &link->sections->gateway.limits;
@@ -154,6 +170,7 @@ void link_gateway(struct link *link)
     link_listen(link);
     link_public_url(link);
     link_access_log(link);
+    link_time_zone(link);
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;
@@ -184,6 +201,10 @@ void link_admin(struct link *link)
                         "address and port such as " DEFAULT_ADMIN_LISTEN ", or off");
         }
     }
+    admin->token_file =
+        section->token_file != NULL
+            ? link_keep(link, section->token_file)
+            : tree_resolve(link->root->document, SLICE(DEFAULT_TOKEN_FILE), link->arena);
     unsigned count = link_text_count(section->hosts);
     const char **hosts = ARENA_ARRAY(link->arena, const char *, count + 1);
     for (unsigned i = 0; i < count; i++) {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static bool is_slot(const struct link *link, struct slice name)
+bool link_header_is_slot(const struct link *link, struct slice name)
 {
     const struct profile_set *set = &link->snapshot->profiles;
     for (unsigned i = 0; i < set->header_slot_count; i++) {
@@ -26,7 +26,7 @@ static bool check_name(const struct link *link, const struct tree *node, struct 
     } else if (injection->place == INJECT_HEADER && slice_equal_nocase(name, injection->name)) {
         tree_report_key(link->problems, node,
                         "the credential is injected into this header; take it out");
-    } else if (is_slot(link, name)) {
+    } else if (link_header_is_slot(link, name)) {
         tree_report_key(link->problems, node,
                         "this header carries credentials; those are secrets that are injected: see "
                         "credential and inject");

@@ -82,6 +82,16 @@ static void report_no_route(const struct link *link, const struct tree *node, st
     }
 }
 
+const struct route *link_find_route(const struct link *link, const struct tree *node,
+                                    struct slice name)
+{
+    const struct route *route = table_get(&link->routes, name);
+    if (route == NULL) {
+        report_no_route(link, node, name);
+    }
+    return route;
+}
+
 /* Chains the rule behind those of its route. `grants` has room for all. */
 static void add_grant(struct tenant_grant *grants, unsigned size, unsigned route_index,
                       struct allow_rule *rule, struct allow_rule **last)
@@ -123,9 +133,8 @@ static void link_allow(const struct link *link, const struct tenant_section *sec
             link_report(link, node, "a rule such as \"stripe:GET /v1/*\"", &err);
             continue;
         }
-        const struct route *route = table_get(&link->routes, rules[i].route);
+        const struct route *route = link_find_route(link, node, rules[i].route);
         if (route == NULL) {
-            report_no_route(link, node, rules[i].route);
             continue;
         }
         add_grant(grants, size, route->index, &rules[i], last);

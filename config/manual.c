@@ -39,6 +39,8 @@ static const char preface[] =
     "| duration | a whole number and its unit: `250ms`, `10s`, `5m`, `1h`, `1d` |\n"
     "| size | a whole number and its unit: `512B`, `64KiB`, `25MiB`, `1GiB` |\n"
     "| count | a whole number: `600`, `2k` (2,000), `1M` (1,000,000) |\n"
+    "| money | US dollars, up to 9 decimals: `250 USD`, `0.50 USD` |\n"
+    "| share | whole percents: `80%` |\n"
     "| file | a path; a relative one starts from the folder of the config file |\n"
     "| text | any single value; in quotes, if it has `: ` or ` #` in it or begins with a mark |\n"
     "\n"
@@ -94,6 +96,9 @@ static bool is_number(enum field_kind kind)
 
 static enum status write_kind(const struct field *field, struct buffer *out)
 {
+    if (field->see != NULL) {
+        return buffer_print(out, "like %s", field->see);
+    }
     TRY(buffer_print(out, "%s", kind_text(field->kind)));
     for (unsigned i = 0; field->kind == FIELD_KIND_ENUM && field->names[i] != NULL; i++) {
         TRY(buffer_print(out, "%s`%s`", i > 0 ? ", " : " ", field->names[i]));
@@ -160,7 +165,7 @@ static enum status write_section(const struct field *fields, const struct headin
         TRY(write_row(field, out));
     }
     for (const struct field *field = fields; field->name != NULL; field++) {
-        if (field->section == NULL) {
+        if (field->section == NULL || field->see != NULL) {
             continue;
         }
         char path[128];

@@ -63,6 +63,9 @@ static const struct field gateway_fields[] = {
     FIELD_TEXT(struct gateway_section, access_log, .fallback_text = "stdout",
         .example = "/var/log/sallyport/access.json",
         .help = "One JSON line a request: `stdout`, `off`, or a file."),
+    FIELD_TEXT(struct gateway_section, time_zone, .fallback_text = DEFAULT_TIME_ZONE,
+        .example = "Europe/Berlin",
+        .help = "The zone whose days, weeks and months budgets follow, as the system's zone files name it."),
     FIELD_END,
 };
 
@@ -74,6 +77,9 @@ static const struct field admin_fields[] = {
                 "version."),
     FIELD_TEXTS(struct admin_section, hosts, .example = "[gw.internal]",
         .help = "Names that it answers to, next to localhost and IP addresses."),
+    FIELD_PATH(struct admin_section, token_file, .fallback_text = DEFAULT_TOKEN_FILE,
+        .example = "/var/lib/sallyport/admin.token",
+        .help = "The file of the token that may do all; it is made at the first start."),
     FIELD_END,
 };
 
@@ -111,6 +117,8 @@ const struct field config_fields[] = {
         .help = "The version of this format."),
     FIELD_SECTION(struct config_sections, gateway, gateway_fields, .help = "What faces the clients."),
     FIELD_SECTION(struct config_sections, admin, admin_fields, .help = "What faces the operator."),
+    FIELD_SECTION(struct config_sections, store, store_fields,
+        .help = "Where quotas are counted: in this process, or in a Redis that several gateways share."),
     FIELD_LIST(struct config_sections, secrets, struct secret_source_section, source_fields,
         .example = "[{type: env}]",
         .help = "Where credentials are kept: sources, searched in this order for a secret's name. "
@@ -121,6 +129,10 @@ const struct field config_fields[] = {
         .help = "The upstream APIs, each under its name (a-z, 0-9, `.`, `_`, `-`; 64 bytes at most)."),
     FIELD_NAMED(struct config_sections, tenants, struct tenant_section, tenant_fields,
         .help = "Who may call, each under its name (formed like a route's)."),
+    FIELD_LIST(struct config_sections, quotas, struct quota_section, quota_fields,
+        .example = "[{requests: 600, per: 1m, each: tenant}]",
+        .help = "Limits over all tenants. All that apply to a request, its tenant's included, have to "
+                "have room; else it is refused with 429 and costs nothing."),
     FIELD_END,
 };
 /* clang-format on */

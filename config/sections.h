@@ -12,6 +12,10 @@ struct server_tls_section {
     const char *cert, *key;
 };
 
+struct client_tls_section {
+    const char *ca;
+};
+
 struct gateway_section {
     const struct tree *listen; /* a list, or one */
     struct server_tls_section tls;
@@ -20,11 +24,21 @@ struct gateway_section {
     struct limit_settings limits;
     struct timeout_settings timeouts;
     const struct tree *access_log;
+    const struct tree *time_zone;
 };
 
 struct admin_section {
     const struct tree *listen;
     const struct tree *hosts;
+    const char *token_file;
+};
+
+struct store_section {
+    const struct tree *url, *name;
+    usec_t timeout;
+    unsigned on_failure; /* enum store_failure */
+    unsigned gateways;
+    struct client_tls_section tls;
 };
 
 struct secret_source_section {
@@ -50,10 +64,6 @@ struct headers_section {
     const struct tree *set, *drop, *pass;
 };
 
-struct client_tls_section {
-    const char *ca;
-};
-
 struct route_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *base_url;
@@ -64,24 +74,45 @@ struct route_section {
     struct client_tls_section tls;
 };
 
+struct quota_section {
+    const struct tree *node;
+    const struct tree *name;
+    const struct tree *requests, *tokens, *cost, *bytes, *concurrency; /* one of them */
+    const struct tree *per, *burst;
+    const struct tree *route, *model, *each;
+    unsigned action; /* enum limit_action */
+    const struct tree *warn_at;
+    usec_t wait;
+    unsigned on_failure; /* enum store_failure, or ON_FAILURE_AS_STORE */
+};
+enum { ON_FAILURE_AS_STORE = STORE_ALLOW + 1 };
+
 struct tenant_section {
     const struct tree *node;
     const struct tree *keys, *allow;
+    struct field_items quotas; /* struct quota_section */
 };
 
 struct config_sections {
     unsigned version;
     struct gateway_section gateway;
     struct admin_section admin;
+    struct store_section store;
     struct field_items secrets; /* struct secret_source_section */
     struct egress_section egress;
     struct field_items routes;  /* struct route_section */
     struct field_items tenants; /* struct tenant_section */
+    struct field_items quotas;  /* struct quota_section: over tenants */
 };
 
 #define DEFAULT_LISTEN       "127.0.0.1:8080"
 #define DEFAULT_ADMIN_LISTEN "127.0.0.1:9901"
+#define DEFAULT_TOKEN_FILE   "admin.token"
+#define DEFAULT_TIME_ZONE    "UTC"
+#define DEFAULT_STORE_NAME   "sallyport"
 
 extern const struct field config_fields[];
 extern const struct field route_fields[];
 extern const struct field tenant_fields[];
+extern const struct field store_fields[];
+extern const struct field quota_fields[];

@@ -94,6 +94,9 @@ const struct field tenant_fields[] = {
         .example = "[openai, \"stripe:GET /v1/*\"]",
         .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "
                 "PATH is one segment, and a `/*` at its end any rest."),
+    FIELD_LIST(struct tenant_section, quotas, struct quota_section, quota_fields,
+        .see = "`quotas[]`", .example = "[{requests: 600, per: 1m}]",
+        .help = "Its own limits, next to those over all tenants."),
     FIELD_END,
 };
 /* clang-format on */

@@ -43,7 +43,8 @@ struct gateway_settings {
     const char *public_url; /* no trailing slash; NULL: unknown */
     struct limit_settings limits;
     struct timeout_settings timeouts;
-    const char *access_log; /* "stdout", "off" or a file's path */
+    const char *access_log;  /* "stdout", "off" or a file's path */
+    const struct zone *zone; /* of budgets' days, weeks and months */
 };
 
 struct admin_settings {
