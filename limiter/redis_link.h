@@ -1,9 +1,10 @@
 /*
  * redis_link: one connection to a Redis server: connects, authenticates, selects the database, and
- * matches replies to commands in their order. The only file that knows libevent and hiredis.
+ * matches replies to commands in their order. Only redis_link* know libevent and hiredis.
  *
  * It does not know what the commands mean, keeps no queue (what was sent when a connection broke is
- * the owner's to repeat), and never blocks: names are resolved by evdns. One loop, one thread.
+ * the owner's to repeat), and never blocks: names are resolved by evdns. One loop, one thread. The
+ * process must ignore SIGPIPE. The parts: redis_link_{dial,resolve,tls,login,reader}.
  */
 #pragma once
 
@@ -35,6 +36,12 @@ struct redis_address {
 MUST_USE enum status redis_tls_new(const struct redis_address *address, struct ssl_ctx_st **ret,
                                    struct error *err);
 
+enum {
+    REDIS_OUTPUT_MAX = 16 * 1024 * 1024,
+    REDIS_REPLY_MAX = 64 * 1024 * 1024,
+    REDIS_ITEMS_MAX = 1024 * 1024, /* of a list */
+};
+
 enum redis_reply_kind {
     REDIS_NIL,
     REDIS_TEXT, /* status or bulk string */
@@ -51,13 +58,17 @@ struct redis_reply {
     unsigned count;
 };
 
+/* Called from the loop, never from inside a call. In each of them every function of this file may
+ * be called, free and close included; then nothing follows of what was there. The loop may not be
+ * run in them. */
 struct redis_link_ops {
     /* Connected, authenticated, database selected: commands may be written. */
     void (*up)(void *ctx);
     /* The reply to the oldest command that has none yet. Valid during the call. */
     void (*reply)(void *ctx, const struct redis_reply *reply);
-    /* Could not connect, or the connection is gone: what is unanswered will stay so. Not called for
-     * redis_link_close(). `why` names the server and what to do; it has no password. */
+    /* Could not connect, or the connection is gone: what is unanswered will stay so. Once for each
+     * open, if at all: not for redis_link_close(). The link is closed, and may be opened in there.
+     * `why` names the server and what to do; it has no password. */
     void (*down)(void *ctx, const char *why);
 };
 
@@ -78,8 +89,9 @@ void redis_link_free(struct redis_link *link); /* takes NULL; nothing is called 
 
 /* Begins to connect, from the closed state; `up` or `down` follows, never from inside the call. */
 void redis_link_open(struct redis_link *link);
-/* Drops the connection at once; may be opened again. */
+/* Drops the connection at once, with what was not sent; may be opened again. */
 void redis_link_close(struct redis_link *link);
+/* False from the moment on that the connection is lost, which may be before `down` is called. */
 bool redis_link_is_up(const struct redis_link *link);
 
 /* Where commands are written, in RESP; each whole one makes one reply due: say so. While the link
@@ -89,5 +101,3 @@ void redis_link_expect(struct redis_link *link, unsigned replies);
 /* Sends what was written, with one write where the socket takes it. Bytes that the server does not
  * take are bounded by the output's maximum (REDIS_OUTPUT_MAX). */
 void redis_link_flush(struct redis_link *link);
-
-enum { REDIS_OUTPUT_MAX = 16 * 1024 * 1024, REDIS_REPLY_MAX = 64 * 1024 * 1024 };
