@@ -1,6 +1,7 @@
 /*
  * problems: everything that is wrong with a config, not only the first: a growing, capped list of
  * sentences with their places. A message says what is wrong and what to write, never a secret.
+ * Beside it are warnings: a config that has only those is valid.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 #include <stdio.h>
 
 /* Further ones are only counted. */
-enum { PROBLEMS_MAX = 200 };
+enum { PROBLEMS_MAX = 200, WARNINGS_MAX = 50 };
 
 struct problem {
     const char *file;
@@ -28,6 +29,10 @@ struct problems {
     struct problem *list; /* owned */
     unsigned count;
     unsigned left_out; /* found beyond PROBLEMS_MAX */
+
+    struct problem *warnings; /* owned */
+    unsigned warning_count;
+    unsigned warnings_left_out; /* found beyond WARNINGS_MAX */
 };
 
 void problems_fini(struct problems *problems);
@@ -39,6 +44,9 @@ void problems_add(struct problems *problems, const char *file, unsigned line, un
                   const char *format, ...) PRINTF_LIKE(5, 6);
 void problems_add_args(struct problems *problems, const char *file, unsigned line, unsigned column,
                        const char *format, va_list args) __attribute__((format(printf, 5, 0)));
+
+void problems_warn(struct problems *problems, const char *file, unsigned line, unsigned column,
+                   const char *format, ...) PRINTF_LIKE(5, 6);
 
 static inline bool problems_any(const struct problems *problems)
 {
@@ -53,7 +61,7 @@ static inline bool problems_leave_out(struct problems *problems)
     return full;
 }
 
-/* By file, line and column. */
+/* Both by file, line and column. */
 void problems_sort(struct problems *problems);
 
 /* "file:line:column: message" (or "file: message"), without a newline; cut if `size` is short. */
@@ -62,3 +70,6 @@ void problem_format(const struct problem *problem, char *out, size_t size);
 void problems_each(const struct problems *problems, void (*visit)(void *ctx, const char *line),
                    void *ctx);
 void problems_print(const struct problems *problems, FILE *out);
+/* Likewise of the warnings. */
+void problems_each_warning(const struct problems *problems,
+                           void (*visit)(void *ctx, const char *line), void *ctx);

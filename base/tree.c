@@ -30,21 +30,58 @@ bool tree_expanded(const struct tree *node)
     return !slice_equal(node->text, node->source);
 }
 
+/* What stands between the first ':' (or "://") and the last '@' may be a password: wherever a URL
+ * was written, and however badly. *ret_end is where it ends; false: there is none. */
+static bool find_password(struct slice text, size_t *ret_begin, size_t *ret_end)
+{
+    size_t begin = slice_find(text, ':');
+    size_t end = text.len;
+    while (end > 0 && text.ptr[end - 1] != '@') {
+        end--;
+    }
+    if (slice_starts_with(slice_skip(text, begin), SLICE("://"))) {
+        begin += 2;
+    }
+    if (end < begin + 2) {
+        return false;
+    }
+    *ret_begin = begin + 1;
+    *ret_end = end - 1;
+    return true;
+}
+
+enum { SHOWN_MAX = 60 };
+
+/* At most one byte more than is shown, which tells that there is more. */
+static size_t put_shown(struct slice part, char *shown, size_t used)
+{
+    size_t room = SHOWN_MAX + 1 - used;
+    size_t len = part.len < room ? part.len : room;
+    memcpy(shown + used, part.ptr, len);
+    return used + len;
+}
+
 const char *quote_text(struct slice text, struct quoted *out)
 {
-    enum { SHOWN = 60 };
-    size_t len = text.len;
-    if (len > SHOWN) {
-        len = SHOWN;
-        while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
+    char shown[SHOWN_MAX + 1];
+    size_t begin = text.len;
+    size_t end = text.len;
+    bool masked = find_password(text, &begin, &end);
+    size_t len = put_shown(slice_make(text.ptr, begin), shown, 0);
+    len = put_shown(masked ? SLICE("***") : SLICE(""), shown, len);
+    len = put_shown(slice_skip(text, end), shown, len);
+    bool cut = len > SHOWN_MAX;
+    if (cut) {
+        len = SHOWN_MAX;
+        while (len > 0 && ((unsigned char)shown[len] & 0xc0) == 0x80) {
             len--; /* not within a character */
         }
     }
     for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text.ptr[i];
+        unsigned char byte = (unsigned char)shown[i];
         out->text[i] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
     }
-    (void)snprintf(out->text + len, sizeof(out->text) - len, "%s", len < text.len ? "..." : "");
+    (void)snprintf(out->text + len, sizeof(out->text) - len, "%s", cut ? "..." : "");
     return out->text;
 }
 
@@ -69,28 +106,33 @@ void tree_path(const struct tree *node, char *out, size_t size)
     }
 }
 
-static void report(struct problems *problems, const struct tree *node, const struct tree *place,
-                   const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+enum weight { A_PROBLEM, A_WARNING };
 
-static void report(struct problems *problems, const struct tree *node, const struct tree *place,
-                   const char *format, va_list args)
+/* Of `node`, at `place`. */
+static void report(struct problems *problems, enum weight weight, const struct tree *node,
+                   const struct tree *place, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
+
+static void report(struct problems *problems, enum weight weight, const struct tree *node,
+                   const struct tree *place, const char *format, va_list args)
 {
     char path[400];
     char message[1000];
-    if (problems_leave_out(problems)) {
+    if (weight == A_PROBLEM && problems_leave_out(problems)) {
         return;
     }
     tree_path(node, path, sizeof(path));
     (void)vsnprintf(message, sizeof(message), format, args);
-    problems_add(problems, place->document->file, place->line, place->column, "%s%s%s", path,
-                 path[0] != '\0' ? ": " : "", message);
+    (weight == A_PROBLEM ? problems_add : problems_warn)(problems, place->document->file,
+                                                         place->line, place->column, "%s%s%s", path,
+                                                         path[0] != '\0' ? ": " : "", message);
 }
 
 void tree_report(struct problems *problems, const struct tree *node, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    report(problems, node, node, format, args);
+    report(problems, A_PROBLEM, node, node, format, args);
     va_end(args);
 }
 
@@ -98,7 +140,15 @@ void tree_report_key(struct problems *problems, const struct tree *node, const c
 {
     va_list args;
     va_start(args, format);
-    report(problems, node, node->key != NULL ? node->key : node, format, args);
+    report(problems, A_PROBLEM, node, node->key != NULL ? node->key : node, format, args);
+    va_end(args);
+}
+
+void tree_warn(struct problems *problems, const struct tree *node, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report(problems, A_WARNING, node, node, format, args);
     va_end(args);
 }
 

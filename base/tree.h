@@ -49,8 +49,11 @@ void tree_report(struct problems *problems, const struct tree *node, const char 
     PRINTF_LIKE(3, 4);
 void tree_report_key(struct problems *problems, const struct tree *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* The same as a warning, at the node's own place. */
+void tree_warn(struct problems *problems, const struct tree *node, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
-/* Text for a message: control characters replaced, cut when long. */
+/* Text for a message: control characters and a URL's password replaced, cut when long. */
 struct quoted {
     char text[72];
 };

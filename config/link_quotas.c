@@ -23,7 +23,8 @@ struct quotas {
     struct scope over_all;
     const struct limit **limits; /* of the snapshot */
     unsigned count;
-    unsigned *of_route; /* scratch: rules of one tenant that name the route */
+    unsigned *of_route;                 /* scratch: rules of one tenant that name the route */
+    const struct quota_section *budget; /* the first that has a window; NULL: none */
 };
 
 static const struct quota_section *section_of(const struct scope *scope, unsigned index)
@@ -201,7 +202,7 @@ static void name_limits(const struct quotas *quotas, struct scope *scope)
 
 /* ---- scopes ---- */
 
-static void read_limits(const struct quotas *quotas, struct scope *scope)
+static void read_limits(struct quotas *quotas, struct scope *scope)
 {
     const struct link *link = quotas->link;
     for (unsigned i = 0; i < scope->items->count; i++) {
@@ -220,6 +221,9 @@ static void read_limits(const struct quotas *quotas, struct scope *scope)
             continue;
         }
         scope->limits[i] = limit;
+        if (limit->zone != NULL && quotas->budget == NULL) {
+            quotas->budget = section;
+        }
     }
 }
 
@@ -349,6 +353,11 @@ void link_quotas(struct link *link)
         if (tenants[i].quotas.count > 0) {
             link_own(&quotas, &tenants[i]);
         }
+    }
+    if (quotas.budget != NULL && !link->snapshot->store.redis) {
+        tree_warn(link->problems, quotas.budget->per,
+                  "budgets restart at zero when the gateway restarts, for store.url is memory:; "
+                  "to keep them write store: {url: redis://HOST}");
     }
     link->snapshot->limits = quotas.limits;
     link->snapshot->limit_count = quotas.count;

@@ -16,8 +16,11 @@ static const char usage[] =
     "       sallyport check --manual\n"
     "\n"
     "Validates a config. Every problem is one line on stderr: file:line:column, what is wrong,\n"
-    "what to write. Exits with 0 if there are none, else with 2. Of a valid one the secrets are\n"
-    "looked up: those that are missing, or too short to be scrubbed from answers, are noted.\n"
+    "what to write. Exits with 0 if there are none, else with 2. What is valid, but will hardly "
+    "be\n"
+    "meant, is a warning. Of a valid one the secrets are looked up: those that are missing, or "
+    "too\n"
+    "short to be scrubbed from answers, are noted.\n"
     "\n"
     "  -c FILE    the config (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "  --json     the result on stdout, for machines\n"
@@ -93,16 +96,24 @@ static enum status put_problem(const struct problem *problem, struct buffer *out
     return buffer_append(out, SLICE("}"));
 }
 
+static enum status put_problems(const struct problem *list, unsigned count, struct buffer *out)
+{
+    for (unsigned i = 0; i < count; i++) {
+        TRY(buffer_append(out, i > 0 ? SLICE(",\n ") : SLICE("")));
+        TRY(put_problem(&list[i], out));
+    }
+    return STATUS_OK;
+}
+
 static enum status put_json(const struct problems *problems, const struct notes *notes,
                             struct buffer *out)
 {
     TRY(buffer_print(out, "{\"valid\":%s,\"problems\":[",
                      problems_any(problems) ? "false" : "true"));
-    for (unsigned i = 0; i < problems->count; i++) {
-        TRY(buffer_append(out, i > 0 ? SLICE(",\n ") : SLICE("")));
-        TRY(put_problem(&problems->list[i], out));
-    }
-    TRY(buffer_print(out, "],\"left_out\":%u,\"notes\":[", problems->left_out));
+    TRY(put_problems(problems->list, problems->count, out));
+    TRY(buffer_print(out, "],\"left_out\":%u,\"warnings\":[", problems->left_out));
+    TRY(put_problems(problems->warnings, problems->warning_count, out));
+    TRY(buffer_append(out, SLICE("],\"notes\":[")));
     for (unsigned i = 0; i < notes->count; i++) {
         TRY(buffer_append(out, i > 0 ? SLICE(",\n ") : SLICE("")));
         TRY(encode_json_string(slice_from(notes->texts[i]), out));
@@ -119,6 +130,12 @@ static int print_json(const struct command_line *line, const struct problems *pr
         return command_failed(line, "the problems are too long to print as JSON");
     }
     return command_print(line, buffer_bytes(&out));
+}
+
+static void print_warning(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "warning: %s\n", line);
 }
 
 static void print_text(const char *path, const struct snapshot *snapshot, const struct notes *notes)
@@ -143,9 +160,11 @@ static int check(const struct command_line *line, const char *path, bool json)
     }
     if (json) {
         result = print_json(line, &problems, &notes);
-    } else if (status != STATUS_OK) {
-        problems_print(&problems, stderr);
     } else {
+        problems_print(&problems, stderr);
+        problems_each_warning(&problems, print_warning, NULL);
+    }
+    if (!json && status == STATUS_OK) {
         print_text(path, snapshot, &notes);
         result = command_print(line, SLICE(""));
     }

@@ -10,6 +10,7 @@
 #include "gateway/observe/scribe.h"
 #include "gateway/server_state.h"
 #include "gateway/worker.h"
+#include "limiter/zone.h"
 
 #include <string.h>
 
@@ -33,11 +34,46 @@ static bool same_listen(const struct gateway_settings *a, const struct gateway_s
     return true;
 }
 
+static bool same_store(const struct store_settings *a, const struct store_settings *b)
+{
+    return a->redis == b->redis && same_text(a->address.host, b->address.host) &&
+           same_text(a->address.unix_path, b->address.unix_path) &&
+           a->address.port == b->address.port && same_text(a->address.user, b->address.user) &&
+           same_text(a->address.password, b->address.password) &&
+           a->address.database == b->address.database && a->address.tls == b->address.tls;
+}
+
+static const char advice[] = "cannot change in a reload: restart for it, or put it back";
+
+/* What the counts that are kept depend on. */
+static enum status check_fixed_store(const struct snapshot *old, const struct snapshot *new,
+                                     struct error *err)
+{
+    if (!same_store(&old->store, &new->store)) {
+        FAIL(err, STATUS_INVALID, "store.url %s", advice);
+    }
+    if (!same_text(old->store.address.ca, new->store.address.ca)) {
+        FAIL(err, STATUS_INVALID, "store.tls %s", advice);
+    }
+    if (strcmp(old->store.name, new->store.name) != 0) {
+        FAIL(err, STATUS_INVALID, "store.name %s", advice);
+    }
+    if (old->store.timeout != new->store.timeout) {
+        FAIL(err, STATUS_INVALID, "store.timeout %s", advice);
+    }
+    if (old->store.gateways != new->store.gateways) {
+        FAIL(err, STATUS_INVALID, "store.gateways %s", advice);
+    }
+    if (strcmp(zone_name(old->gateway.zone), zone_name(new->gateway.zone)) != 0) {
+        FAIL(err, STATUS_INVALID, "gateway.time_zone %s", advice);
+    }
+    return STATUS_OK;
+}
+
 /* What is bound to sockets and threads of the running process. */
 static enum status check_fixed(const struct snapshot *old, const struct snapshot *new,
                                struct error *err)
 {
-    static const char advice[] = "cannot change in a reload: restart for it, or put it back";
     if (!same_listen(&old->gateway, &new->gateway)) {
         FAIL(err, STATUS_INVALID, "gateway.listen %s", advice);
     }
@@ -50,6 +86,9 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
     if (!same_text(old->admin.listen, new->admin.listen)) {
         FAIL(err, STATUS_INVALID, "admin.listen %s", advice);
     }
+    if (!same_text(old->admin.token_file, new->admin.token_file)) {
+        FAIL(err, STATUS_INVALID, "admin.token_file %s", advice);
+    }
     bool was_off = strcmp(old->gateway.access_log, "off") == 0;
     if (was_off != (strcmp(new->gateway.access_log, "off") == 0)) {
         FAIL(err, STATUS_INVALID, "gateway.access_log from or to \"off\" %s", advice);
@@ -57,7 +96,7 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
     if (old->gateway.limits.connections != new->gateway.limits.connections) {
         FAIL(err, STATUS_INVALID, "gateway.limits.connections %s", advice);
     }
-    return STATUS_OK;
+    return check_fixed_store(old, new, err);
 }
 
 enum status server_load_tls(const struct snapshot *snapshot, SSL_CTX **ret, struct error *err)
@@ -75,6 +114,17 @@ static void log_problem(void *ctx, const char *line)
     log_error("reload refused: %s", line);
 }
 
+static void log_warning(void *ctx, const char *line)
+{
+    (void)ctx;
+    log_warn("config: %s", line);
+}
+
+void log_config_warnings(const struct problems *problems)
+{
+    problems_each_warning(problems, log_warning, NULL);
+}
+
 static enum status load(struct server *server, struct snapshot **ret, struct error *err)
 {
     struct problems *problems = problems_new();
@@ -82,6 +132,8 @@ static enum status load(struct server *server, struct snapshot **ret, struct err
     if (status != STATUS_OK) {
         problems_each(problems, log_problem, NULL);
         (void)error_set(err, status, __FILE__, __LINE__, "%s has problems", server->config_path);
+    } else {
+        log_config_warnings(problems);
     }
     problems_free(problems);
     return status;

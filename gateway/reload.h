@@ -6,11 +6,15 @@
 
 #include "base/status.h"
 
+struct problems;
 struct server;
 struct snapshot;
 struct ssl_ctx_st;
 
 void reload(struct server *server);
+
+/* Says what of a valid config will hardly be meant. */
+void log_config_warnings(const struct problems *problems);
 
 /* The TLS settings that the config asks for; NULL if it asks for none. */
 MUST_USE enum status server_load_tls(const struct snapshot *snapshot, struct ssl_ctx_st **ret,

@@ -75,3 +75,37 @@ Test(problems, cut_a_message_that_is_far_too_long)
     problems_add(&problems, "a", 1, 1, "%s", message);
     cr_expect_lt(strlen(problems.list[0].message), 2000U);
 }
+
+static void append(void *ctx, const char *line)
+{
+    char *text = ctx;
+    (void)snprintf(text + strlen(text), 300 - strlen(text), "%s|", line);
+}
+
+Test(problems, leave_a_config_valid_that_has_only_warnings)
+{
+    CLEANUP(problems_fini) struct problems problems = {0};
+    char text[300] = "";
+    problems_warn(&problems, "a", 9, 1, "%s", "late");
+    problems_warn(&problems, "a", 2, 1, "%s", "early");
+    problems_sort(&problems);
+    cr_expect_not(problems_any(&problems));
+    problems_each(&problems, append, text);
+    cr_expect_str_eq(text, "");
+    problems_each_warning(&problems, append, text);
+    cr_expect_str_eq(text, "a:2:1: early|a:9:1: late|");
+}
+
+Test(problems, warnings_beyond_the_cap_are_counted_only_and_leave_room_for_problems)
+{
+    CLEANUP(problems_fini) struct problems problems = {0};
+    char last[100];
+    for (unsigned i = 0; i < WARNINGS_MAX + 3; i++) {
+        problems_warn(&problems, "a", 1, i + 1, "x");
+    }
+    cr_expect_eq(problems.warning_count, (unsigned)WARNINGS_MAX);
+    problems_each_warning(&problems, keep_last, last);
+    cr_expect_str_eq(last, "and 3 more");
+    problems_add(&problems, "a", 1, 1, "x");
+    cr_expect_eq(problems.count, 1U);
+}
