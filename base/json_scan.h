@@ -47,9 +47,7 @@ struct json_scan {
 
     /* For json_scan.c alone. */
     uint8_t state;
-    uint8_t resume;    /* state behind a string or number */
     bool in_name;      /* the string is a member's name */
-    bool opened;       /* the last event opened the level that depth is below */
     uint8_t utf8_left; /* bytes that the character still wants */
     uint8_t utf8_low;  /* least and greatest that its next byte may be */
     uint8_t utf8_high;
@@ -58,6 +56,7 @@ struct json_scan {
     uint16_t high;      /* high surrogate that waits for its low one; 0: none */
     uint16_t text_used; /* of text_bytes */
     unsigned level;     /* arrays and objects that are open */
+    uint8_t word_event; /* what the word will be */
     const char *word;   /* what is left of "true", "false", "null" */
     const char *fault;
     uint64_t objects[JSON_SCAN_DEPTH / 64]; /* a bit a level: it is an object */

@@ -1,0 +1,490 @@
+#include "base/json_scan.h"
+
+#include <stddef.h>
+
+/* States of the structure come first, those of strings last: json_scan_next() asks by range. */
+enum state {
+    STATE_INVALID,
+    STATE_VALUE,       /* wants a value */
+    STATE_FIRST_VALUE, /* a value, or the end of the array */
+    STATE_NAME,
+    STATE_FIRST_NAME, /* a name, or the end of the object */
+    STATE_COLON,
+    STATE_NEXT, /* a comma, or the end of the array or object */
+    STATE_DONE, /* nothing but blanks */
+    STATE_WORD,
+    STATE_NUMBER_MINUS,
+    STATE_NUMBER_ZERO,
+    STATE_NUMBER_WHOLE,
+    STATE_NUMBER_POINT,
+    STATE_NUMBER_FRACTION,
+    STATE_NUMBER_E,
+    STATE_NUMBER_E_SIGN,
+    STATE_NUMBER_E_DIGITS,
+    STATE_STRING,
+    STATE_STRING_ESCAPE,
+    STATE_STRING_HEX,        /* digits of \u */
+    STATE_STRING_PAIR,       /* wants the backslash of the low surrogate */
+    STATE_STRING_PAIR_SLASH, /* wants its u */
+};
+
+static const char bad_number[] = "a number is malformed";
+
+static enum json_event fail(struct json_scan *scan, const char *fault)
+{
+    scan->state = STATE_INVALID;
+    scan->fault = fault;
+    return JSON_INVALID;
+}
+
+/* ---- text ---- */
+
+static void keep(struct json_scan *scan, const char *bytes, size_t len)
+{
+    size_t room = JSON_SCAN_TEXT - (size_t)scan->text_used;
+    size_t kept = len < room ? len : room;
+    memcpy(scan->text_bytes + scan->text_used, bytes, kept);
+    scan->text_used = (uint16_t)(scan->text_used + kept);
+    scan->text_len += len;
+}
+
+static void keep_byte(struct json_scan *scan, char byte)
+{
+    if (scan->text_used < JSON_SCAN_TEXT) {
+        scan->text_bytes[scan->text_used++] = byte;
+    }
+    scan->text_len++;
+}
+
+static void keep_character(struct json_scan *scan, uint32_t code)
+{
+    if (code < 0x80) {
+        keep_byte(scan, (char)code);
+        return;
+    }
+    char bytes[4];
+    size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = len - 1; i > 0; i--) {
+        bytes[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    bytes[0] = (char)(lead[len] | code);
+    keep(scan, bytes, len);
+}
+
+/* ---- structure ---- */
+
+static bool in_object(const struct json_scan *scan)
+{
+    unsigned inner = scan->level - 1;
+    return (scan->objects[inner / 64] >> (inner % 64) & 1) != 0;
+}
+
+/* A value that is no part of another has ended. */
+static enum json_event ended(struct json_scan *scan, enum json_event event)
+{
+    scan->state = scan->level == 0 ? STATE_DONE : STATE_NEXT;
+    scan->depth = scan->level;
+    return event;
+}
+
+static enum json_event open_level(struct json_scan *scan, bool object)
+{
+    if (scan->level == JSON_SCAN_DEPTH) {
+        return fail(scan, "arrays and objects are nested too deeply");
+    }
+    uint64_t bit = UINT64_C(1) << (scan->level % 64);
+    uint64_t *word = &scan->objects[scan->level / 64];
+    *word = object ? *word | bit : *word & ~bit;
+    scan->depth = scan->level++;
+    scan->state = object ? STATE_FIRST_NAME : STATE_FIRST_VALUE;
+    return object ? JSON_OBJECT_BEGIN : JSON_ARRAY_BEGIN;
+}
+
+static enum json_event close_level(struct json_scan *scan)
+{
+    enum json_event event = in_object(scan) ? JSON_OBJECT_END : JSON_ARRAY_END;
+    scan->level--;
+    return ended(scan, event);
+}
+
+static enum json_event begin_text(struct json_scan *scan, enum state state)
+{
+    scan->text_used = 0;
+    scan->text_len = 0;
+    scan->state = (uint8_t)state;
+    return JSON_MORE;
+}
+
+static enum json_event begin_word(struct json_scan *scan, const char *rest, enum json_event event)
+{
+    scan->word = rest;
+    scan->word_event = (uint8_t)event;
+    scan->state = STATE_WORD;
+    return JSON_MORE;
+}
+
+static enum json_event begin_value(struct json_scan *scan, char byte)
+{
+    switch (byte) {
+    case '{':
+        return open_level(scan, true);
+    case '[':
+        return open_level(scan, false);
+    case '"':
+        scan->in_name = false;
+        return begin_text(scan, STATE_STRING);
+    case 't':
+        return begin_word(scan, "rue", JSON_TRUE);
+    case 'f':
+        return begin_word(scan, "alse", JSON_FALSE);
+    case 'n':
+        return begin_word(scan, "ull", JSON_NULL);
+    default:
+        break;
+    }
+    if (byte != '-' && !ascii_is_digit(byte)) {
+        return fail(scan, "a value is expected");
+    }
+    (void)begin_text(scan, byte == '-'   ? STATE_NUMBER_MINUS
+                           : byte == '0' ? STATE_NUMBER_ZERO
+                                         : STATE_NUMBER_WHOLE);
+    keep_byte(scan, byte);
+    return JSON_MORE;
+}
+
+static enum json_event begin_name(struct json_scan *scan, char byte)
+{
+    if (byte != '"') {
+        return fail(scan, "a name in quotes is expected");
+    }
+    scan->in_name = true;
+    return begin_text(scan, STATE_STRING);
+}
+
+static enum json_event read_next(struct json_scan *scan, char byte)
+{
+    bool object = in_object(scan);
+    if (byte == ',') {
+        scan->state = object ? STATE_NAME : STATE_VALUE;
+        return JSON_MORE;
+    }
+    if (byte != (object ? '}' : ']')) {
+        return fail(scan, "a comma or the end of the array or object is expected");
+    }
+    return close_level(scan);
+}
+
+static enum json_event read_mark(struct json_scan *scan, char byte)
+{
+    switch (scan->state) {
+    case STATE_VALUE:
+        return begin_value(scan, byte);
+    case STATE_FIRST_VALUE:
+        return byte == ']' ? close_level(scan) : begin_value(scan, byte);
+    case STATE_NAME:
+        return begin_name(scan, byte);
+    case STATE_FIRST_NAME:
+        return byte == '}' ? close_level(scan) : begin_name(scan, byte);
+    case STATE_COLON:
+        scan->state = STATE_VALUE;
+        return byte == ':' ? JSON_MORE : fail(scan, "a colon is expected behind a name");
+    case STATE_NEXT:
+        return read_next(scan, byte);
+    default: /* STATE_DONE */
+        return fail(scan, "something follows the value");
+    }
+}
+
+static enum json_event read_word(struct json_scan *scan, char byte)
+{
+    if (byte != *scan->word) {
+        return fail(scan, "a value is expected");
+    }
+    scan->word++;
+    return *scan->word == '\0' ? ended(scan, (enum json_event)scan->word_event) : JSON_MORE;
+}
+
+/* ---- numbers ---- */
+
+static bool number_may_end(unsigned state)
+{
+    return state == STATE_NUMBER_ZERO || state == STATE_NUMBER_WHOLE ||
+           state == STATE_NUMBER_FRACTION || state == STATE_NUMBER_E_DIGITS;
+}
+
+/* The state behind `byte`; STATE_INVALID: it cannot be part of the number. */
+static unsigned number_next(unsigned state, char byte)
+{
+    bool digit = ascii_is_digit(byte);
+    bool e = byte == 'e' || byte == 'E';
+    switch (state) {
+    case STATE_NUMBER_MINUS:
+        return byte == '0' ? STATE_NUMBER_ZERO : digit ? STATE_NUMBER_WHOLE : STATE_INVALID;
+    case STATE_NUMBER_WHOLE:
+    case STATE_NUMBER_ZERO:
+        if (digit && state == STATE_NUMBER_WHOLE) {
+            return STATE_NUMBER_WHOLE;
+        }
+        return byte == '.' ? STATE_NUMBER_POINT : e ? STATE_NUMBER_E : STATE_INVALID;
+    case STATE_NUMBER_POINT:
+        return digit ? STATE_NUMBER_FRACTION : STATE_INVALID;
+    case STATE_NUMBER_FRACTION:
+        return digit ? STATE_NUMBER_FRACTION : e ? STATE_NUMBER_E : STATE_INVALID;
+    case STATE_NUMBER_E:
+        if (byte == '+' || byte == '-') {
+            return STATE_NUMBER_E_SIGN;
+        }
+        return digit ? STATE_NUMBER_E_DIGITS : STATE_INVALID;
+    default: /* STATE_NUMBER_E_SIGN, STATE_NUMBER_E_DIGITS */
+        return digit ? STATE_NUMBER_E_DIGITS : STATE_INVALID;
+    }
+}
+
+/* The byte behind a number is not taken: it may mean something. */
+static enum json_event read_number(struct json_scan *scan, struct slice *data)
+{
+    while (data->len > 0) {
+        unsigned next = number_next(scan->state, data->ptr[0]);
+        if (next == STATE_INVALID) {
+            bool whole = number_may_end(scan->state) && !ascii_is_digit(data->ptr[0]);
+            return whole ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
+        }
+        keep_byte(scan, data->ptr[0]);
+        scan->state = (uint8_t)next;
+        *data = slice_skip(*data, 1);
+    }
+    return JSON_MORE;
+}
+
+/* ---- strings ---- */
+
+/* Nonzero if one of the eight bytes is not plain: a quote, a backslash, a control character, or
+ * not ASCII. The subtraction borrows only from bytes that are not plain themselves. */
+static uint64_t not_plain(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = eight ^ (ones * '"');
+    uint64_t backslash = eight ^ (ones * '\\');
+    return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones) | eight) & (ones * 0x80);
+}
+
+static bool is_plain(char byte)
+{
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static size_t plain_bytes(struct slice data)
+{
+    size_t count = 0;
+    uint64_t eight;
+    while (data.len - count >= sizeof(eight)) {
+        memcpy(&eight, data.ptr + count, sizeof(eight));
+        if (not_plain(eight) != 0) {
+            break;
+        }
+        count += sizeof(eight);
+    }
+    while (count < data.len && is_plain(data.ptr[count])) {
+        count++;
+    }
+    return count;
+}
+
+/* The first byte of a character that is not ASCII (RFC 3629, section 4). */
+static enum json_event begin_character(struct json_scan *scan, unsigned char byte)
+{
+    if (byte < 0xc2 || byte > 0xf4) {
+        return fail(scan, "not valid UTF-8");
+    }
+    scan->utf8_left = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+    scan->utf8_low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
+    scan->utf8_high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
+    keep_byte(scan, (char)byte);
+    return JSON_MORE;
+}
+
+static enum json_event continue_character(struct json_scan *scan, unsigned char byte)
+{
+    if (byte < scan->utf8_low || byte > scan->utf8_high) {
+        return fail(scan, "not valid UTF-8");
+    }
+    scan->utf8_left--;
+    scan->utf8_low = 0x80;
+    scan->utf8_high = 0xbf;
+    keep_byte(scan, (char)byte);
+    return JSON_MORE;
+}
+
+static enum json_event read_string_byte(struct json_scan *scan, char byte)
+{
+    if (scan->utf8_left > 0) {
+        return continue_character(scan, (unsigned char)byte);
+    }
+    if (byte == '\\') {
+        scan->state = STATE_STRING_ESCAPE;
+        return JSON_MORE;
+    }
+    if (byte != '"') {
+        return (unsigned char)byte < 0x20 ? fail(scan, "a control character in a string")
+                                          : begin_character(scan, (unsigned char)byte);
+    }
+    if (!scan->in_name) {
+        return ended(scan, JSON_STRING);
+    }
+    scan->state = STATE_COLON;
+    scan->depth = scan->level;
+    return JSON_NAME;
+}
+
+static enum json_event read_escape(struct json_scan *scan, char byte)
+{
+    static const char escapes[] = "\"\\/bfnrt";
+    static const char meanings[] = "\"\\/\b\f\n\r\t";
+    const char *found = byte == '\0' ? NULL : strchr(escapes, byte);
+    scan->state = STATE_STRING;
+    if (found != NULL) {
+        keep_byte(scan, meanings[found - escapes]);
+        return JSON_MORE;
+    }
+    if (byte != 'u') {
+        return fail(scan, "an escape that does not exist");
+    }
+    scan->digits = 0;
+    scan->unit = 0;
+    scan->state = STATE_STRING_HEX;
+    return JSON_MORE;
+}
+
+static enum json_event read_hex(struct json_scan *scan, char byte)
+{
+    unsigned value = ascii_hex_value(byte);
+    if (value == ASCII_NOT_HEX) {
+        return fail(scan, "\\u wants four hex digits");
+    }
+    scan->unit = (uint16_t)((unsigned)scan->unit << 4 | value);
+    if (++scan->digits < 4) {
+        return JSON_MORE;
+    }
+    bool is_high = scan->unit >= 0xd800 && scan->unit < 0xdc00;
+    bool is_low = scan->unit >= 0xdc00 && scan->unit < 0xe000;
+    if (is_low != (scan->high != 0)) {
+        return fail(scan, "half a pair of surrogates");
+    }
+    scan->state = is_high ? STATE_STRING_PAIR : STATE_STRING;
+    if (is_high) {
+        scan->high = scan->unit;
+    } else if (is_low) {
+        uint32_t above = (uint32_t)(scan->high & 0x3ff) << 10 | (scan->unit & 0x3ffU);
+        keep_character(scan, 0x10000 + above);
+        scan->high = 0;
+    } else {
+        keep_character(scan, scan->unit);
+    }
+    return JSON_MORE;
+}
+
+static enum json_event read_pair(struct json_scan *scan, char byte)
+{
+    bool slash = scan->state == STATE_STRING_PAIR;
+    if (byte != (slash ? '\\' : 'u')) {
+        return fail(scan, "half a pair of surrogates");
+    }
+    scan->digits = 0;
+    scan->unit = 0;
+    scan->state = slash ? STATE_STRING_PAIR_SLASH : STATE_STRING_HEX;
+    return JSON_MORE;
+}
+
+static enum json_event read_text(struct json_scan *scan, struct slice *data)
+{
+    if (scan->state == STATE_STRING && scan->utf8_left == 0) {
+        size_t plain = plain_bytes(*data);
+        keep(scan, data->ptr, plain);
+        *data = slice_skip(*data, plain);
+        if (data->len == 0) {
+            return JSON_MORE;
+        }
+    }
+    char byte = data->ptr[0];
+    *data = slice_skip(*data, 1);
+    switch (scan->state) {
+    case STATE_STRING:
+        return read_string_byte(scan, byte);
+    case STATE_STRING_ESCAPE:
+        return read_escape(scan, byte);
+    case STATE_STRING_HEX:
+        return read_hex(scan, byte);
+    default: /* STATE_STRING_PAIR, STATE_STRING_PAIR_SLASH */
+        return read_pair(scan, byte);
+    }
+}
+
+/* ---- all of it ---- */
+
+void json_scan_init(struct json_scan *scan)
+{
+    memset(scan, 0, offsetof(struct json_scan, objects)); /* the rest is set before it is read */
+    scan->state = STATE_VALUE;
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* Some progress: an event, or JSON_MORE: ask again if data is left. */
+static enum json_event advance(struct json_scan *scan, struct slice *data)
+{
+    if (scan->state >= STATE_STRING) {
+        return read_text(scan, data);
+    }
+    if (scan->state >= STATE_NUMBER_MINUS) {
+        return read_number(scan, data);
+    }
+    char byte = data->ptr[0];
+    *data = slice_skip(*data, 1);
+    if (scan->state == STATE_WORD) {
+        return read_word(scan, byte);
+    }
+    return is_blank(byte) ? JSON_MORE : read_mark(scan, byte);
+}
+
+enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
+{
+    if (scan->state == STATE_INVALID) {
+        return JSON_INVALID;
+    }
+    while (data->len > 0) {
+        enum json_event event = advance(scan, data);
+        if (event != JSON_MORE) {
+            return event;
+        }
+    }
+    return JSON_MORE;
+}
+
+enum json_event json_scan_end(struct json_scan *scan)
+{
+    if (scan->state == STATE_DONE) {
+        return JSON_DONE;
+    }
+    if (scan->state == STATE_INVALID) {
+        return JSON_INVALID;
+    }
+    if (scan->level == 0 && scan->state >= STATE_NUMBER_MINUS && scan->state < STATE_STRING) {
+        return number_may_end(scan->state) ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
+    }
+    return fail(scan, "the value is not complete");
+}
+
+bool json_scan_number(const struct json_scan *scan, uint64_t max, uint64_t *ret)
+{
+    return json_scan_whole(scan) && slice_number(json_scan_text(scan), max, ret);
+}
+
+const char *json_scan_fault(const struct json_scan *scan)
+{
+    return scan->fault;
+}
