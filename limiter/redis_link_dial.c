@@ -252,6 +252,7 @@ void redis_dial_start(struct redis_dial *dial, usec_t timeout)
             .base = dial->settings.base,
             .host = address->host,
             .port = address->port,
+            .name_server = dial->settings.name_server,
             .told = on_told,
             .ctx = dial,
         });

@@ -19,6 +19,7 @@ struct redis_dial_settings {
     struct timer_queue *timers;          /* borrowed */
     usec_t (*now)(void);                 /* the loop's clock */
     const struct redis_address *address; /* borrowed */
+    const char *name_server;             /* borrowed; NULL, but in tests: see redis_lookup_new() */
     /* Once for each start, from the loop: `fd` is connected, and the callee's from now on, or it is
      * -1 and `why` says why. */
     void (*done)(void *ctx, int fd, const char *why);

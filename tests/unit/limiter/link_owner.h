@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/memory.h"
+#include "base/secret.h"
 #include "limiter/redis_link.h"
 #include "tests/support/redis_server.h"
 
@@ -185,6 +186,43 @@ static inline void owner_saw_why(const char *part)
     cr_assert_eq(strncmp(owner.why, owner.address.url_shown, strlen(owner.address.url_shown)), 0,
                  "%s", owner.why);
     cr_assert(strstr(owner.why, "pass-word") == NULL, "%s", owner.why);
+}
+
+/* How often the bytes are in memory that can be written, without this function's own. Nobody else
+ * runs here, so nothing moves. ASan keeps freed memory as it was. */
+static inline unsigned copies_in_memory(const char *bytes, size_t len)
+{
+    enum { PIECE = 1024 * 1024 };
+    char *piece = memory_alloc(PIECE);
+    unsigned copies = 0;
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long start;
+        unsigned long end;
+        char mode[8];
+        if (sscanf(line, "%lx-%lx %7s", &start, &end, mode) != 3 || mode[1] != 'w' ||
+            end - start > 1UL << 30) { /* the sanitizer's shadow */
+            continue;
+        }
+        for (unsigned long at = start; at < end; at += PIECE - len) {
+            size_t want = end - at < PIECE ? end - at : PIECE;
+            ssize_t count = pread(memory, piece, want, (off_t)at);
+            const char *found = piece;
+            while (count > 0 &&
+                   (found = memmem(found, (size_t)(piece + count - found), bytes, len)) != NULL) {
+                uintptr_t real = at + (uintptr_t)(found - piece);
+                copies += real < (uintptr_t)piece || real >= (uintptr_t)piece + PIECE;
+                found += len;
+            }
+        }
+    }
+    (void)fclose(maps);
+    (void)close(memory);
+    secret_wipe(piece, PIECE);
+    memory_free(piece);
+    return copies;
 }
 
 /* A listener of the test's own. */

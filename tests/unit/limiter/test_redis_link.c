@@ -300,6 +300,21 @@ Test(redis_link, tls_verifies_the_name_and_carries_all)
     memory_free(value);
 }
 
+Test(redis_link, with_tls_the_password_is_wiped_once_it_is_sent)
+{
+    static char password[] = "xyzzy-90ab7d44-plugh"; /* the only one that may be left */
+    start(&(struct redis_server_settings){.tls = true, .password = password});
+    secret_wipe(server.password, sizeof(server.password));
+    owner.address.tls = true;
+    owner.address.host = "localhost";
+    owner.address.password = password;
+    verify_with(server.ca);
+    owner_new_link();
+    owner_come_up();
+    owner_turns(3);
+    cr_assert_eq(copies_in_memory(password, sizeof(password) - 1), 1);
+}
+
 Test(redis_link, tls_verifies_an_address_too)
 {
     start_tls("127.0.0.1", "IP:127.0.0.1");
