@@ -1,4 +1,5 @@
-/* sallyport version: this version and those of its libraries, as they are loaded. */
+/* sallyport version: this version and those of its libraries, as they are loaded. (hiredis does not
+ * tell: it is the one this was built with, and no other major or minor one can be loaded.) */
 #include "gateway/command.h"
 
 #include <stdio.h>
@@ -7,7 +8,11 @@
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <openssl/crypto.h>
+
+#define TEXT_OF(number)              #number
+#define VERSION(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 static const char usage[] = "usage: sallyport version [--json]\n"
                             "\n"
@@ -26,6 +31,7 @@ static void print_versions(bool json)
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
         {"cjson", cJSON_Version()},
         {"libyaml", yaml_get_version_string()},
+        {"hiredis", VERSION(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH)},
     };
     size_t count = sizeof(libraries) / sizeof(libraries[0]);
     (void)printf(json ? "{\"version\":\"%s\",\"libraries\":{" : "sallyport %s\n",
