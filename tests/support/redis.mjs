@@ -11,7 +11,8 @@ import { freePort, temporaryFolder, until } from './gateway.mjs';
 const run = promisify(execFile);
 
 // Started with {password, user (an ACL user with that password), tls, names (of the certificate),
-// database, extra (further arguments)}. It listens on TCP, and on a unix socket for cli().
+// database, port, extra (further arguments)}. It listens on TCP, and on a unix socket for cli(). Of
+// TLS, `ca` is the file for store.tls.ca.
 export class Redis {
   static async start(options = {}) {
     const redis = new Redis();
@@ -47,6 +48,11 @@ export class Redis {
 
   get url() {
     return this.urlAt(this.port);
+  }
+
+  get unixUrl() {
+    const { password, user, database = 0 } = this.options;
+    return `redis+unix://${password ? `${user ?? ''}:${password}@` : ''}${this.socket}?db=${database}`;
   }
 
   arguments() {
