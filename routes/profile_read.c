@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "routes/profile.h"
+#include "routes/profile_calls.h"
 
 enum { ERROR_BODY_MAX = 4096 };
 
@@ -319,7 +320,8 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
 {
     static const char *const known[] = {
         "title", "base_url",    "docs_url", "credential",   "slots",           "headers",
-        "error", "error_types", "key_env",  "base_url_env", "sdk_base_suffix", NULL,
+        "error", "error_types", "key_env",  "base_url_env", "sdk_base_suffix", "calls",
+        NULL,
     };
     const struct cJSON *credential = json_get(root, "credential");
     const struct cJSON *error = json_get(root, "error");
@@ -338,6 +340,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     TRY(read_slots(arena, root, ret, err));
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
+    TRY(profile_read_calls(arena, root, ret, err));
     return read_key_env(arena, root, ret, err);
 }
 

@@ -1,0 +1,261 @@
+/* price_read: one provider's prices from its JSON file, whose form is in prices/README.md. */
+#include "base/embedded.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "routes/price_list.h"
+
+#include <stdlib.h>
+
+extern const struct embedded_file prices_data[];
+
+enum { WHOLE_DIGITS = 6, FRACTION_DIGITS = 9 };
+
+static const struct json_limits limits = {
+    .bytes = (size_t)1024 * 1024,
+    .depth = 8,
+    .names = JSON_NAMES_ONCE,
+};
+
+/* "2.50" as nano-USD; nothing but digits and a point between them. */
+static bool read_money(struct slice text, uint64_t *ret)
+{
+    uint64_t whole = 0;
+    uint64_t fraction = 0;
+    size_t point = slice_find(text, '.');
+    struct slice before = slice_make(text.ptr, point);
+    if (before.len > WHOLE_DIGITS || !slice_number(before, UINT32_MAX, &whole)) {
+        return false;
+    }
+    if (point < text.len) {
+        struct slice behind = slice_skip(text, point + 1);
+        if (behind.len > FRACTION_DIGITS || !slice_number(behind, UINT32_MAX, &fraction)) {
+            return false;
+        }
+        for (size_t i = behind.len; i < FRACTION_DIGITS; i++) {
+            fraction *= 10;
+        }
+    }
+    *ret = whole * 1000000000 + fraction;
+    return true;
+}
+
+/* Absent: `fallback`. */
+static enum status read_price(const struct cJSON *object, const char *name, uint64_t fallback,
+                              uint64_t *ret, struct error *err)
+{
+    const struct cJSON *value = json_get(object, name);
+    struct slice text;
+    *ret = fallback;
+    if (value != NULL && (!json_string(value, &text) || !read_money(text, ret))) {
+        FAIL(err, STATUS_INVALID, "%s: a decimal in quotes is expected, such as \"2.50\"", name);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_count(const struct cJSON *object, const char *name, uint64_t *ret,
+                              struct error *err)
+{
+    const struct cJSON *value = json_get(object, name);
+    if (value != NULL && (!json_uint(value, ret) || *ret == 0 || *ret > USAGE_TOKENS_MAX)) {
+        FAIL(err, STATUS_INVALID, "%s: a whole number of tokens is expected", name);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_members(const struct cJSON *object, const char *const *known,
+                                 struct error *err)
+{
+    for (const struct cJSON *member = json_first(object); member != NULL;
+         member = json_next(member)) {
+        const char *const *name = known;
+        while (*name != NULL && strcmp(*name, json_name(member)) != 0) {
+            name++;
+        }
+        if (*name == NULL) {
+            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_tokens(const struct cJSON *object, const struct token_prices *base,
+                               struct token_prices *ret, struct error *err)
+{
+    TRY(read_price(object, "input", base->input, &ret->input, err));
+    TRY(read_price(object, "output", base->output, &ret->output, err));
+    TRY(read_price(object, "cache_read", base->cache_read, &ret->cache_read, err));
+    return read_price(object, "cache_write", base->cache_write, &ret->cache_write, err);
+}
+
+static enum status read_tier(const struct cJSON *tier, struct price *price, struct error *err)
+{
+    static const char *const known[] = {"above",      "input",       "output",
+                                        "cache_read", "cache_write", NULL};
+    TRY(check_members(tier, known, err));
+    TRY(read_count(tier, "above", &price->tier_above, err));
+    return read_tokens(tier, &price->base, &price->tier, err);
+}
+
+static enum status read_model(const struct cJSON *model, struct price *price, struct error *err)
+{
+    static const char *const known[] = {"input",   "output",     "cache_read", "cache_write",
+                                        "context", "max_output", "tier",       NULL};
+    const struct cJSON *tier = json_get(model, "tier");
+    struct token_prices none = {0};
+    TRY(check_members(model, known, err));
+    if (json_get(model, "input") == NULL || json_get(model, "output") == NULL) {
+        FAIL(err, STATUS_INVALID, "input and output are required");
+    }
+    TRY(read_price(model, "input", 0, &none.input, err));
+    none.cache_read = none.input;
+    none.cache_write = none.input;
+    TRY(read_tokens(model, &none, &price->base, err));
+    TRY(read_count(model, "context", &price->context, err));
+    TRY(read_count(model, "max_output", &price->max_output, err));
+    return tier == NULL ? STATUS_OK : read_tier(tier, price, err);
+}
+
+static enum status read_models(struct arena *arena, const struct cJSON *models,
+                               struct price_list *list, struct error *err)
+{
+    for (const struct cJSON *model = json_first(models); model != NULL; model = json_next(model)) {
+        struct price *price = &list->prices[list->count];
+        price->model = arena_copy(arena, slice_from(json_name(model)));
+        if (read_model(model, price, err) != STATUS_OK) {
+            error_prefix(err, "models.%s", price->model.ptr);
+            return STATUS_INVALID;
+        }
+        list->names[list->name_count++] = (struct price_name){price->model, price};
+        list->count++;
+    }
+    if (list->count == 0) {
+        FAIL(err, STATUS_INVALID, "models: none");
+    }
+    return STATUS_OK;
+}
+
+static const struct price *find_model(const struct price_list *list, struct slice name)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (slice_equal(list->prices[i].model, name)) {
+            return &list->prices[i];
+        }
+    }
+    return NULL;
+}
+
+static enum status read_aliases(struct arena *arena, const struct cJSON *aliases,
+                                struct price_list *list, struct error *err)
+{
+    for (const struct cJSON *alias = json_first(aliases); alias != NULL; alias = json_next(alias)) {
+        struct slice name = slice_from(json_name(alias));
+        struct slice target;
+        const struct price *price = NULL;
+        if (json_string(alias, &target)) {
+            price = find_model(list, target);
+        }
+        if (price == NULL || find_model(list, name) != NULL) {
+            FAIL(err, STATUS_INVALID, "aliases.%s: stands for no model, or is one itself",
+                 json_name(alias));
+        }
+        list->names[list->name_count++] = (struct price_name){arena_copy(arena, name), price};
+    }
+    return STATUS_OK;
+}
+
+/* ---- what stands in for an unknown model ---- */
+
+static void raise(uint64_t *most, uint64_t value)
+{
+    *most = value > *most ? value : *most;
+}
+
+static void raise_prices(struct token_prices *most, const struct token_prices *prices)
+{
+    raise(&most->input, prices->input);
+    raise(&most->output, prices->output);
+    raise(&most->cache_read, prices->cache_read);
+    raise(&most->cache_write, prices->cache_write);
+}
+
+static void find_dearest(struct price_list *list)
+{
+    struct price *most = &list->dearest;
+    most->context = 1;
+    most->max_output = 1;
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct price *price = &list->prices[i];
+        raise_prices(&most->base, &price->base);
+        raise_prices(&most->base, &price->tier);
+        raise(&most->context, price->context);
+        raise(&most->max_output, price->max_output);
+    }
+    for (unsigned i = 0; i < list->count; i++) {
+        struct price *price = &list->prices[i];
+        price->context = price->context == 0 ? most->context : price->context;
+        price->max_output = price->max_output == 0 ? most->max_output : price->max_output;
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return price_name_compare(((const struct price_name *)a)->name,
+                              ((const struct price_name *)b)->name);
+}
+
+static enum status read_root(struct arena *arena, const struct cJSON *root, struct price_list *list,
+                             struct error *err)
+{
+    static const char *const known[] = {"as_of", "source", "models", "aliases", NULL};
+    const struct cJSON *models = json_get(root, "models");
+    const struct cJSON *aliases = json_get(root, "aliases");
+    TRY(check_members(root, known, err));
+    if (!json_is_object(models) || (aliases != NULL && !json_is_object(aliases))) {
+        FAIL(err, STATUS_INVALID, "models and aliases are objects");
+    }
+    unsigned count = json_count(models);
+    list->prices = ARENA_ARRAY(arena, struct price, count);
+    list->names = ARENA_ARRAY(arena, struct price_name, count + json_count(aliases));
+    TRY(read_models(arena, models, list, err));
+    TRY(read_aliases(arena, aliases, list, err));
+    find_dearest(list);
+    qsort(list->names, list->name_count, sizeof(*list->names), by_name);
+    return STATUS_OK;
+}
+
+enum status price_list_read(struct arena *arena, struct slice provider, struct slice json,
+                            struct price_list **ret, struct error *err)
+{
+    struct cJSON *root CLEANUP(json_free_at) = NULL;
+    struct price_list *list = ARENA_NEW(arena, struct price_list);
+    list->provider = arena_copy(arena, provider);
+    enum status status = json_parse(json, &limits, &root, err);
+    if (status == STATUS_OK) {
+        status = read_root(arena, root, list, err);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(err, "prices %s", list->provider.ptr);
+        return status;
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
+enum status price_book_load(struct arena *arena, struct price_book **ret, struct error *err)
+{
+    unsigned count = 0;
+    while (prices_data[count].name != NULL) {
+        count++;
+    }
+    struct price_book *book = ARENA_NEW(arena, struct price_book);
+    book->lists = ARENA_ARRAY(arena, struct price_list *, count);
+    for (; book->count < count; book->count++) {
+        const struct embedded_file *file = &prices_data[book->count];
+        struct slice name = slice_from(file->name);
+        name.len = slice_find(name, '.');
+        TRY(price_list_read(arena, name, slice_make(file->bytes, file->len),
+                            &book->lists[book->count], err));
+    }
+    *ret = book;
+    return STATUS_OK;
+}
