@@ -159,7 +159,7 @@ export class CutProxy {
     proxy.bytes = { up: 0, down: 0 }; // forwarded
     proxy.connections = 0;            // ever made
     proxy.cuts = 0;
-    proxy.server = net.createServer({ pauseOnConnect: true }, (client) => proxy.forward(client));
+    proxy.server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (client) => proxy.forward(client));
     await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
     proxy.port = proxy.server.address().port;
     return proxy;
@@ -171,17 +171,31 @@ export class CutProxy {
       return;
     }
     this.connections++;
-    const server = net.connect({ port: this.target, host: this.host });
-    const pair = { client, server };
+    const server = net.connect({ port: this.target, host: this.host, allowHalfOpen: true });
+    const pair = { client, server, wake: [] };
     this.pairs.add(pair);
-    this.pump(client, server, 'up');
-    this.pump(server, client, 'down');
+    this.pump(pair, client, server, 'up');
+    this.pump(pair, server, client, 'down');
     if (!this.frozen) client.resume();
   }
 
-  pump(from, to, way) {
+  // What comes waits its time in a queue, so that it stays in order whatever the delay becomes.
+  pump(pair, from, to, way) {
+    const queue = [];
+    let timer = null;
+    const drain = () => {
+      clearTimeout(timer);
+      timer = null;
+      while (queue.length > 0 && !this.frozen && queue[0].at <= Date.now()) queue.shift().what();
+      if (queue.length > 0 && !this.frozen) timer = setTimeout(drain, Math.max(1, queue[0].at - Date.now()));
+    };
+    const later = (what) => {
+      queue.push({ at: Date.now() + this.ms, what });
+      drain();
+    };
+    pair.wake.push(drain);
     from.setNoDelay(true);
-    from.on('data', (data) => this.later(() => {
+    from.on('data', (data) => later(() => {
       if (this.lost[way] || to.destroyed) return;
       this.bytes[way] += data.length;
       if (!to.write(data)) {
@@ -189,26 +203,20 @@ export class CutProxy {
         to.once('drain', () => this.frozen || from.resume());
       }
     }));
-    from.on('end', () => this.later(() => to.end()));
+    from.on('end', () => later(() => to.end()));
     from.on('error', () => to.destroy());
     from.on('close', () => {
-      for (const pair of this.pairs) {
-        if (pair.client === from || pair.server === from) this.pairs.delete(pair);
-      }
+      if (from.errored || from.cut) queue.length = 0;
       if (from.errored) to.destroy();
+      if (to.destroyed) this.pairs.delete(pair);
     });
-  }
-
-  // In order: all delays of a time are the same, and timers of one length fire in order.
-  later(what) {
-    if (this.ms > 0) setTimeout(what, this.ms);
-    else what();
   }
 
   // Resets what there is; new connections are made.
   cut() {
     this.cuts++;
     for (const { client, server } of this.pairs) {
+      client.cut = server.cut = true;
       client.resetAndDestroy();
       server.resetAndDestroy();
     }
@@ -236,9 +244,10 @@ export class CutProxy {
 
   thaw() {
     this.frozen = false;
-    for (const { client, server } of this.pairs) {
+    for (const { client, server, wake } of this.pairs) {
       client.resume();
       server.resume();
+      for (const drain of wake) drain();
     }
   }
 
