@@ -176,22 +176,3 @@ void cells_tidy(struct cells *cells, uint64_t stripes, const struct cell_instant
         tidy(&cells->stripes[next_stripe(&stripes)], at);
     }
 }
-
-size_t cells_count(const struct cells *cells, unsigned stripe)
-{
-    return cells->stripes[stripe].count;
-}
-
-size_t cells_read(const struct cells *cells, unsigned stripe, const struct cell_instant *at,
-                  struct store_entry *out)
-{
-    const struct stripe *from = &cells->stripes[stripe];
-    size_t key_bytes = 0;
-    for (size_t i = 0; i < from->size; i++) {
-        for (const struct cell *cell = from->chains[i]; cell != NULL; cell = cell->next) {
-            cell_read(cell, at, out++);
-            key_bytes += cell->key_len;
-        }
-    }
-    return key_bytes;
-}

@@ -39,9 +39,3 @@ struct cell *cells_add(struct cells *cells, uint64_t hash, struct slice key, enu
 /* If a stripe is full, drops its cells that are idle, and makes room for as many again as are left.
  * Constant time for each cell that was added; pointers to idle cells are invalid afterwards. */
 void cells_tidy(struct cells *cells, uint64_t stripes, const struct cell_instant *at);
-
-size_t cells_count(const struct cells *cells, unsigned stripe);
-/* Copies all cells of a stripe into `out`, of cells_count() entries; returns how many bytes their
- * keys have. The keys are those of the cells. */
-size_t cells_read(const struct cells *cells, unsigned stripe, const struct cell_instant *at,
-                  struct store_entry *out);

@@ -25,9 +25,13 @@ struct store_side store_memory_side(struct store_memory *store);
 bool store_memory_read(struct store_memory *store, const struct limit *limit, struct slice key,
                        struct store_entry *ret);
 
+/* All keys, in no order; the entry's key lives during the call. Locks stripe by stripe. */
+void store_memory_each(struct store_memory *store,
+                       void (*visit)(void *ctx, const struct store_entry *entry), void *ctx);
+
 /* Forgets what is settled: `used` is what is reserved now. False: unknown key. */
 bool store_memory_reset(struct store_memory *store, const struct limit *limit, struct slice key);
 /* Gives `amount` more room: in the current window, beyond its limit if need be; of a rate, until
- * the bucket is full. */
+ * the bucket is full. Both leave the totals, and slots that are held, as they are. */
 bool store_memory_raise(struct store_memory *store, const struct limit *limit, struct slice key,
                         uint64_t amount);
