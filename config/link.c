@@ -2,6 +2,7 @@
 
 #include "auth/secrets/secret_store.h"
 #include "config/document.h"
+#include "routes/price.h"
 
 const char *link_keep(const struct link *link, const char *text)
 {
@@ -37,10 +38,16 @@ const struct tree *link_text(const struct tree *texts, unsigned index)
 static void link_all(struct link *link)
 {
     struct error err;
+    struct price_book *prices = NULL;
     if (profile_set_load(link->arena, &link->snapshot->profiles, &err) != STATUS_OK) {
         problems_add(link->problems, "profiles", 0, 0, "%s", err.message);
         return;
     }
+    if (price_book_load(link->arena, &prices, &err) != STATUS_OK) {
+        problems_add(link->problems, "prices", 0, 0, "%s", err.message);
+        return;
+    }
+    link->snapshot->prices = prices;
     link_gateway(link);
     link_admin(link);
     link_store(link);

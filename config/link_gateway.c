@@ -141,12 +141,16 @@ static void link_time_zone(struct link *link)
     struct error err;
     const struct tree *node = link->sections->gateway.time_zone;
     const char *name = node != NULL ? node->text.ptr : DEFAULT_TIME_ZONE;
-    if (zone_load(link->arena, name, &link->snapshot->gateway.zone, &err) == STATUS_OK) {
-        return;
-    }
-    if (node != NULL) {
+    enum status status = zone_load(link->arena, name, &link->snapshot->gateway.zone, &err);
+    if (node != NULL && status == STATUS_NOT_FOUND) {
+        tree_report(
+            link->problems, node,
+            "no time zone is called \"%s\" here; write one of the system's (package tzdata), "
+            "such as Europe/Berlin or UTC",
+            QUOTE(node->source));
+    } else if (node != NULL && status != STATUS_OK) {
         link_report(link, node, "a time zone", &err);
-    } else {
+    } else if (status != STATUS_OK) {
         problems_add(link->problems, "gateway.time_zone", 0, 0, "%s", err.message);
     }
 }

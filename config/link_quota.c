@@ -208,6 +208,24 @@ static void check_countable(const struct link *link, const struct quota_section 
     }
 }
 
+/* Where no price is known, nothing can be counted. */
+static void check_prices(const struct link *link, const struct quota_section *section,
+                         const struct limit *limit)
+{
+    const struct snapshot *snapshot = link->snapshot;
+    for (unsigned i = 0; limit->unit == LIMIT_COST && i < snapshot->route_count; i++) {
+        const struct route *route = snapshot->routes[i];
+        bool meant = limit->route_index < 0 || (unsigned)limit->route_index == i;
+        if (meant && route->profile != NULL && has_calls(route) && route->prices == NULL) {
+            tree_warn(link->problems, section->cost,
+                      "no prices of provider %s are known, so calls of route \"%s\" are not "
+                      "counted; limit their tokens",
+                      route->profile->name, route->name);
+            return;
+        }
+    }
+}
+
 static bool read_place(const struct link *link, const struct quota_section *section,
                        struct limit *limit)
 {
@@ -228,6 +246,7 @@ static bool read_place(const struct link *link, const struct quota_section *sect
         limit->model = link_keep_slice(link, section->model->text);
     }
     check_countable(link, section, limit, route);
+    check_prices(link, section, limit);
     return true;
 }
 

@@ -378,6 +378,23 @@ Test(quota_checks, more_rules_than_one_request_can_have)
     }
 }
 
+Test(quota_checks, the_rules_of_one_tenant_are_not_counted_with_those_of_the_next)
+{
+    CLEANUP(buffer_fini) struct buffer text;
+    buffer_init(&text, 65536);
+    cr_assert_eq(buffer_print(&text, "%stenants:\n", ROUTES), STATUS_OK);
+    for (unsigned i = 0; i < 60; i++) {
+        if (i % 20 == 0) {
+            cr_assert_eq(buffer_print(&text, "  t%u:\n    keys: []\n    quotas:\n", i), STATUS_OK);
+        }
+        cr_assert_eq(buffer_print(&text, "      - {requests: 1, per: %us, route: openai}\n", i + 1),
+                     STATUS_OK);
+    }
+    cr_assert_eq(buffer_append(&text, slice_make("", 1)), STATUS_OK);
+    load(buffer_bytes(&text).ptr);
+    cr_expect_eq(problems.count, 0U, "%s", line_of(problems.list, problems.count, 0));
+}
+
 Test(quota_checks, budgets_in_memory_are_warned_of_once)
 {
     load("version: 1\nroutes: {openai: {credential: none}}\n"

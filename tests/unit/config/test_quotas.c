@@ -1,8 +1,11 @@
 #include "base/http1.h"
 #include "base/problems.h"
+#include "config/document.h"
+#include "config/link.h"
 #include "config/snapshot.h"
 #include "limiter/limit.h"
 #include "limiter/zone.h"
+#include "routes/price.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +70,8 @@ Test(quotas, each_unit_and_span_is_read_in_whole_numbers)
                       "  - {bytes: 64KiB, per: 1d}\n"
                       "  - {bytes: 1GiB, per: week}\n"
                       "  - {concurrency: 10}\n"
-                      "  - {requests: 9000000000M, per: 1s}\n");
+                      "  - {requests: 9000000000M, per: 1s}\n"
+                      "  - {requests: 1, per: 60m}\n");
     static const struct {
         const char *name;
         enum limit_unit unit;
@@ -85,6 +89,7 @@ Test(quotas, each_unit_and_span_is_read_in_whole_numbers)
         {"all-bytes-week", LIMIT_BYTES, UINT64_C(1) << 30, LIMIT_WEEK, 0, 0},
         {"all-concurrency", LIMIT_CONCURRENCY, 10, LIMIT_HELD, 0, 0},
         {"all-requests-1s", LIMIT_REQUESTS, LIMIT_AMOUNT_MAX, LIMIT_RATE, SEC, 0},
+        {"all-requests-1h", LIMIT_REQUESTS, 1, LIMIT_RATE, 3600 * SEC, 0},
     };
     size_t count = sizeof(expected) / sizeof(expected[0]);
     cr_assert_eq(snapshot->limit_count, count);
@@ -273,4 +278,52 @@ Test(quotas, windows_follow_the_zone_of_the_gateway)
     cr_expect_str_eq(zone_name(snapshot->gateway.zone), "UTC");
     load_valid("version: 1\ngateway: {time_zone: Europe/Berlin}\n");
     cr_expect_str_eq(zone_name(snapshot->gateway.zone), "Europe/Berlin");
+}
+
+Test(quotas, a_zone_that_the_system_does_not_have_is_a_problem)
+{
+    load("version: 1\ngateway: {time_zone: Europe/Berlim}\n");
+    cr_assert_eq(problems.count, 1U);
+    cr_expect_str_eq(
+        problems.list[0].message,
+        "gateway.time_zone: no time zone is called \"Europe/Berlim\" here; write one of "
+        "the system's (package tzdata), such as Europe/Berlin or UTC");
+}
+
+Test(quotas, of_cost_are_reckoned_with_the_prices_of_the_provider)
+{
+    load_valid(ROUTES "quotas: [{cost: 1 USD, per: 1m}]\n");
+    /* By route->index: anthropic, openai, stripe. */
+    cr_expect_not_null(snapshot->routes[0]->prices);
+    cr_expect_eq(snapshot->routes[1]->prices, price_book_find(snapshot->prices, SLICE("openai")));
+    cr_expect_null(snapshot->routes[2]->prices);
+    cr_expect_eq(problems.warning_count, 0U);
+}
+
+Test(quotas, of_cost_where_no_prices_are_known_are_warned_of)
+{
+    CLEANUP(arena_fini) struct arena arena = {0};
+    const struct profile profile = {.name = "acme", .call_count = 1};
+    struct route unpriced = {.name = "ours", .profile = &profile};
+    struct route *routes[] = {&unpriced};
+    struct snapshot bare = {.routes = routes, .route_count = 1, .store = {.name = "s"}};
+    struct config_sections sections = {0};
+    struct link link = {
+        .snapshot = &bare, .arena = &arena, .problems = &problems, .sections = &sections};
+    const struct tree *root = document_parse(
+        &arena, "f", SLICE("[{cost: 1 USD, per: 1m}, {tokens: 1, per: 1m}]"), &problems);
+    for (unsigned i = 0; i < 2; i++) {
+        struct quota_section section = {0};
+        struct limit limit = {0};
+        const struct fields_sink sink = {.arena = &arena, .problems = &problems};
+        fields_bind(&sink, root->items[i], quota_fields, &section);
+        section.node = root->items[i];
+        cr_expect(link_quota(&link, &section, &limit));
+    }
+    cr_expect_eq(problems.count, 0U);
+    cr_assert_eq(problems.warning_count, 1U);
+    cr_expect_str_eq(
+        problems.warnings[0].message,
+        "[0].cost: no prices of provider acme are known, so calls of route \"ours\" are "
+        "not counted; limit their tokens");
 }
