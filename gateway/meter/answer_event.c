@@ -1,0 +1,233 @@
+#include "gateway/meter/answer_event.h"
+
+#include "routes/usage.h"
+
+#include <stddef.h>
+
+enum answer_type answer_type_of(struct slice name)
+{
+    static const struct {
+        struct slice name;
+        enum answer_type type;
+    } types[] = {
+        {SLICE_INIT("message_start"), ANSWER_TYPE_MESSAGE_START},
+        {SLICE_INIT("content_block_start"), ANSWER_TYPE_BLOCK_START},
+        {SLICE_INIT("content_block_stop"), ANSWER_TYPE_BLOCK_STOP},
+        {SLICE_INIT("message_stop"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("response.completed"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("response.incomplete"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("response.failed"), ANSWER_TYPE_LAST},
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (slice_equal(types[i].name, name)) {
+            return types[i].type;
+        }
+    }
+    return ANSWER_TYPE_OTHER;
+}
+
+/* ---- usage ---- */
+
+static void read_figure(struct answer_event *event, enum answer_part part, enum json_event kind)
+{
+    uint64_t value = 0;
+    if (answer_has_figure(&event->figures, part)) {
+        event->usage_broken = true;
+        return;
+    }
+    if (kind == JSON_NULL) {
+        return;
+    }
+    if (kind != JSON_NUMBER || !json_scan_number(&event->json, USAGE_TOKENS_MAX, &value)) {
+        event->usage_broken = true;
+    }
+    event->figures.seen |= 1U << (part - ANSWER_FIGURE_INPUT);
+    event->figures.values[part - ANSWER_FIGURE_INPUT] = value;
+}
+
+static void begin_usage(struct answer_event *event, enum json_event kind)
+{
+    if (kind == JSON_NULL) {
+        return; /* as in the chunks before the last */
+    }
+    bool in_message = event->json.depth > 1 && event->path[1] == ANSWER_MESSAGE;
+    event->usage_broken |= event->has_usage || kind != JSON_OBJECT_BEGIN;
+    event->usage_in_message = in_message;
+    event->has_usage = true;
+}
+
+/* ---- identity ---- */
+
+static void keep_text(struct answer_event *event, struct answer_text *text, enum json_event kind)
+{
+    struct slice told = json_scan_text(&event->json);
+    if (kind == JSON_STRING && text->len == 0 && json_scan_whole(&event->json) &&
+        told.len <= ANSWER_KEPT) {
+        memcpy(text->bytes, told.ptr, told.len);
+        text->len = (uint8_t)told.len;
+    }
+}
+
+static void keep_number(struct answer_event *event, bool *ret_has, uint64_t *ret,
+                        enum json_event kind)
+{
+    if (kind == JSON_NUMBER && json_scan_number(&event->json, INT64_MAX, ret)) {
+        *ret_has = true;
+    }
+}
+
+static void begin_choice(struct answer_event *event)
+{
+    event->has_choice = true;
+    event->stopped = false;
+    event->index = 0;
+}
+
+static void end_choice(struct answer_event *event)
+{
+    answer_index_add(&event->identity->begun, event->index);
+    if (event->stopped) {
+        answer_index_add(&event->identity->ended, event->index);
+    }
+}
+
+/* ---- values ---- */
+
+static void read_scalar(struct answer_event *event, enum answer_part part, enum json_event kind)
+{
+    struct answer_identity *identity = event->identity;
+    if (part >= ANSWER_FIGURE_INPUT) {
+        read_figure(event, part, kind);
+    } else if (part == ANSWER_TYPE) {
+        bool told = kind == JSON_STRING && json_scan_whole(&event->json);
+        event->type = told ? answer_type_of(json_scan_text(&event->json)) : ANSWER_TYPE_OTHER;
+    } else if (part == ANSWER_INDEX) {
+        keep_number(event, &event->has_index, &event->index, kind);
+    } else if (part == ANSWER_STOP) {
+        event->stopped |= kind == JSON_STRING;
+    } else if (part == ANSWER_ID) {
+        keep_text(event, &identity->id, kind);
+    } else if (part == ANSWER_MODEL) {
+        keep_text(event, &identity->model, kind);
+    } else if (part == ANSWER_CREATED) {
+        keep_number(event, &identity->has_created, &identity->created, kind);
+    } else if (part == ANSWER_SEQUENCE) {
+        keep_number(event, &identity->has_sequence, &identity->sequence, kind);
+    } else if (part == ANSWER_OBJECT) {
+        identity->is_text_completion =
+            kind == JSON_STRING && json_scan_is(&event->json, SLICE("text_completion"));
+    }
+}
+
+static bool is_details(enum answer_part part)
+{
+    return part == ANSWER_INPUT_DETAILS || part == ANSWER_OUTPUT_DETAILS;
+}
+
+/* What an array or object is taken for that is `part`, and should be of that kind. */
+static enum answer_part inside_of(enum answer_part part, enum json_event kind)
+{
+    bool known = part == ANSWER_TOP || part == ANSWER_CHOICE || part == ANSWER_RESPONSE ||
+                 part == ANSWER_MESSAGE || part == ANSWER_USAGE || is_details(part);
+    if (part == ANSWER_TEXT || part == ANSWER_GENERATED) {
+        return ANSWER_GENERATED;
+    }
+    bool fits = kind == (part == ANSWER_CHOICES ? JSON_ARRAY_BEGIN : JSON_OBJECT_BEGIN);
+    return fits && (known || part == ANSWER_CHOICES) ? part : ANSWER_OTHER;
+}
+
+static void read_value(struct answer_event *event, enum answer_part part, enum json_event kind)
+{
+    if (part == ANSWER_TEXT) {
+        event->text_bytes += kind == JSON_STRING ? event->json.text_len : 0;
+    } else if (part == ANSWER_CHOICE) {
+        begin_choice(event);
+    } else if (part == ANSWER_USAGE) {
+        begin_usage(event, kind);
+    } else if (is_details(part)) {
+        event->usage_broken |= kind != JSON_OBJECT_BEGIN && kind != JSON_NULL;
+    } else {
+        read_scalar(event, part, kind);
+    }
+    if ((kind == JSON_OBJECT_BEGIN || kind == JSON_ARRAY_BEGIN) &&
+        event->json.depth < ANSWER_DEPTH) {
+        event->path[event->json.depth] = (uint8_t)inside_of(part, kind);
+    }
+}
+
+/* What the array or object at that depth is. */
+static enum answer_part outer_at(const struct answer_event *event, unsigned depth)
+{
+    return depth < ANSWER_DEPTH ? (enum answer_part)event->path[depth] : ANSWER_OTHER;
+}
+
+static enum answer_part part_of_value(struct answer_event *event)
+{
+    if (event->named) {
+        event->named = false;
+        return (enum answer_part)event->member;
+    }
+    unsigned depth = event->json.depth;
+    return depth == 0 ? ANSWER_TOP : answer_item(outer_at(event, depth - 1));
+}
+
+static void read_name(struct answer_event *event)
+{
+    enum answer_part outer = outer_at(event, event->json.depth - 1);
+    event->named = true;
+    event->member = ANSWER_OTHER;
+    if (outer != ANSWER_OTHER && json_scan_whole(&event->json)) {
+        event->member = (uint8_t)answer_member(event->grammar, outer, json_scan_text(&event->json));
+    }
+}
+
+static void read_json(struct answer_event *event, enum json_event kind)
+{
+    if (kind == JSON_NAME) {
+        read_name(event);
+    } else if (kind != JSON_ARRAY_END && kind != JSON_OBJECT_END) {
+        read_value(event, part_of_value(event), kind);
+    } else if (outer_at(event, event->json.depth) == ANSWER_CHOICE) {
+        end_choice(event);
+    }
+}
+
+/* ---- all of it ---- */
+
+void answer_event_init(struct answer_event *event, const struct answer_grammar *grammar,
+                       struct answer_identity *identity)
+{
+    json_scan_init(&event->json);
+    event->grammar = grammar;
+    event->identity = identity;
+    memset(&event->invalid, 0, sizeof(*event) - offsetof(struct answer_event, invalid));
+}
+
+static void keep_head(struct answer_event *event, struct slice data)
+{
+    size_t room = ANSWER_HEAD - (size_t)event->head_len;
+    size_t kept = data.len < room ? data.len : room;
+    memcpy(event->head + event->head_len, data.ptr, kept);
+    event->head_len = (uint8_t)(event->head_len + kept);
+}
+
+void answer_event_read(struct answer_event *event, struct slice data)
+{
+    enum json_event kind = JSON_MORE;
+    if (event->head_len < ANSWER_HEAD) {
+        keep_head(event, data);
+    }
+    while (!event->invalid && (kind = json_scan_next(&event->json, &data)) > JSON_MORE) {
+        read_json(event, kind);
+    }
+    event->invalid |= kind == JSON_INVALID;
+    if (event->invalid) {
+        event->text_bytes += data.len; /* as if it were text: it may be */
+    }
+}
+
+bool answer_event_whole(const struct answer_event *event)
+{
+    struct json_scan json = event->json;
+    return !event->invalid && json_scan_end(&json) == JSON_DONE;
+}

@@ -1,0 +1,26 @@
+/*
+ * usage_scan_state: what usage_scan.c finds, and stream_end.c needs.
+ */
+#pragma once
+
+#include "gateway/meter/answer_event.h"
+#include "gateway/meter/event_stream.h"
+#include "gateway/meter/usage_scan.h"
+
+struct usage_scan {
+    enum usage_dialect dialect;
+    enum scanned_body body;
+    struct event_stream stream; /* SCAN_EVENTS */
+    struct answer_event event;  /* the one that is being read; SCAN_JSON: the whole body */
+    struct answer_identity identity;
+    bool begun;     /* there was a byte */
+    bool uncovered; /* the last event told of more output than was covered */
+    bool opened;    /* there was an event; Anthropic: message_start */
+    bool ended;
+    /* Of the events so far. */
+    uint64_t text_bytes;
+    struct answer_figures figures; /* told last; Anthropic: the last of each */
+    bool output_told;              /* finally: not by message_start */
+    bool usage_broken;             /* one of them was */
+    bool usage_event;              /* OpenAI chat: a chunk of usage alone was there */
+};
