@@ -144,6 +144,27 @@ test('check: notes secrets that are missing, or too short to be scrubbed', () =>
   assert.match(run(['check', '-c', file]).stderr, /^note: /);
 });
 
+test('check: what is valid but hardly meant is a warning', () => {
+  const file = path.join(temporaryFolder(), 'sallyport.yaml');
+  const check = (text, ...args) => {
+    fs.writeFileSync(file, `version: 1\n${text}\n`);
+    return run(['check', '-c', file, ...args]);
+  };
+  const text = 'quotas: [{requests: 9, per: day}]';
+  const result = check(text);
+  assert.equal(result.status, 0);
+  assert.match(result.stderr, /^warning: \S+:2:29: quotas\[0\]\.per: budgets restart at zero/);
+  assert.match(result.stdout, /is valid/);
+  const json = JSON.parse(check(text, '--json').stdout);
+  assert.equal(json.valid, true);
+  assert.deepEqual(json.problems, []);
+  assert.deepEqual(json.warnings.map(({ line, column }) => [line, column]), [[2, 29]]);
+  const bad = check(`${text}\nstore: {url: "redis://u:hunter2@h:x"}`);
+  assert.equal(bad.status, 2);
+  assert.match(bad.stderr, /store\.url: the port is no number/);
+  assert.doesNotMatch(bad.stderr, /hunter2/);
+});
+
 test('a wrong option or word is named, by every command alike', () => {
   for (const command of ['run', 'check', 'keys', 'secrets', 'providers', 'demo', 'version']) {
     const help = `see 'sallyport ${command} --help'`;

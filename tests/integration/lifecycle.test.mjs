@@ -138,6 +138,32 @@ test('what sockets are bound to cannot change in a reload', async (t) => {
   assert.match(said, /refused.*gateway\.listen/);
 });
 
+test('where quotas are counted cannot change in a reload, what is counted can', async (t) => {
+  const gateway = await gatewayFor(t, {});
+  const refused = async (change, key) => {
+    const said = await gateway.reload(change);
+    assert.match(said, new RegExp(`refused.*${key} cannot change`));
+  };
+  await refused((config) => (config.store = { name: 'other' }), 'store\\.name');
+  await refused((config) => (config.store = { timeout: '26ms' }), 'store\\.timeout');
+  await refused((config) => (config.store = { gateways: 2 }), 'store\\.gateways');
+  await refused((config) => (config.store = { url: 'redis://127.0.0.1:1' }), 'store\\.url');
+  await refused((config) => {
+    config.store = {};
+    config.gateway.time_zone = 'Europe/Berlin';
+  }, 'gateway\\.time_zone');
+  await refused((config) => {
+    config.gateway.time_zone = 'UTC';
+    config.admin.token_file = 'other.token';
+  }, 'admin\\.token_file');
+  const said = await gateway.reload((config) => {
+    delete config.admin.token_file;
+    config.store = { on_failure: 'deny' };
+    config.quotas = [{ requests: 9, per: 'day' }];
+  });
+  assert.match(said, /reloaded/);
+});
+
 test('the names that the admin listener answers to change in a reload', async (t) => {
   const gateway = await gatewayFor(t, {});
   const ask = () => new Promise((resolve, reject) => {
