@@ -6,7 +6,8 @@ import path from 'node:path';
 
 const folder = process.argv[2];
 const lines = fs.readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
-const targets = ['direct', 'nginx', 'haproxy', 'sallyport', 'nginx-log', 'sallyport-log']
+const targets = ['direct', 'nginx', 'haproxy', 'sallyport', 'nginx-log', 'sallyport-log',
+  'sallyport-memory', 'sallyport-redis', 'nginx-lua']
   .filter((target) => lines.some((line) => line.target === target));
 
 const of = (target, what) => lines.filter((line) => line.target === target && line.what === what);
@@ -34,7 +35,13 @@ const table = (head, rows) => [head, head.map((_, i) => (i ? '---:' : '---')), .
   .map((row) => `| ${row.join(' | ')} |`).join('\n');
 const gateways = targets.filter((target) => target !== 'direct');
 const plain = gateways.filter((target) => !target.endsWith('-log'));
-const name = (target) => target.replace('-log', ', access log');
+const names = {
+  'sallyport-memory': 'sallyport, 4 quotas in memory',
+  'sallyport-redis': 'sallyport, 4 quotas in Redis',
+  'nginx-lua': 'nginx, Lua, 4 buckets in Redis',
+};
+const name = (target) => names[target] ?? target.replace('-log', ', access log');
+const withQuotas = targets.includes('nginx-lua');
 
 const rounds = Math.max(...lines.map((line) => line.round));
 const busy = fs.readFileSync(path.join(folder, 'loadavg'), 'utf8').split(' ')[0];
@@ -54,8 +61,18 @@ console.log(table(
     show(added(target, 'rate', (line) => line.p99_us), 0),
   ])));
 
-console.log('\n### Streams: 100 at once, 50 events each, an event every 2 ms, unbuffered\n');
-console.log(table(
+if (withQuotas) {
+  const times = (target, other) => [name(target), name(other),
+    show(against(other, target, 'saturation', cpu, (a, b) => a / b), 2),
+    show(against(other, target, 'rate', cpu, (a, b) => a / b), 2)];
+  console.log('\n### What quotas cost: CPU, the process of the gateway alone\n');
+  console.log(table(['', 'against', 'at saturation', 'at 4,000/s'], [
+    times('sallyport-memory', 'sallyport'), times('sallyport-redis', 'sallyport'),
+    times('sallyport-redis', 'nginx-lua')]));
+}
+
+if (!withQuotas) console.log('\n### Streams: 100 at once, 50 events each, an event every 2 ms, unbuffered\n');
+if (!withQuotas) console.log(table(
   ['', 'CPU µs an event', '× nginx', 'events/s', 'p50 added µs', 'p99 added µs'],
   gateways.map((target) => [
     name(target),
@@ -68,8 +85,8 @@ console.log(table(
 const mib = (kib) => show(kib / 1024);
 const rss = (target, what) => figure(target, what, (line) => line.rss_kib);
 const idleConnections = 2000;
-console.log('\n### Memory (RSS)\n');
-console.log(table(
+if (!withQuotas) console.log('\n### Memory (RSS)\n');
+if (!withQuotas) console.log(table(
   ['', 'MiB at start', 'KiB an idle connection', 'MiB with 1,000 streams', 'and TLS to the upstream'],
   plain.map((target) => [
     target,
@@ -83,7 +100,7 @@ console.log('\n### Figures that noise does not touch\n');
 console.log(table(
   ['', 'system calls a request', 'user instructions a request'],
   plain.map((target) => [
-    target,
+    name(target),
     show(one(target, 'syscalls') / one(target, 'traced'), 1),
     show((one(target, 'instructions-4') - one(target, 'instructions-1')) /
       (one(target, 'counted-4') - one(target, 'counted-1')), 0),

@@ -14,6 +14,7 @@ static const struct command {
     {"keys", command_keys, "make a tenant key, list those of a tenant"},
     {"secrets", command_secrets, "the sealed secrets file: set, list, rm"},
     {"providers", command_providers, "the built-in provider profiles"},
+    {"quotas", command_quotas, "limits and what is used: list, audit, reset, raise"},
     {"demo", command_demo, "a small pretend provider, to try things out"},
     {"version", command_version, "this version and those of its libraries"},
 };

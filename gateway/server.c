@@ -6,12 +6,15 @@
 #include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
+#include "gateway/admin_token.h"
 #include "gateway/client/listener.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
+#include "gateway/quota_report.h"
+#include "gateway/quotas.h"
 #include "gateway/reload.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/attempt.h"
@@ -139,12 +142,38 @@ static void show_metrics(void *ctx, struct buffer *out)
         metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
                     (int64_t)scribe_dropped(server->scribe));
     }
-    if (!metrics_render(server->metrics, out)) {
+    if (!metrics_render(server->metrics, out) ||
+        quotas_show_metrics(server->quotas, server->snapshot, out) != STATUS_OK) {
         log_warn("/metrics: the page is longer than its limit, its end is missing");
     }
 }
 
-static const struct admin_ops admin_ops = {.ready = show_ready, .metrics = show_metrics};
+static bool token_matches(void *ctx, struct slice token)
+{
+    const struct server *server = ctx;
+    return secret_equal(token, secret_reveal(server->admin_token));
+}
+
+static enum status show_quotas(void *ctx, const char *tenant, struct buffer *out, struct error *err)
+{
+    const struct server *server = ctx;
+    return quota_report_list(server->quotas, server->snapshot, tenant, out, err);
+}
+
+static enum status change_quota(void *ctx, const struct quota_change *change, struct buffer *out,
+                                struct error *err)
+{
+    const struct server *server = ctx;
+    return quota_report_change(server->quotas, server->snapshot, change, out, err);
+}
+
+static const struct admin_ops admin_ops = {
+    .ready = show_ready,
+    .metrics = show_metrics,
+    .token_matches = token_matches,
+    .quotas = show_quotas,
+    .change_quota = change_quota,
+};
 
 /* ---- start ---- */
 
@@ -179,6 +208,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .snapshot = server->snapshot,
             .metrics = server->metrics,
             .scribe = server->scribe,
+            .quotas = server->quotas,
             .tls = server->tls,
             .buffered_bytes = &server->buffered_bytes,
             .open_connections = &server->open_connections,
@@ -225,6 +255,8 @@ static enum status load_first_config(struct server *server, struct error *err)
     if (status != STATUS_OK) {
         problems_print(problems, stderr);
         err->message[0] = '\0';
+    } else {
+        log_config_warnings(problems);
     }
     problems_free(problems);
     return status == STATUS_OK ? STATUS_OK : STATUS_INVALID;
@@ -248,8 +280,10 @@ static enum status start(struct server *server, struct error *err)
     if (strcmp(snapshot->gateway.access_log, "off") != 0) {
         TRY(scribe_start(snapshot->gateway.access_log, &server->scribe, err));
     }
+    TRY(quotas_new(snapshot, &server->quotas, err));
     server_refresh_secrets(server);
     if (snapshot->admin.listen != NULL) {
+        TRY(admin_token_open(snapshot->admin.token_file, &server->admin_token, err));
         struct admin_server_settings settings = {
             .base = server->loop.base,
             .listen = snapshot->admin.listen,
@@ -287,6 +321,8 @@ static void stop(struct server *server)
     timer_cancel(&server->loop.timers, &server->tick);
     timer_cancel(&server->loop.timers, &server->drain_timer);
     mailbox_free(server->mailbox);
+    quotas_free(server->quotas);
+    secret_free(server->admin_token);
     snapshot_unref(server->snapshot);
     secret_store_free(server->secrets);
     metrics_free(server->metrics);

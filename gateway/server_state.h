@@ -14,7 +14,9 @@ struct event;
 struct metrics;
 struct metrics_block;
 struct mailbox;
+struct quotas;
 struct scribe;
+struct secret;
 struct secret_store;
 struct snapshot;
 struct ssl_ctx_st;
@@ -29,7 +31,9 @@ struct server {
     struct secret_store *secrets;
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
-    struct scribe *scribe;               /* NULL: no access log */
+    struct quotas *quotas;
+    struct secret *admin_token; /* owned; NULL without an admin listener */
+    struct scribe *scribe;      /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */
     struct ssl_ctx_st *tls;  /* ref; NULL: none */

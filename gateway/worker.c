@@ -7,6 +7,7 @@
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/quotas.h"
 #include "gateway/upstream/attempt.h"
 
 #include <pthread.h>
@@ -28,7 +29,8 @@ struct worker {
     struct mailbox *mailbox; /* owned; letters to this worker */
     struct mailbox *main;    /* borrowed */
     struct metrics_block *metrics;
-    SSL_CTX *tls; /* ref */
+    struct quotas *quotas; /* borrowed */
+    SSL_CTX *tls;          /* ref */
     void (*drained)(void *server);
     bool draining;
     bool reported;
@@ -59,6 +61,7 @@ static void on_adopt(struct letter *letter, void *receiver)
 {
     struct adopt_letter *adopt = (struct adopt_letter *)letter;
     struct worker *worker = receiver;
+    quotas_set_tenants(&worker->exchanges.quota, adopt->snapshot);
     exchange_side_adopt(&worker->exchanges, adopt->snapshot);
     replace_tls(worker, adopt->tls);
     snapshot_unref(adopt->snapshot);
@@ -173,6 +176,8 @@ static void publish_counts(struct worker *worker)
 static void after_turn(void *ctx)
 {
     struct worker *worker = ctx;
+    const struct store_side *store = &worker->exchanges.quota.store;
+    store->ops->turn_end(store->side);
     exchange_side_after_turn(&worker->exchanges);
     publish_counts(worker);
     publish_longest_turn(worker);
@@ -214,6 +219,9 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
                            .buffered_bytes = settings->buffered_bytes,
                        },
                        settings->snapshot);
+    worker->quotas = settings->quotas;
+    quotas_attach(worker->quotas, &worker->loop, worker->mailbox, &worker->exchanges.quota);
+    quotas_set_tenants(&worker->exchanges.quota, settings->snapshot);
     worker->clients = client_side_new(&(struct client_side_settings){
         .loop = &worker->loop,
         .ops = &exchange_connection_ops,
@@ -274,6 +282,7 @@ void worker_free(struct worker *worker)
         (void)pthread_join(worker->thread, NULL);
     }
     exchange_side_fini(&worker->exchanges);
+    quotas_detach(worker->quotas, &worker->exchanges.quota);
     client_side_free(worker->clients);
     mailbox_free(worker->mailbox);
     SSL_CTX_free(worker->tls);

@@ -12,6 +12,7 @@
 
 struct mailbox;
 struct metrics;
+struct quotas;
 struct scribe;
 struct snapshot;
 struct ssl_ctx_st;
@@ -22,6 +23,7 @@ struct worker_settings {
     struct snapshot *snapshot;     /* a reference is taken */
     struct metrics *metrics;       /* borrowed */
     struct scribe *scribe;         /* borrowed; NULL: no access log */
+    struct quotas *quotas;         /* borrowed; outlives the worker */
     struct ssl_ctx_st *tls;        /* a reference is taken; NULL: none */
     atomic_size_t *buffered_bytes; /* borrowed; the process's */
     atomic_uint *open_connections; /* likewise */

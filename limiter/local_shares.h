@@ -40,3 +40,10 @@ unsigned local_shares_take(struct local_shares *shares, struct hand_over *out, u
  * quota_overshoot_bound; 0 while the store answers. */
 void local_shares_each_bound(struct local_shares *shares,
                              void (*visit)(void *ctx, struct slice key, uint64_t bound), void *ctx);
+
+/* What this gateway last knew of a key: false if it was never heard of. */
+struct local_view {
+    uint64_t left;  /* at the last contact, or less what was taken alone since */
+    uint64_t bound; /* what its share may still admit beyond the store; 0 while the store answers */
+};
+bool local_shares_view(struct local_shares *shares, struct slice key, struct local_view *ret);

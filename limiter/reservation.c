@@ -23,6 +23,9 @@ struct reservation *reservation_new(unsigned count, size_t key_bytes)
 
 void reservation_free(struct reservation *reservation)
 {
+    if (reservation != NULL && reservation->release != NULL) {
+        reservation->release(reservation->owner);
+    }
     memory_free(reservation);
 }
 

@@ -70,11 +70,13 @@ struct reservation {
                                 least 1; 4: to a quarter of it; 0: all or nothing */
     enum reservation_state state;
     enum reservation_basis basis;
-    bool extension_refused;     /* of the last extension; what was held before still is */
-    struct waiter *waiter;      /* borrowed; woken once an answer is there; NULL: none wants it */
-    usec_t asked_at;            /* clock_now(); for durations */
-    void *store_data;           /* the store's own */
-    size_t key_room, key_bytes; /* for keys behind the demands, and of that used */
+    bool extension_refused;       /* of the last extension; what was held before still is */
+    struct waiter *waiter;        /* borrowed; woken once an answer is there; NULL: none wants it */
+    usec_t asked_at;              /* clock_now(); for durations */
+    void *store_data;             /* the store's own */
+    void (*release)(void *owner); /* called with `owner` when it is freed, */
+    void *owner;                  /* which keeps alive what it borrows; NULL: nothing */
+    size_t key_room, key_bytes;   /* for keys behind the demands, and of that used */
     unsigned count;
     struct demand demands[]; /* then the keys */
 };

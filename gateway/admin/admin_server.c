@@ -43,6 +43,7 @@ static enum admin_method method_of(const evhtp_request_t *request)
 {
     return request->method == htp_method_GET    ? ADMIN_GET
            : request->method == htp_method_HEAD ? ADMIN_HEAD
+           : request->method == htp_method_POST ? ADMIN_POST
                                                 : ADMIN_OTHER;
 }
 
@@ -60,8 +61,11 @@ static void send_answer(evhtp_request_t *request, const struct admin_answer *ans
     add_field(request, "Content-Length", length);
     add_field(request, "Cache-Control", "no-store");
     add_field(request, "X-Content-Type-Options", "nosniff");
-    if (answer->status == 405) {
-        add_field(request, "Allow", "GET, HEAD");
+    if (answer->allow != NULL) {
+        add_field(request, "Allow", answer->allow);
+    }
+    if (answer->status == 401) { /* RFC 9110, section 15.5.2 */
+        add_field(request, "WWW-Authenticate", "Bearer realm=\"sallyport admin\"");
     }
     if (request->method != htp_method_HEAD) {
         (void)evbuffer_add(request->buffer_out, body.ptr, body.len);
@@ -80,6 +84,7 @@ static void on_request(evhtp_request_t *request, void *ctx)
         .query = (const char *)request->uri->query_raw,
         .host = evhtp_header_find(request->headers_in, "Host"),
         .origin = evhtp_header_find(request->headers_in, "Origin"),
+        .authorization = evhtp_header_find(request->headers_in, "Authorization"),
     };
     struct admin_answer answer;
     endpoints_answer(&asked, &server->hosts, server->ops, server->ctx, &answer);

@@ -1,5 +1,5 @@
 /*
- * admin_server: the operator's listener: /livez, /readyz, /metrics, and an index.
+ * admin_server: the operator's listener: /livez, /readyz, /metrics, /api/v1/, and an index.
  *
  * A plain libevhtp server on the main thread's event base, apart from the data plane. It knows
  * nothing of the server: what it shows comes from a table of functions. One request a
@@ -7,13 +7,24 @@
  */
 #pragma once
 
+#include "base/slice.h"
 #include "base/status.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct admin_server;
 struct buffer;
 struct event_base;
+
+/* A quota by its names in the config. */
+struct quota_change {
+    const char *tenant; /* "": of a quota over tenants that all share */
+    const char *quota;
+    const char *route; /* of `each: route`; else "" */
+    bool raise;        /* else reset */
+    uint64_t by;       /* in the quota's unit */
+};
 
 struct admin_ops {
     /* Whether requests are taken. Appends one line for each thing that is not well, such as
@@ -21,6 +32,14 @@ struct admin_ops {
     bool (*ready)(void *ctx, struct buffer *text);
     /* Appends the page in Prometheus' text format. */
     void (*metrics)(void *ctx, struct buffer *out);
+    /* Is this the token that may change things? In constant time. */
+    bool (*token_matches)(void *ctx, struct slice token);
+    /* Appends the quotas of a tenant (NULL: of all) as JSON. STATUS_NOT_FOUND: no such tenant;
+     * STATUS_UNAVAILABLE: the store. */
+    enum status (*quotas)(void *ctx, const char *tenant, struct buffer *out, struct error *err);
+    /* Changes one, and appends what it is then. Likewise. */
+    enum status (*change_quota)(void *ctx, const struct quota_change *change, struct buffer *out,
+                                struct error *err);
 };
 
 struct admin_server_settings {

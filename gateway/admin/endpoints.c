@@ -1,6 +1,9 @@
 #include "gateway/admin/endpoints.h"
 
 #include "base/address.h"
+#include "base/encode.h"
+#include "limiter/limit.h"
+#include "routes/target.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -63,24 +66,31 @@ static bool origin_is_host(const char *origin, const char *host)
 
 /* ---- what is shown ---- */
 
-static void show_index(const char *query, const struct admin_ops *ops, void *ctx,
+static void show_index(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                        struct admin_answer *answer)
 {
-    (void)query;
+    (void)request;
     (void)ops;
     (void)ctx;
-    answer_text(answer, 200,
-                SLICE("Sallyport's admin listener\n"
-                      "\n"
-                      "/livez      200 while the process lives\n"
-                      "/readyz     200 while it takes requests, else 503; ?verbose says more\n"
-                      "/metrics    for Prometheus\n"));
+    answer_text(
+        answer, 200,
+        SLICE("Sallyport's admin listener\n"
+              "\n"
+              "/livez      200 while the process lives\n"
+              "/readyz     200 while it takes requests, else 503; ?verbose says more\n"
+              "/metrics    for Prometheus\n"
+              "/api/v1/quotas[?tenant=NAME]   limits and what is used, JSON\n"
+              "\n"
+              "With POST, the token of admin.token_file, and ?quota=NAME[&tenant=NAME]\n"
+              "[&route=NAME]:\n"
+              "/api/v1/quotas/reset           forget what was used\n"
+              "/api/v1/quotas/raise?...&by=N  more room in this window, in the quota's unit\n"));
 }
 
-static void show_life(const char *query, const struct admin_ops *ops, void *ctx,
+static void show_life(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                       struct admin_answer *answer)
 {
-    (void)query;
+    (void)request;
     (void)ops;
     (void)ctx;
     answer_text(answer, 200, SLICE("alive\n"));
@@ -93,37 +103,156 @@ static bool is_verbose(const char *query)
            slice_starts_with(text, SLICE("verbose&"));
 }
 
-static void show_readiness(const char *query, const struct admin_ops *ops, void *ctx,
-                           struct admin_answer *answer)
+static void show_readiness(const struct admin_request *request, const struct admin_ops *ops,
+                           void *ctx, struct admin_answer *answer)
 {
     struct buffer news CLEANUP(buffer_fini);
     buffer_init(&news, NEWS_MAX_BYTES);
     bool ready = ops->ready(ctx, &news);
     answer_text(answer, ready ? 200 : 503, ready ? SLICE("ready\n") : SLICE("not ready\n"));
-    if (is_verbose(query) && buffer_len(&news) == 0) {
+    if (is_verbose(request->query) && buffer_len(&news) == 0) {
         answer_text(answer, answer->status, SLICE("every route has its credential\n"));
     }
     answer_text(answer, answer->status, buffer_bytes(&news));
 }
 
-static void show_metrics(const char *query, const struct admin_ops *ops, void *ctx,
-                         struct admin_answer *answer)
+static void show_metrics(const struct admin_request *request, const struct admin_ops *ops,
+                         void *ctx, struct admin_answer *answer)
 {
-    (void)query;
+    (void)request;
     answer->status = 200;
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
     ops->metrics(ctx, &answer->body);
 }
 
+/* ---- quotas ---- */
+
+enum { PARAMETER_MAX_BYTES = 256 };
+
+/* A parameter of the query, decoded; "" if it is absent. False: it is too long or broken. */
+static bool parameter(const struct admin_request *request, struct slice name,
+                      char out[PARAMETER_MAX_BYTES])
+{
+    struct slice value = {0};
+    out[0] = '\0';
+    struct slice query = slice_from(request->query);
+    if (query.len == 0 || !target_query_get(query, name, &value)) {
+        return true;
+    }
+    size_t len = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        char byte = value.ptr[i];
+        if (byte == '%') {
+            unsigned high = i + 2 < value.len ? ascii_hex_value(value.ptr[i + 1]) : 16;
+            unsigned low = i + 2 < value.len ? ascii_hex_value(value.ptr[i + 2]) : 16;
+            if (high > 15 || low > 15 || high + low == 0) {
+                return false;
+            }
+            byte = (char)(high << 4 | low);
+            i += 2;
+        }
+        if (len == PARAMETER_MAX_BYTES - 1) {
+            return false;
+        }
+        out[len++] = byte;
+    }
+    out[len] = '\0';
+    return true;
+}
+
+static void answer_json(struct admin_answer *answer, unsigned status)
+{
+    answer->status = status;
+    answer->content_type = "application/json";
+}
+
+/* {"error": "..."} */
+static void answer_error(struct admin_answer *answer, unsigned status, const char *text)
+{
+    buffer_consume(&answer->body, buffer_len(&answer->body));
+    answer_json(answer, status);
+    if (buffer_append(&answer->body, SLICE("{\"error\":\"")) != STATUS_OK ||
+        encode_json(slice_from(text), &answer->body) != STATUS_OK ||
+        buffer_append(&answer->body, SLICE("\"}\n")) != STATUS_OK) {
+        answer->status = 500; /* not reached: nothing else is in the body */
+    }
+}
+
+static unsigned status_of(enum status status)
+{
+    return status == STATUS_NOT_FOUND ? 404 : status == STATUS_INVALID ? 400 : 503;
+}
+
+static void show_quotas(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                        struct admin_answer *answer)
+{
+    char tenant[PARAMETER_MAX_BYTES];
+    struct error err;
+    if (!parameter(request, SLICE("tenant"), tenant)) {
+        answer_error(answer, 400, "tenant: percent-encoding is broken, or it is too long");
+        return;
+    }
+    answer_json(answer, 200);
+    enum status status = ops->quotas(ctx, tenant[0] == '\0' ? NULL : tenant, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+static void change_quota(const struct admin_request *request, const struct admin_ops *ops,
+                         void *ctx, bool raise, struct admin_answer *answer)
+{
+    char tenant[PARAMETER_MAX_BYTES];
+    char quota[PARAMETER_MAX_BYTES];
+    char route[PARAMETER_MAX_BYTES];
+    char by[PARAMETER_MAX_BYTES];
+    struct error err;
+    struct quota_change change = {.tenant = tenant, .quota = quota, .route = route, .raise = raise};
+    if (!parameter(request, SLICE("tenant"), tenant) ||
+        !parameter(request, SLICE("quota"), quota) || !parameter(request, SLICE("route"), route) ||
+        !parameter(request, SLICE("by"), by) || quota[0] == '\0') {
+        answer_error(answer, 400, "say which: ?quota=NAME, &tenant=NAME if it is a tenant's");
+        return;
+    }
+    if (raise && (!slice_number(slice_from(by), LIMIT_AMOUNT_MAX, &change.by) || change.by == 0)) {
+        answer_error(answer, 400,
+                     "by: a whole number in the quota's unit (cost: nano-USD), such as 1000");
+        return;
+    }
+    answer_json(answer, 200);
+    enum status status = ops->change_quota(ctx, &change, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+static void reset_quota(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                        struct admin_answer *answer)
+{
+    change_quota(request, ops, ctx, false, answer);
+}
+
+static void raise_quota(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                        struct admin_answer *answer)
+{
+    change_quota(request, ops, ctx, true, answer);
+}
+
+/* ---- which is asked ---- */
+
 static const struct endpoint {
     const char *path;
-    void (*show)(const char *query, const struct admin_ops *ops, void *ctx,
-                 struct admin_answer *answer);
+    bool changes; /* POST with the token; else GET and HEAD */
+    void (*answer)(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                   struct admin_answer *answer);
 } endpoints[] = {
-    {"/", show_index},
-    {"/livez", show_life},
-    {"/readyz", show_readiness},
-    {"/metrics", show_metrics},
+    {"/", false, show_index},
+    {"/livez", false, show_life},
+    {"/readyz", false, show_readiness},
+    {"/metrics", false, show_metrics},
+    {"/api/v1/quotas", false, show_quotas},
+    {"/api/v1/quotas/reset", true, reset_quota},
+    {"/api/v1/quotas/raise", true, raise_quota},
 };
 
 static const struct endpoint *find_endpoint(const char *path)
@@ -134,6 +263,31 @@ static const struct endpoint *find_endpoint(const char *path)
         }
     }
     return NULL;
+}
+
+/* RFC 6750: "Bearer TOKEN". */
+static bool has_token(const struct admin_request *request, const struct admin_ops *ops, void *ctx)
+{
+    struct slice field = slice_from(request->authorization);
+    return slice_starts_with_nocase(field, SLICE("Bearer ")) &&
+           ops->token_matches(ctx, slice_skip(field, SLICE("Bearer ").len));
+}
+
+static void answer_endpoint(const struct endpoint *endpoint, const struct admin_request *request,
+                            const struct admin_ops *ops, void *ctx, struct admin_answer *ret)
+{
+    bool method_fits = endpoint->changes
+                           ? request->method == ADMIN_POST
+                           : request->method == ADMIN_GET || request->method == ADMIN_HEAD;
+    if (!method_fits) {
+        ret->allow = endpoint->changes ? "POST" : "GET, HEAD";
+        answer_text(ret, 405, endpoint->changes ? SLICE("use POST\n") : SLICE("use GET or HEAD\n"));
+    } else if (endpoint->changes && !has_token(request, ops, ctx)) {
+        answer_error(ret, 401,
+                     "changes need the token of admin.token_file: Authorization: Bearer TOKEN");
+    } else {
+        endpoint->answer(request, ops, ctx, ret);
+    }
 }
 
 void endpoints_answer(const struct admin_request *request, const struct admin_hosts *hosts,
@@ -154,9 +308,7 @@ void endpoints_answer(const struct admin_request *request, const struct admin_ho
     const struct endpoint *endpoint = find_endpoint(request->path);
     if (endpoint == NULL) {
         answer_text(ret, 404, SLICE("no such page: / lists them\n"));
-    } else if (request->method == ADMIN_OTHER) {
-        answer_text(ret, 405, SLICE("use GET or HEAD\n"));
     } else {
-        endpoint->show(request->query, ops, ctx, ret);
+        answer_endpoint(endpoint, request, ops, ctx, ret);
     }
 }

@@ -8,14 +8,15 @@
 
 enum { ADMIN_BODY_MAX_BYTES = 64 * 1024 * 1024 };
 
-enum admin_method { ADMIN_GET, ADMIN_HEAD, ADMIN_OTHER };
+enum admin_method { ADMIN_GET, ADMIN_HEAD, ADMIN_POST, ADMIN_OTHER };
 
 struct admin_request {
     enum admin_method method;
     const char *path;
-    const char *query;  /* may be NULL */
-    const char *host;   /* the field's value; NULL: none */
-    const char *origin; /* likewise */
+    const char *query;         /* may be NULL */
+    const char *host;          /* the field's value; NULL: none */
+    const char *origin;        /* likewise */
+    const char *authorization; /* likewise */
 };
 
 /* The names that the listener answers to, next to localhost and IP literals. */
@@ -27,6 +28,7 @@ struct admin_hosts {
 struct admin_answer {
     unsigned status;
     const char *content_type;
+    const char *allow;  /* of 405: the methods; else NULL */
     struct buffer body; /* also of an answer to HEAD: it tells the length */
 };
 

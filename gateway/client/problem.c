@@ -48,6 +48,13 @@ static const struct row rows[PROBLEM_CODES] = {
         "The gateway does not offer this. Use plain HTTP/1.1 requests."},
     [PROBLEM_HTTP_VERSION] = {"not_implemented", 505, "Unknown HTTP version",
         "The gateway does not speak this HTTP version. Use HTTP/1.1."},
+    [PROBLEM_QUOTA_EXCEEDED] = {"quota_exceeded", 429, "Quota exceeded",
+        "A rate of the tenant is used up. Send the request again after the time that Retry-After names."},
+    [PROBLEM_BUDGET_EXCEEDED] = {"budget_exceeded", 429, "Budget exceeded",
+        "A budget of the tenant is used up. Ask who runs the gateway for more, or wait for the next "
+        "window."},
+    [PROBLEM_CONCURRENCY_EXCEEDED] = {"concurrency_exceeded", 429, "Too many requests at once",
+        "The tenant has too many requests under way. Wait for one of them to end."},
     [PROBLEM_UPSTREAM_UNREACHABLE] = {"upstream_unreachable", 502, NULL,
         "The provider could not be reached, or it broke the connection off. The gateway's access "
         "log has the reason under this request id."},
@@ -62,6 +69,9 @@ static const struct row rows[PROBLEM_CODES] = {
         "network under 'egress' in the config."},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded",
         "The gateway has too much in hand. Send the request again later."},
+    [PROBLEM_STORE_UNAVAILABLE] = {"store_unavailable", 503, "Quotas cannot be checked",
+        "The store of the quotas does not answer, and the request may not pass without it. Send it "
+        "again later."},
     [PROBLEM_UPSTREAM_TIMEOUT] = {"upstream_timeout", 504, NULL,
         "The provider did not answer in time. It may have worked on the request: repeat only what "
         "does no harm twice."},
@@ -75,7 +85,8 @@ static const struct {
     {403, "Forbidden"},             {404, "Not Found"},
     {405, "Method Not Allowed"},    {408, "Request Timeout"},
     {413, "Content Too Large"},     {414, "URI Too Long"},
-    {417, "Expectation Failed"},    {431, "Request Header Fields Too Large"},
+    {417, "Expectation Failed"},    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
     {501, "Not Implemented"},       {502, "Bad Gateway"},
     {503, "Service Unavailable"},   {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},

@@ -4,6 +4,7 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
 #include "routes/links.h"
@@ -76,9 +77,32 @@ static enum status write_link(const struct exchange *exchange, const struct http
                : links_rewrite_link(exchange->route, buffer_bytes(&base), field->value, out);
 }
 
+/* The provider's own limits are of its credential, which all tenants share: ours have these names.
+ */
+static bool tells_rate_limits(struct slice name)
+{
+    if (name.len < SLICE("ratelimit").len) {
+        return false;
+    }
+    switch (ascii_lower(name.ptr[0])) {
+    case 'r':
+        return slice_starts_with_nocase(name, SLICE("ratelimit"));
+    case 'x':
+        return slice_starts_with_nocase(name, SLICE("x-ratelimit-")) ||
+               slice_starts_with_nocase(name, SLICE("x-rate-limit-"));
+    case 'a':
+        return slice_starts_with_nocase(name, SLICE("anthropic-ratelimit-"));
+    default:
+        return false;
+    }
+}
+
 static enum status write_field(const struct exchange *exchange, const struct http1_field *field,
                                struct buffer *out)
 {
+    if (field->id == HTTP1_OTHER && tells_rate_limits(field->name)) {
+        TRY(buffer_append(out, SLICE("X-Upstream-")));
+    }
     TRY(buffer_reserve(out, field->name.len + field->value.len + 4));
     char *ptr = buffer_tail(out);
     memcpy(ptr, field->name.ptr, field->name.len);
@@ -193,6 +217,7 @@ static enum status write_own_part(struct exchange *exchange, bool has_request_id
     TRY(buffer_append(out, SLICE("\r\nX-Sallyport-Attempts: ")));
     TRY(buffer_append_number(out, exchange->facts.attempts));
     TRY(buffer_append(out, SLICE("\r\n")));
+    TRY(quota_fields_write(exchange, out));
     return write_framing(exchange, out);
 }
 

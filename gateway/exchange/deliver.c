@@ -4,14 +4,19 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/metering.h"
+#include "gateway/exchange/quota_counts.h"
+#include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
+#include "limiter/reservation.h"
 
 #include <assert.h>
 
 enum {
     RELAY_BYTES_A_TURN = 256 * 1024,
-    PIECE_COSTS_BYTES = 64, /* so much work is a piece, however short */
+    END_MAX_BYTES = 16 * 1024, /* closing events of a stream that a quota ends */
+    PIECE_COSTS_BYTES = 64,    /* so much work is a piece, however short */
 };
 
 static void write_piece(struct exchange *exchange, struct slice data)
@@ -74,6 +79,9 @@ static void write_end(struct exchange *exchange)
 
 static enum step_result complete(struct exchange *exchange)
 {
+    if (exchange->metering != NULL) {
+        metering_complete(exchange);
+    }
     relay_rest(exchange);
     write_end(exchange);
     connection_flush(exchange->connection);
@@ -89,11 +97,70 @@ static enum step_result broken_off(struct exchange *exchange)
                          failure->message);
 }
 
-enum step_result deliver_begin(struct exchange *exchange)
+/* ---- more room in the quotas ---- */
+
+/* Between two events the stream can be ended as if the model had come to its limit. */
+static enum step_result end_early(struct exchange *exchange)
 {
-    if (answer_head_write(exchange) != STATUS_OK) {
+    struct buffer end CLEANUP(buffer_fini);
+    buffer_init(&end, END_MAX_BYTES);
+    exchange_note_end(exchange, ENDED_BY_QUOTA);
+    if (exchange->answer_framing == HTTP1_LENGTH ||
+        metering_write_end(exchange, &end) != STATUS_OK || buffer_len(&end) == 0) {
+        metrics_add(exchange->side->metrics, METRIC_responses_cut_total, 1);
+        return exchange_go(exchange, EXCHANGE_SETTLE);
+    }
+    relay_rest(exchange);
+    write_piece(exchange, buffer_bytes(&end));
+    if (exchange->answer_framing == HTTP1_CHUNKED) {
+        connection_write(exchange->connection, SLICE("0\r\n\r\n"));
+    }
+    connection_flush(exchange->connection);
+    exchange->ending = exchange->answer_keep_alive ? ENDING_KEEP : ENDING_CLOSE;
+    return exchange_go(exchange, EXCHANGE_SETTLE);
+}
+
+/* Nothing of the answer has left: it can still be an error. */
+static enum step_result refuse_answer(struct exchange *exchange)
+{
+    char text[QUOTA_TEXT_MAX];
+    const struct demand *demand = reservation_refusal(exchange->reservation);
+    if (demand == NULL) {
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
+                             "the store of the quotas does not answer, and a quota of this request "
+                             "is set to refuse then");
+    }
+    exchange->refused_by = demand;
+    quota_count_rejected(exchange, demand);
+    quota_refusal_text(demand, text);
+    return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
+}
+
+static enum step_result go_on(struct exchange *exchange)
+{
+    bool begun = exchange->facts.status != 0;
+    if (exchange->metering != NULL) {
+        switch (metering_extended(exchange)) {
+        case METERING_ASKED:
+            connection_flush(exchange->connection);
+            return STEP_WAIT;
+        case METERING_REFUSED:
+            return begun ? end_early(exchange) : refuse_answer(exchange);
+        case METERING_GRANTED:
+            break;
+        }
+    }
+    if (!begun && answer_head_write(exchange) != STATUS_OK) {
         return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
                              "the answer's head is too large");
+    }
+    return STEP_NEXT;
+}
+
+enum step_result deliver_begin(struct exchange *exchange)
+{
+    if (exchange->metering != NULL && metering_head(exchange, exchange->response)) {
+        metering_extend(exchange);
     }
     return deliver_resume(exchange);
 }
@@ -105,8 +172,28 @@ static bool had_its_turn(const struct exchange *exchange, uint64_t received_befo
     return received + (uint64_t)pieces * PIECE_COSTS_BYTES >= RELAY_BYTES_A_TURN;
 }
 
+/* Relays a piece; false: more has to be reserved before the next one. */
+static bool relay_metered(struct exchange *exchange, struct slice data)
+{
+    enum metering_pass pass = METERING_PASS;
+    size_t count = data.len;
+    if (exchange->metering != NULL) {
+        pass = metering_look(exchange, data, &count);
+    }
+    relay(exchange, slice_make(data.ptr, count));
+    attempt_consume(exchange->attempt, count);
+    if (pass == METERING_EXTEND) {
+        metering_extend(exchange);
+    }
+    return pass == METERING_PASS;
+}
+
 enum step_result deliver_resume(struct exchange *exchange)
 {
+    enum step_result result = go_on(exchange);
+    if (result != STEP_NEXT || exchange->state != EXCHANGE_DELIVER) {
+        return result;
+    }
     uint64_t received_before = attempt_facts(exchange->attempt)->received_bytes;
     for (unsigned pieces = 0;; pieces++) {
         size_t room = connection_room(exchange->connection);
@@ -130,8 +217,12 @@ enum step_result deliver_resume(struct exchange *exchange)
         switch (attempt_read(exchange->attempt, &data)) {
         case ATTEMPT_READY:
             data.len = data.len < room ? data.len : room;
-            relay(exchange, data);
-            attempt_consume(exchange->attempt, data.len);
+            if (!relay_metered(exchange, data)) {
+                result = go_on(exchange);
+                if (result != STEP_NEXT || exchange->state != EXCHANGE_DELIVER) {
+                    return result;
+                }
+            }
             break;
         case ATTEMPT_PENDING:
             connection_flush(exchange->connection);

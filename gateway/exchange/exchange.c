@@ -24,8 +24,9 @@ static const struct step {
     unsigned next;                                         /* states it may lead to */
 } steps[EXCHANGE_STATES] = {
     [EXCHANGE_MATCH]    = {"match",    match_begin,    NULL,           TO(IDENTIFY)},
-    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, NULL,           TO(RECEIVE)},
-    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(PREPARE)},
+    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, NULL,           TO(ADMIT)},
+    [EXCHANGE_ADMIT]    = {"admit",    admit_begin,    admit_resume,   TO(RECEIVE) | TO(PREPARE)},
+    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(ADMIT) | TO(PREPARE)},
     [EXCHANGE_PREPARE]  = {"prepare",  prepare_begin,  NULL,           TO(SEND)},
     [EXCHANGE_SEND]     = {"send",     send_begin,     send_resume,    TO(DELIVER)},
     [EXCHANGE_DELIVER]  = {"deliver",  deliver_begin,  deliver_resume, 0},
@@ -134,6 +135,11 @@ static void on_news(struct waiter *waiter)
     }
 }
 
+static void on_room(struct timer *timer)
+{
+    wake(&EXCHANGE_OF(timer, room)->waiter);
+}
+
 static void on_total(struct timer *timer)
 {
     struct exchange *exchange = EXCHANGE_OF(timer, total);
@@ -146,6 +152,7 @@ static struct exchange *new_exchange(struct exchange_side *side, struct connecti
     struct exchange *exchange = MEMORY_NEW(struct exchange);
     waiter_init(&exchange->waiter, &side->loop->ready, on_news);
     timer_init(&exchange->total, on_total);
+    timer_init(&exchange->room, on_room);
     exchange->side = side;
     exchange->snapshot = snapshot_ref(side->snapshot);
     exchange->connection = connection;

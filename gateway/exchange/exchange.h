@@ -1,7 +1,9 @@
 /*
  * exchange: one client request and everything done for it, from its head to settlement.
  *
- *   match > identify > receive > prepare > send > deliver > settle
+ *   match > identify > admit > receive > prepare > send > deliver > settle
+ *
+ * Where a quota needs the body, admit leads to receive and is entered again behind it.
  *
  * Any step may refuse: then an error in the provider's own shape is answered. If the client has
  * gone, it settles at once. Every exchange settles exactly once. It belongs to one worker and is
@@ -26,12 +28,17 @@
 
 struct connection;
 struct credential;
+struct demand;
+struct metering;
+struct reservation;
 struct route;
 struct tenant;
+struct wait_place;
 
 enum exchange_state {
     EXCHANGE_MATCH,    /* find the route */
     EXCHANGE_IDENTIFY, /* which tenant, and may it call this */
+    EXCHANGE_ADMIT,    /* reserve in all quotas that apply      (waits for the store, for room) */
     EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
     EXCHANGE_PREPARE,  /* build the upstream request, with the credential */
     EXCHANGE_SEND,     /* one attempt, until its answer's head  (waits for both ends) */
@@ -58,7 +65,13 @@ enum body_mode {
 enum ending { ENDING_CUT, ENDING_KEEP, ENDING_CLOSE };
 
 /* Who ended it before its natural end. */
-enum ended_by { ENDED_NORMALLY, ENDED_BY_CLIENT, ENDED_BY_GATEWAY, ENDED_BY_UPSTREAM };
+enum ended_by {
+    ENDED_NORMALLY,
+    ENDED_BY_CLIENT,
+    ENDED_BY_GATEWAY,
+    ENDED_BY_UPSTREAM,
+    ENDED_BY_QUOTA,
+};
 
 struct refusal {
     enum problem_code code;
@@ -98,10 +111,22 @@ struct exchange {
     char id[EXCHANGE_ID_LEN + 1];
 
     enum body_mode body_mode;
+    bool hold_whole;         /* a quota needs all of it before the request is admitted */
+    bool body_received;      /* `receive` is through: the body is held, or streams */
     bool body_ended;         /* all of the request's body was read */
     struct buffer body;      /* held, if it did not come in one piece */
     struct slice body_slice; /* BODY_WHOLE: the body, in the connection's memory or in `body` */
+    struct slice outgoing;   /* BODY_WHOLE: what goes upstream: the body, or what became of it */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
+
+    struct metering *metering;        /* owned; NULL: no quota needs it */
+    struct reservation *reservation;  /* owned until settle gives it to the store; NULL: no quota */
+    bool asking;                      /* the reservation is with the store */
+    const struct demand *refused_by;  /* of the reservation; NULL: no quota refused */
+    struct wait_place *place;         /* owned; in a line */
+    const struct demand *line_demand; /* whose line that is */
+    struct timer room;                /* the head of a line asks again */
+    usec_t waiting_since;             /* the first time it had to wait for room; 0: never */
 
     struct attempt *attempt; /* owned */
     struct timer total;      /* the whole request's deadline */

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/timer.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/quota_side.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct exchange_side {
     struct buffer log;               /* access log lines that are not handed over yet */
     struct timer log_timer;          /* hands them over at the latest */
     atomic_size_t *buffered_bytes;   /* borrowed; the process's held bodies */
+    struct quota_side quota;         /* set by the worker before it serves */
     struct exchange *first;          /* all exchanges in flight */
     unsigned count;
     unsigned char random[RANDOM_POOL_BYTES];

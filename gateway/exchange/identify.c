@@ -122,5 +122,5 @@ enum step_result identify_begin(struct exchange *exchange)
                              " it",
                              exchange->tenant->name, exchange->tenant->name);
     }
-    return exchange_go(exchange, EXCHANGE_RECEIVE);
+    return exchange_go(exchange, EXCHANGE_ADMIT);
 }

@@ -23,9 +23,12 @@ struct metering;
 struct price;
 struct reservation;
 
-/* Reads what the quotas need of the (whole) body, and finds call, model and price. STATUS_INVALID:
- * the request is to be refused with 400, the error is for the caller. */
-MUST_USE enum status metering_start(struct exchange *exchange, struct error *err);
+/* METERING_CONTENT reads what the quotas need of the (whole) body, and finds call, model and price;
+ * METERING_LENGTH is for quotas of bytes alone. STATUS_INVALID: the request is to be refused with
+ * 400, the error is for the caller. */
+enum metering_reading { METERING_LENGTH, METERING_CONTENT };
+MUST_USE enum status metering_start(struct exchange *exchange, enum metering_reading reading,
+                                    struct error *err);
 void metering_free(struct metering *metering); /* takes NULL */
 
 /* The model that the body names; empty: none. */
@@ -44,17 +47,24 @@ uint64_t metering_output_limit(const struct exchange *exchange);
 /* The body as it goes upstream; in the exchange's memory. */
 struct slice metering_body(struct exchange *exchange);
 
-/* The final answer's head is here: what will have to be looked at. */
-void metering_head(struct exchange *exchange, const struct http1_response *response);
+/* The final answer's head is here: decides what will have to be looked at. True: more has to be
+ * reserved before it goes to the client: metering_extend(). */
+bool metering_head(struct exchange *exchange, const struct http1_response *response);
 
 enum metering_pass {
     METERING_PASS,   /* *ret_count bytes may go to the client */
-    METERING_EXTEND, /* first (after *ret_count bytes) more has to be reserved: metering_extend() */
+    METERING_EXTEND, /* so may they, but before any more: metering_extend() */
 };
 /* Looks at the next bytes of the answer. */
 enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count);
+/* The answer has come to its end. */
+void metering_complete(struct exchange *exchange);
+
 /* Asks for the next slice; the exchange's waiter is woken, unless it is answered at once. */
 void metering_extend(struct exchange *exchange);
+enum metering_extension { METERING_ASKED, METERING_GRANTED, METERING_REFUSED };
+/* What became of it. */
+enum metering_extension metering_extended(struct exchange *exchange);
 /* After a refusal: what ends the stream in the provider's grammar; empty: it can only be cut. */
 MUST_USE enum status metering_write_end(struct exchange *exchange, struct buffer *out);
 

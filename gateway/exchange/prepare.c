@@ -2,6 +2,7 @@
 #include "auth/secrets/secret_store.h"
 #include "base/encode.h"
 #include "base/memory.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "routes/profile.h"
 #include "routes/target.h"
@@ -108,17 +109,27 @@ static bool says_empty(enum http1_method method)
     return method == HTTP1_POST || method == HTTP1_PUT || method == HTTP1_PATCH;
 }
 
-static enum status write_framing(const struct http1_request *request, struct buffer *out)
+static enum status write_length(uint64_t len, struct buffer *out)
 {
+    TRY(buffer_append(out, SLICE("Content-Length: ")));
+    TRY(buffer_append_number(out, len));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+/* A body that is held has a length, however it came. */
+static enum status write_framing(const struct exchange *exchange, struct buffer *out)
+{
+    const struct http1_request *request = exchange->request;
+    if (exchange->body_mode == BODY_WHOLE) {
+        return write_length(exchange->outgoing.len, out);
+    }
     switch (request->framing) {
     case HTTP1_NO_BODY:
     case HTTP1_UNTIL_CLOSE:
         return says_empty(request->method) ? buffer_append(out, SLICE("Content-Length: 0\r\n"))
                                            : STATUS_OK;
     case HTTP1_LENGTH:
-        TRY(buffer_append(out, SLICE("Content-Length: ")));
-        TRY(buffer_append_number(out, request->content_length));
-        return buffer_append(out, SLICE("\r\n"));
+        return write_length(request->content_length, out);
     case HTTP1_CHUNKED:
         return buffer_append(out, SLICE("Transfer-Encoding: chunked\r\n"));
     }
@@ -134,7 +145,7 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
     TRY(buffer_append(out, SLICE(" HTTP/1.1\r\n")));
     TRY(header_rules_write(&exchange->route->headers, request->fields, request->field_count, out));
     TRY(write_injected_header(exchange, out));
-    TRY(write_framing(request, out));
+    TRY(write_framing(exchange, out));
     return buffer_append(out, SLICE("\r\n"));
 }
 
@@ -151,6 +162,7 @@ enum step_result prepare_begin(struct exchange *exchange)
     const struct route *route = exchange->route;
     struct buffer *head = &exchange->side->head;
 
+    exchange->outgoing = metering_body(exchange);
     if (route->credential != NULL) {
         exchange->credential = credential_acquire(route->credential);
         if (exchange->credential == NULL || !credential_fits(exchange)) {

@@ -19,6 +19,13 @@ static enum step_result too_large(struct exchange *exchange)
                          (size_t)exchange->snapshot->gateway.limits.body_bytes);
 }
 
+/* Where a quota needs the body, it is asked now. */
+static enum step_result received(struct exchange *exchange)
+{
+    exchange->body_received = true;
+    return exchange_go(exchange, exchange->hold_whole ? EXCHANGE_ADMIT : EXCHANGE_PREPARE);
+}
+
 enum step_result receive_begin(struct exchange *exchange)
 {
     const struct http1_request *request = exchange->request;
@@ -26,7 +33,7 @@ enum step_result receive_begin(struct exchange *exchange)
     if (request->framing == HTTP1_NO_BODY) {
         exchange->body_ended = true;
         exchange->body_mode = BODY_NONE;
-        return exchange_go(exchange, EXCHANGE_PREPARE);
+        return received(exchange);
     }
     if (request->framing == HTTP1_LENGTH &&
         request->content_length > exchange->snapshot->gateway.limits.body_bytes) {
@@ -34,12 +41,15 @@ enum step_result receive_begin(struct exchange *exchange)
     }
     loop_timer(exchange->side->loop, &exchange->total, exchange->route->timeouts.total);
     connection_continue(exchange->connection);
-    if (request->framing != HTTP1_LENGTH || request->content_length > HOLD_BYTES) {
+    bool small = request->framing == HTTP1_LENGTH && request->content_length <= HOLD_BYTES;
+    if (!small && !exchange->hold_whole) {
         exchange->body_mode = BODY_STREAMED;
-        return exchange_go(exchange, EXCHANGE_PREPARE);
+        return received(exchange);
     }
     exchange->body_mode = BODY_WHOLE;
-    buffer_init(&exchange->body, (size_t)request->content_length);
+    buffer_init(&exchange->body, request->framing == HTTP1_LENGTH
+                                     ? (size_t)request->content_length
+                                     : (size_t)exchange->snapshot->gateway.limits.body_bytes);
     return receive_resume(exchange);
 }
 
@@ -47,7 +57,7 @@ static enum step_result whole(struct exchange *exchange, struct slice body)
 {
     exchange->body_slice = body;
     exchange->facts.request_bytes = body.len;
-    return exchange_go(exchange, EXCHANGE_PREPARE);
+    return received(exchange);
 }
 
 static enum step_result overloaded(struct exchange *exchange)
@@ -56,17 +66,24 @@ static enum step_result overloaded(struct exchange *exchange)
                          "gateway.limits.buffered_bytes is used up: try again later");
 }
 
-/* Counts the whole body against buffered_bytes, once. */
-static bool hold(struct exchange *exchange)
+/* Counts the body against buffered_bytes: the whole of it at once where its length is known, else
+ * `more` of it. */
+static bool hold(struct exchange *exchange, size_t more)
 {
-    size_t len = (size_t)exchange->request->content_length;
-    if (exchange->held_bytes == 0) {
-        if (!exchange_side_hold(exchange->side, len)) {
-            return false;
-        }
-        exchange->held_bytes = len;
+    if (exchange->request->framing == HTTP1_LENGTH) {
+        more = exchange->held_bytes == 0 ? (size_t)exchange->request->content_length : 0;
     }
+    if (!exchange_side_hold(exchange->side, more)) {
+        return false;
+    }
+    exchange->held_bytes += more;
     return true;
+}
+
+static bool in_one_piece(const struct exchange *exchange, struct slice data)
+{
+    return exchange->request->framing == HTTP1_LENGTH &&
+           data.len == exchange->request->content_length;
 }
 
 enum step_result receive_resume(struct exchange *exchange)
@@ -76,11 +93,12 @@ enum step_result receive_resume(struct exchange *exchange)
         struct http1_fault fault;
         switch (connection_read(exchange->connection, &data, &fault)) {
         case CONNECTION_BODY_DATA:
-            if (data.len == exchange->request->content_length) { /* it stays where it is */
+            if (in_one_piece(exchange, data)) { /* it stays where it is */
                 bool counts = data.len > UNCOUNTED_BYTES;
-                return counts && !hold(exchange) ? overloaded(exchange) : whole(exchange, data);
+                return counts && !hold(exchange, data.len) ? overloaded(exchange)
+                                                           : whole(exchange, data);
             }
-            if (!hold(exchange)) { /* before the first byte is copied */
+            if (!hold(exchange, data.len)) { /* before the first byte is copied */
                 return overloaded(exchange);
             }
             if (buffer_append(&exchange->body, data) != STATUS_OK) {

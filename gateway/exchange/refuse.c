@@ -1,5 +1,6 @@
 /* refuse: an answer of our own: an error in the shape that the provider's SDK understands. */
 #include "gateway/client/connection.h"
+#include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "routes/profile.h"
 
@@ -36,6 +37,10 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
     }
     if (status == 405) {
         TRY(buffer_append(out, SLICE("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")));
+    }
+    TRY(quota_fields_write(exchange, out));
+    if (exchange->refused_by != NULL) {
+        TRY(quota_fields_write_retry(exchange->refused_by, out));
     }
     if (status == 503) {
         TRY(buffer_append(out, SLICE("Retry-After: 1\r\n")));

@@ -3,9 +3,15 @@
 #include "auth/secrets/secret_store.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/metering.h"
+#include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/wait_line.h"
 #include "gateway/observe/access_log.h"
 #include "gateway/observe/metrics.h"
+#include "limiter/reservation.h"
+
+#include <assert.h>
 
 enum { LABEL_MAX = 128 };
 
@@ -20,6 +26,8 @@ static const char *ended_by_name(enum ended_by by)
         return "gateway";
     case ENDED_BY_UPSTREAM:
         return "upstream";
+    case ENDED_BY_QUOTA:
+        return "quota";
     }
     return "";
 }
@@ -177,9 +185,60 @@ static void let_go(struct exchange *exchange)
     }
 }
 
+/* Whoever waits for what is given back may ask now. */
+static void tell_lines(const struct exchange_side *side, const struct buffer *keys)
+{
+    for (struct slice rest = buffer_bytes(keys); rest.len > 0;) {
+        struct slice key = slice_make(rest.ptr, slice_find(rest, '\n'));
+        wait_line_room(side->quota.lines, key);
+        rest = slice_skip(rest, key.len + 1);
+    }
+}
+
+/* The keys that others may wait for, a line each: settling frees the reservation with its keys. */
+static void note_keys(const struct exchange *exchange, struct buffer *keys)
+{
+    const struct reservation *reservation = exchange->reservation;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        if (demand->limit->wait > 0 && limit_settles(demand->limit)) {
+            enum status status = buffer_append(keys, demand->key);
+            assert(status == STATUS_OK); /* it has room for all of them */
+            status = buffer_append(keys, SLICE("\n"));
+            assert(status == STATUS_OK);
+        }
+    }
+}
+
+/* The store is told what was really used, whatever way the exchange ended. */
+static void settle_quotas(struct exchange *exchange)
+{
+    struct exchange_side *side = exchange->side;
+    wait_place_leave(TAKE(exchange->place));
+    if (exchange->reservation == NULL) {
+        return;
+    }
+    struct buffer keys CLEANUP(buffer_fini);
+    buffer_init(&keys, (size_t)RESERVATION_DEMANDS_MAX * (LIMIT_KEY_MAX + 1));
+    if (wait_lines_count(side->quota.lines) > 0) {
+        note_keys(exchange, &keys);
+    }
+    if (exchange->metering != NULL) {
+        metering_settle(exchange);
+    }
+    if (exchange->reservation->state == RESERVATION_HELD) {
+        quota_count_overruns(exchange);
+    }
+    exchange->reservation->waiter = NULL;
+    side->quota.store.ops->settle(side->quota.store.side, TAKE(exchange->reservation));
+    tell_lines(side, &keys);
+}
+
 static void release(struct exchange *exchange)
 {
     struct exchange_side *side = exchange->side;
+    metering_free(TAKE(exchange->metering));
+    timer_cancel(&side->loop->timers, &exchange->room);
     timer_cancel(&side->loop->timers, &exchange->total);
     waiter_cancel(&exchange->waiter);
     credential_unref(TAKE(exchange->credential));
@@ -203,6 +262,7 @@ enum step_result settle_begin(struct exchange *exchange)
     usec_t now = clock_now();
     exchange->facts.overhead += now - exchange->facts.running_since;
     struct durations durations = measure(exchange, now);
+    settle_quotas(exchange);
     write_log(exchange, &durations);
     count(exchange, &durations);
     if (exchange->attempt != NULL) {

@@ -67,6 +67,12 @@ static void free_block(struct metrics_block *block)
         memory_free(series);
         series = next;
     }
+    for (struct family_series *series = atomic_load(&block->families); series != NULL;) {
+        struct family_series *next = series->next;
+        memory_free(series);
+        series = next;
+    }
+    table_fini(&block->families_by_key);
     table_fini(&block->requests_by_key);
     table_fini(&block->routes_by_name);
     memory_free(block);

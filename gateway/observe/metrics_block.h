@@ -10,6 +10,7 @@
 
 #include "base/slice.h"
 #include "base/table.h"
+#include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
 
 #include <stdatomic.h>
@@ -56,16 +57,26 @@ struct request_series {
     _Atomic uint64_t count;
 };
 
+/* One line of a family (families.h). The key follows in the same allocation. */
+struct family_series {
+    struct family_series *next;
+    enum metric_family family;
+    struct slice key; /* the family, then the labels' values, each with a NUL behind it */
+    _Atomic uint64_t value;
+};
+
 enum { SERIES_CACHE_SIZE = 512 };
 
 struct metrics_block {
     _Atomic int64_t values[METRIC_COUNT];
     _Atomic(struct request_series *) requests; /* newest first */
     _Atomic(struct route_series *) routes;
+    _Atomic(struct family_series *) families;
     /* The writer's alone: how it finds a series. */
     struct request_series *cache[SERIES_CACHE_SIZE];
     struct table requests_by_key;
     struct table routes_by_name;
+    struct table families_by_key;
 };
 
 struct metrics {

@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "gateway/observe/metrics_block.h"
+#include "gateway/observe/page.h"
 #include "gateway/observe/process_stats.h"
 
 #include <inttypes.h>
@@ -21,15 +22,15 @@ static const struct {
 #undef METRIC_WORKER_SECONDS
 };
 
-static enum status put_family(struct buffer *out, const char *name, const char *type,
-                              const char *help)
+enum status page_put_family(struct buffer *out, const char *name, const char *type,
+                            const char *help)
 {
     return buffer_print(out, "# HELP sallyport_%s %s\n# TYPE sallyport_%s %s\n", name, help, name,
                         type);
 }
 
 /* Label values may hold anything; backslash, quote and newline are escaped. */
-static enum status put_label(struct buffer *out, const char *name, const char *value)
+enum status page_put_label(struct buffer *out, const char *name, const char *value)
 {
     TRY(buffer_print(out, "%s=\"", name));
     for (const char *at = value; *at != '\0'; at++) {
@@ -46,7 +47,7 @@ static enum status put_label(struct buffer *out, const char *name, const char *v
 }
 
 /* Microseconds as seconds, without zeros at the end. */
-static enum status put_seconds(struct buffer *out, usec_t duration)
+enum status page_put_seconds(struct buffer *out, usec_t duration)
 {
     char digits[7];
     usec_t rest = duration % SEC;
@@ -65,7 +66,7 @@ static enum status put_workers(const struct metrics *metrics, enum metric metric
 {
     for (unsigned i = 0; i + 1 < metrics->count; i++) {
         TRY(buffer_print(out, "sallyport_%s{worker=\"%u\"} ", simple_metrics[metric].name, i));
-        TRY(put_seconds(
+        TRY(page_put_seconds(
             out, atomic_load_explicit(&metrics->blocks[i]->values[metric], memory_order_relaxed)));
         TRY(buffer_append(out, SLICE("\n")));
     }
@@ -76,8 +77,8 @@ static enum status put_simple(const struct metrics *metrics, struct buffer *out)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         enum metric metric = (enum metric)i;
-        TRY(put_family(out, simple_metrics[i].name, simple_metrics[i].type,
-                       simple_metrics[i].help));
+        TRY(page_put_family(out, simple_metrics[i].name, simple_metrics[i].type,
+                            simple_metrics[i].help));
         TRY(simple_metrics[i].of_worker
                 ? put_workers(metrics, metric, out)
                 : buffer_print(out, "sallyport_%s %" PRId64 "\n", simple_metrics[i].name,
@@ -115,11 +116,11 @@ static void add_request_series(struct request_rows *rows, const struct request_s
 static enum status put_request_row(struct buffer *out, const struct request_row *row)
 {
     TRY(buffer_append(out, SLICE("sallyport_requests_total{")));
-    TRY(put_label(out, "tenant", row->series->tenant));
+    TRY(page_put_label(out, "tenant", row->series->tenant));
     TRY(buffer_append(out, SLICE(",")));
-    TRY(put_label(out, "route", row->series->route));
+    TRY(page_put_label(out, "route", row->series->route));
     TRY(buffer_append(out, SLICE(",")));
-    TRY(put_label(out, "method", row->series->method));
+    TRY(page_put_label(out, "method", row->series->method));
     if (row->series->status == 0) {
         return buffer_print(out, ",status=\"none\"} %" PRIu64 "\n", row->count);
     }
@@ -136,7 +137,8 @@ static enum status put_requests(const struct metrics *metrics, struct buffer *ou
             add_request_series(&rows, series);
         }
     }
-    enum status status = put_family(out, "requests_total", "counter", "Requests by their end.");
+    enum status status =
+        page_put_family(out, "requests_total", "counter", "Requests by their end.");
     for (struct request_row *row = rows.first; row != NULL && status == STATUS_OK;
          row = row->next) {
         status = put_request_row(out, row);
@@ -190,25 +192,26 @@ static enum status put_histogram(struct buffer *out, const struct duration_row *
     for (unsigned i = 0; i <= shape->bound_count; i++) {
         count += row->histograms[kind].buckets[i];
         TRY(buffer_print(out, "sallyport_%s_bucket{", shape->name));
-        TRY(put_label(out, "route", row->route));
+        TRY(page_put_label(out, "route", row->route));
         TRY(buffer_append(out, SLICE(",le=\"")));
-        TRY(i < shape->bound_count ? put_seconds(out, shape->bounds[i])
+        TRY(i < shape->bound_count ? page_put_seconds(out, shape->bounds[i])
                                    : buffer_append(out, SLICE("+Inf")));
         TRY(buffer_print(out, "\"} %" PRIu64 "\n", count));
     }
     TRY(buffer_print(out, "sallyport_%s_sum{", shape->name));
-    TRY(put_label(out, "route", row->route));
+    TRY(page_put_label(out, "route", row->route));
     TRY(buffer_append(out, SLICE("} ")));
-    TRY(put_seconds(out, row->histograms[kind].sum));
+    TRY(page_put_seconds(out, row->histograms[kind].sum));
     TRY(buffer_print(out, "\nsallyport_%s_count{", shape->name));
-    TRY(put_label(out, "route", row->route));
+    TRY(page_put_label(out, "route", row->route));
     return buffer_print(out, "} %" PRIu64 "\n", count);
 }
 
 static enum status put_duration_rows(struct buffer *out, const struct duration_row *first)
 {
     for (unsigned kind = 0; kind < HISTOGRAM_KINDS; kind++) {
-        TRY(put_family(out, histogram_shapes[kind].name, "histogram", histogram_shapes[kind].help));
+        TRY(page_put_family(out, histogram_shapes[kind].name, "histogram",
+                            histogram_shapes[kind].help));
         for (const struct duration_row *row = first; row != NULL; row = row->next) {
             TRY(put_histogram(out, row, (enum histogram_kind)kind));
         }
@@ -235,7 +238,7 @@ static enum status put_durations(const struct metrics *metrics, struct buffer *o
 static enum status put_process(const struct metrics *metrics, struct buffer *out)
 {
     struct process_stats stats = process_stats_read();
-    TRY(put_family(out, "build_info", "gauge", "Always 1; the version is a label."));
+    TRY(page_put_family(out, "build_info", "gauge", "Always 1; the version is a label."));
     TRY(buffer_append(out, SLICE("sallyport_build_info{version=\"" SALLYPORT_VERSION "\"} 1\n")));
     TRY(buffer_print(out,
                      "# HELP process_resident_memory_bytes Resident memory.\n"
@@ -251,11 +254,11 @@ static enum status put_process(const struct metrics *metrics, struct buffer *out
     TRY(buffer_append(out, SLICE("# HELP process_cpu_seconds_total User and system CPU time.\n"
                                  "# TYPE process_cpu_seconds_total counter\n"
                                  "process_cpu_seconds_total ")));
-    TRY(put_seconds(out, stats.cpu_time));
+    TRY(page_put_seconds(out, stats.cpu_time));
     TRY(buffer_append(out, SLICE("\n# HELP process_start_time_seconds Start, since the epoch.\n"
                                  "# TYPE process_start_time_seconds gauge\n"
                                  "process_start_time_seconds ")));
-    TRY(put_seconds(out, metrics->started));
+    TRY(page_put_seconds(out, metrics->started));
     return buffer_append(out, SLICE("\n"));
 }
 
@@ -264,6 +267,7 @@ static enum status put_page(const struct metrics *metrics, struct buffer *out)
     TRY(put_process(metrics, out));
     TRY(put_simple(metrics, out));
     TRY(put_requests(metrics, out));
+    TRY(page_put_families(metrics, out));
     return put_durations(metrics, out);
 }
 

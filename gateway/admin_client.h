@@ -1,0 +1,16 @@
+/*
+ * admin_client: a command's call to the admin listener of the running gateway. Blocking.
+ */
+#pragma once
+
+#include "base/status.h"
+
+struct buffer;
+struct snapshot;
+
+enum admin_call { ADMIN_CALL_GET, ADMIN_CALL_POST };
+
+/* `target` begins with "/". POST carries the token of admin.token_file. The answer's body is
+ * appended to `out`. Any answer but 200 is an error, with what the gateway said; so is none. */
+MUST_USE enum status admin_client_call(const struct snapshot *snapshot, enum admin_call call,
+                                       const char *target, struct buffer *out, struct error *err);

@@ -1,0 +1,256 @@
+/*
+ * What is charged where: input is bounded by the body's bytes (a byte is at most one token) and the
+ * model's context, output by the request's own limit or the model's. A stream reserves slices. In
+ * the end the provider's figures count; without any, an estimate that is never above the
+ * reservation.
+ */
+#include "gateway/exchange/metering.h"
+
+#include "base/memory.h"
+#include "config/snapshot.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/metering_state.h"
+#include "limiter/reservation.h"
+#include "limiter/store.h"
+#include "routes/price.h"
+#include "routes/profile.h"
+#include "routes/target.h"
+
+#include <assert.h>
+
+enum {
+    STREAM_SLICE_TOKENS = 1000, /* output that a stream reserves at a time, for each choice */
+    PATH_MAX_BYTES = 256,       /* longer ones are no call that a profile knows */
+    QUARTER = 4,
+};
+
+/* ---- what the request may use ---- */
+
+static const struct call *known_call(const struct exchange *exchange)
+{
+    char normal[PATH_MAX_BYTES];
+    if (exchange->rest.len > sizeof(normal)) {
+        return NULL;
+    }
+    return call_find(exchange->route->profile, exchange->request->method_text,
+                     target_normalize(exchange->rest, normal));
+}
+
+/* A media type may say a charset; JSON's is UTF-8 (RFC 8259, section 8.1). */
+static bool other_charset(struct slice type)
+{
+    for (size_t i = 0; i < type.len; i++) {
+        struct slice rest = slice_skip(type, i);
+        if (slice_starts_with_nocase(rest, SLICE("charset="))) {
+            struct slice name = slice_skip(rest, SLICE("charset=").len);
+            name.len = slice_find(name, ';');
+            name = slice_trim(name);
+            return !slice_equal_nocase(name, SLICE("utf-8")) &&
+                   !slice_equal_nocase(name, SLICE("\"utf-8\""));
+        }
+    }
+    return false;
+}
+
+static enum status check_fields(const struct http1_request *request, struct error *err)
+{
+    for (unsigned i = 0; i < request->field_count; i++) {
+        const struct http1_field *field = &request->fields[i];
+        if (field->id == HTTP1_CONTENT_ENCODING && field->value.len > 0 &&
+            !slice_equal_nocase(field->value, SLICE("identity"))) {
+            FAIL(err, STATUS_INVALID,
+                 "a quota has to read the body, so it cannot be encoded: send it without "
+                 "Content-Encoding");
+        }
+        if (field->id == HTTP1_CONTENT_TYPE && other_charset(field->value)) {
+            FAIL(err, STATUS_INVALID, "a quota has to read the body, so its charset must be UTF-8");
+        }
+    }
+    return STATUS_OK;
+}
+
+static void find_price(const struct exchange *exchange, struct metering *metering)
+{
+    const struct price_list *prices = exchange->route->prices;
+    if (prices == NULL) {
+        return;
+    }
+    metering->price = price_find(prices, metering_model(metering));
+    if (metering->price == NULL) {
+        metering->price = price_dearest(prices);
+        metering->price_fallback = true;
+    }
+}
+
+static uint64_t at_most(uint64_t value, uint64_t max)
+{
+    return value < max ? value : max;
+}
+
+static void set_bounds(struct metering *metering)
+{
+    const struct request_facts *facts = &metering->facts;
+    const struct price *price = metering->price;
+    uint64_t context = price == NULL ? USAGE_TOKENS_MAX : price->context;
+    uint64_t most = price == NULL ? USAGE_TOKENS_MAX : price->max_output;
+    metering->input_bound = facts->text_only ? at_most(facts->text_bytes, context) : context;
+    bool silent = metering->call != NULL && metering->call->output_limit_count == 0;
+    uint64_t each = silent ? 0 : facts->has_output_limit ? facts->output_limit : most;
+    if (__builtin_mul_overflow(each, facts->choices, &metering->output_bound)) {
+        metering->output_bound = UINT64_MAX;
+    }
+}
+
+/* The body of a call that no profile knows may be anything; then nothing is known but its length.
+ */
+static enum status read_facts(struct exchange *exchange, struct metering *metering,
+                              struct error *err)
+{
+    struct slice body = exchange->body_slice;
+    TRY(check_fields(exchange->request, err));
+    metering->call = known_call(exchange);
+    enum status status = request_facts_read(metering->call, body, &metering->facts, err);
+    if (status != STATUS_OK && metering->call != NULL) {
+        return status;
+    }
+    if (status != STATUS_OK) {
+        metering->facts = (struct request_facts){.text_bytes = body.len, .choices = 1};
+    }
+    find_price(exchange, metering);
+    set_bounds(metering);
+    return STATUS_OK;
+}
+
+enum status metering_start(struct exchange *exchange, enum metering_reading reading,
+                           struct error *err)
+{
+    assert(exchange->metering == NULL);
+    struct metering *metering = MEMORY_NEW(struct metering);
+    exchange->metering = metering;
+    buffer_init(&metering->body, exchange->body_slice.len + PATH_MAX_BYTES);
+    return reading == METERING_CONTENT ? read_facts(exchange, metering, err) : STATUS_OK;
+}
+
+void metering_free(struct metering *metering)
+{
+    if (metering != NULL) {
+        usage_scan_free(metering->scan);
+        buffer_fini(&metering->body);
+        memory_free(metering);
+    }
+}
+
+struct slice metering_model(const struct metering *metering)
+{
+    return slice_from(metering->facts.model);
+}
+
+bool metering_model_known(const struct metering *metering)
+{
+    return metering->facts.model[0] != '\0';
+}
+
+void metering_demand(const struct exchange *exchange, struct demand *demand)
+{
+    struct metering *metering = exchange->metering;
+    switch (demand->limit->unit) {
+    case LIMIT_TOKENS:
+        demand->fixed = metering->input_bound;
+        demand->per_output = 1;
+        metering->counts_output = true;
+        break;
+    case LIMIT_COST:
+        assert(metering->price != NULL); /* admit leaves such rules out else */
+        demand->fixed = price_input_bound(metering->price, metering->input_bound);
+        demand->per_output = price_output_token(metering->price, metering->input_bound);
+        metering->counts_output = true;
+        break;
+    case LIMIT_BYTES:
+        demand->fixed =
+            exchange->body_received ? exchange->body_slice.len : exchange->request->content_length;
+        metering->counts_bytes = true;
+        break;
+    case LIMIT_REQUESTS:
+    case LIMIT_CONCURRENCY:
+    case LIMIT_UNITS:
+        break;
+    }
+    demand->fixed = at_most(demand->fixed, LIMIT_AMOUNT_MAX);
+}
+
+static uint64_t slice_of_output(const struct metering *metering)
+{
+    return STREAM_SLICE_TOKENS * metering->facts.choices;
+}
+
+void metering_want(const struct exchange *exchange, struct reservation *reservation)
+{
+    const struct metering *metering = exchange->metering;
+    const struct request_facts *facts = &metering->facts;
+    if (!metering->counts_output) {
+        return;
+    }
+    reservation->output_want = metering->output_bound;
+    if (metering->call != NULL && facts->stream) {
+        reservation->output_want = at_most(slice_of_output(metering), metering->output_bound);
+        reservation->output_share = 1;
+    } else if (metering->call != NULL && !facts->has_output_limit && metering->output_bound > 0) {
+        reservation->output_share = QUARTER;
+    }
+}
+
+/* ---- the body ---- */
+
+void metering_held(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    const struct reservation *reservation = exchange->reservation;
+    if (reservation->output_share == QUARTER &&
+        reservation->output_granted < reservation->output_want &&
+        reservation->basis != BASIS_NONE) {
+        uint64_t each = reservation->output_granted / metering->facts.choices;
+        metering->output_limit = each > 0 ? each : 1;
+    }
+}
+
+uint64_t metering_output_limit(const struct exchange *exchange)
+{
+    return exchange->metering == NULL ? 0 : exchange->metering->output_limit;
+}
+
+struct slice metering_body(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    if (metering == NULL || metering->output_limit == 0) {
+        return exchange->body_slice;
+    }
+    if (buffer_len(&metering->body) == 0) {
+        enum status status =
+            request_write_output_limit(exchange->body_slice, metering->call->output_limits[0],
+                                       metering->output_limit, &metering->body);
+        assert(status == STATUS_OK); /* it has room for a name and a number more */
+    }
+    return buffer_bytes(&metering->body);
+}
+
+/* ---- extensions ---- */
+
+void metering_extend(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    struct reservation *reservation = exchange->reservation;
+    const struct store_side *store = &exchange->side->quota.store;
+    uint64_t rest = metering->output_bound > reservation->output_granted
+                        ? metering->output_bound - reservation->output_granted
+                        : 0;
+    reservation->output_want =
+        metering->wants_output ? at_most(slice_of_output(metering), rest) : 0;
+    reservation->output_share = 1;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        struct demand *demand = &reservation->demands[i];
+        demand->fixed = demand->limit->unit == LIMIT_BYTES ? metering->wants_bytes : 0;
+    }
+    reservation->step++;
+    metering->extending = true;
+    store->ops->extend(store->side, reservation);
+}

@@ -1,0 +1,255 @@
+/* metering of the answer: looks at it while it streams by, and says in the end what was used. */
+#include "auth/inbound/tenant.h"
+#include "config/snapshot.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/metering_state.h"
+#include "gateway/meter/stream_end.h"
+#include "gateway/observe/families.h"
+#include "limiter/reservation.h"
+#include "routes/price.h"
+#include "routes/profile.h"
+
+#include <assert.h>
+
+enum {
+    BYTES_SLICE = 256 * 1024, /* of an answer whose length is not known */
+    BYTES_A_TOKEN = 4,        /* of text, for estimates */
+};
+
+/* ---- the head ---- */
+
+static struct slice content_type(const struct http1_response *response)
+{
+    for (unsigned i = 0; i < response->field_count; i++) {
+        if (response->fields[i].id == HTTP1_CONTENT_TYPE) {
+            struct slice type = response->fields[i].value;
+            type.len = slice_find(type, ';');
+            return slice_trim(type);
+        }
+    }
+    return slice_make("", 0);
+}
+
+static bool is_json(struct slice type)
+{
+    return slice_equal_nocase(type, SLICE("application/json")) ||
+           (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
+}
+
+/* The dialect of a call that no profile knows is that of the provider's other calls. */
+static enum usage_dialect dialect_of(const struct exchange *exchange)
+{
+    const struct profile *profile = exchange->route->profile;
+    assert(profile->call_count > 0); /* else no quota of tokens or cost applies */
+    return exchange->metering->call != NULL ? exchange->metering->call->dialect
+                                            : profile->calls[0].dialect;
+}
+
+bool metering_head(struct exchange *exchange, const struct http1_response *response)
+{
+    struct metering *metering = exchange->metering;
+    struct slice type = content_type(response);
+    metering->events = slice_equal_nocase(type, SLICE("text/event-stream"));
+    if (metering->counts_output && (metering->events || is_json(type))) {
+        metering->scan =
+            usage_scan_new(dialect_of(exchange), metering->events ? SCAN_EVENTS : SCAN_JSON);
+    }
+    if (!metering->counts_bytes || response->framing == HTTP1_NO_BODY) {
+        return false;
+    }
+    metering->wants_bytes =
+        response->framing == HTTP1_LENGTH ? response->content_length : BYTES_SLICE;
+    return metering->wants_bytes > 0;
+}
+
+/* ---- the body ---- */
+
+static void take_extension(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    if (metering->extending && exchange->reservation->state != RESERVATION_ASKED) {
+        metering->extending = false;
+        if (!exchange->reservation->extension_refused) {
+            metering->bytes_covered += metering->wants_bytes;
+        }
+        metering->wants_bytes = 0;
+        metering->wants_output = false;
+    }
+}
+
+enum metering_extension metering_extended(struct exchange *exchange)
+{
+    if (exchange->metering->extending && exchange->reservation->state == RESERVATION_ASKED) {
+        return METERING_ASKED;
+    }
+    take_extension(exchange);
+    return exchange->reservation->extension_refused ? METERING_REFUSED : METERING_GRANTED;
+}
+
+/* How many tokens the stream may have generated before more must be reserved. */
+static uint64_t covered(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    const struct reservation *reservation = exchange->reservation;
+    bool all = reservation->output_granted >= metering->output_bound;
+    return all || reservation->basis == BASIS_NONE || exchange->facts.upstream_status >= 400
+               ? UINT64_MAX
+               : reservation->output_granted;
+}
+
+enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count)
+{
+    struct metering *metering = exchange->metering;
+    enum metering_pass pass = METERING_PASS;
+    if (metering->counts_bytes && data.len > metering->bytes_covered - metering->answer_bytes) {
+        data.len = (size_t)(metering->bytes_covered - metering->answer_bytes);
+        metering->wants_bytes = BYTES_SLICE;
+        pass = METERING_EXTEND;
+    }
+    if (metering->scan != NULL) {
+        uint64_t enough = metering->events ? covered(exchange) : UINT64_MAX;
+        data.len = usage_scan_feed(metering->scan, data, enough);
+        if (enough != UINT64_MAX && usage_scan_output(metering->scan) > enough &&
+            !usage_scan_ended(metering->scan)) {
+            metering->wants_output = true;
+            pass = METERING_EXTEND;
+        }
+    }
+    metering->answer_bytes += data.len;
+    *ret_count = data.len;
+    return pass;
+}
+
+void metering_complete(struct exchange *exchange)
+{
+    exchange->metering->complete = true;
+}
+
+/* ---- what was used ---- */
+
+static uint64_t at_most(uint64_t value, uint64_t max)
+{
+    return value < max ? value : max;
+}
+
+static uint64_t tokens_of_bytes(uint64_t bytes)
+{
+    return (bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN;
+}
+
+/* Nothing tells how far a provider got with a plain answer that did not come: all that was
+ * reserved. */
+static uint64_t output_estimate(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    if (metering->events) {
+        return usage_scan_output_estimate(metering->scan);
+    }
+    return metering->complete && metering->scan != NULL
+               ? at_most(tokens_of_bytes(metering->answer_bytes), metering->output_bound)
+               : exchange->reservation->output_granted;
+}
+
+static struct usage estimate(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    struct usage usage = {0};
+    if (metering->scan == NULL || !usage_scan_input(metering->scan, &usage)) {
+        usage.input = at_most(tokens_of_bytes(metering->facts.text_bytes), metering->input_bound);
+    }
+    usage.output = output_estimate(exchange);
+    if (usage_tokens(&usage) == 0) {
+        usage.input = 1;
+    }
+    return usage;
+}
+
+/* A byte of the request has left: the provider may have worked on it. */
+static bool was_sent(const struct exchange *exchange)
+{
+    return exchange->attempt != NULL && attempt_facts(exchange->attempt)->sent_bytes > 0;
+}
+
+static void find_usage(const struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    if (!metering->counts_output || !was_sent(exchange)) {
+        return;
+    }
+    if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage)) {
+        metering->charged = true;
+    } else if (exchange->facts.upstream_status < 400) {
+        const char *const labels[] = {exchange->route->name};
+        metering->usage = estimate(exchange);
+        metering->charged = true;
+        metering->estimated = true;
+        metrics_count(exchange->side->metrics, FAMILY_usage_missing_total, labels, 1);
+    }
+    if (metering->charged && metering->price != NULL) {
+        metering->cost_nanousd = price_cost(metering->price, &metering->usage);
+    }
+}
+
+static uint64_t amount_used(const struct exchange *exchange, const struct demand *demand)
+{
+    const struct metering *metering = exchange->metering;
+    uint64_t used = 0;
+    switch (demand->limit->unit) {
+    case LIMIT_TOKENS:
+        used = metering->charged ? usage_tokens(&metering->usage) : 0;
+        break;
+    case LIMIT_COST:
+        used = metering->charged ? metering->cost_nanousd : 0;
+        break;
+    case LIMIT_BYTES:
+        return was_sent(exchange) ? exchange->facts.request_bytes + exchange->facts.response_bytes
+                                  : 0;
+    case LIMIT_REQUESTS:
+    case LIMIT_CONCURRENCY:
+    case LIMIT_UNITS:
+        return 0;
+    }
+    return metering->estimated ? at_most(used, demand->granted) : at_most(used, LIMIT_AMOUNT_MAX);
+}
+
+void metering_settle(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    assert(!metering->settled);
+    metering->settled = true;
+    find_usage(exchange);
+    for (unsigned i = 0; i < exchange->reservation->count; i++) {
+        struct demand *demand = &exchange->reservation->demands[i];
+        demand->used = amount_used(exchange, demand);
+    }
+}
+
+/* What the usage is so far, where the stream is ended by us. */
+enum status metering_write_end(struct exchange *exchange, struct buffer *out)
+{
+    const struct metering *metering = exchange->metering;
+    struct usage usage;
+    if (metering->scan == NULL || !metering->events) {
+        return STATUS_OK;
+    }
+    if (!usage_scan_result(metering->scan, &usage)) {
+        usage = estimate(exchange);
+    }
+    return stream_end_write(metering->scan, &usage, metering->facts.include_usage, out);
+}
+
+bool metering_result(const struct exchange *exchange, struct metering_result *ret)
+{
+    const struct metering *metering = exchange->metering;
+    if (metering == NULL || !metering->settled || !metering->counts_output) {
+        return false;
+    }
+    *ret = (struct metering_result){
+        .model = metering_model(metering),
+        .usage = metering->usage,
+        .cost_nanousd = metering->cost_nanousd,
+        .estimated = metering->estimated,
+        .price_fallback = metering->price_fallback,
+    };
+    return true;
+}

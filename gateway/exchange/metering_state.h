@@ -1,0 +1,41 @@
+/*
+ * metering_state: what metering.c (before the answer) and metering_answer.c (from its head on)
+ * share.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "gateway/exchange/metering.h"
+#include "gateway/meter/request_facts.h"
+#include "gateway/meter/usage_scan.h"
+
+struct call;
+struct price;
+
+struct metering {
+    const struct call *call; /* NULL: none that the profile knows */
+    struct request_facts facts;
+    const struct price *price; /* of the snapshot; NULL: the provider has no prices */
+    bool price_fallback;       /* the model's own is not known */
+    bool counts_output;        /* a quota of tokens or cost applies */
+    bool counts_bytes;
+    uint64_t input_bound;  /* tokens */
+    uint64_t output_bound; /* tokens, of all choices together */
+    uint64_t output_limit; /* written into the body; 0: none */
+    struct buffer body;    /* with that limit; empty until it is needed */
+
+    struct usage_scan *scan; /* owned; NULL: nothing to be found in this answer */
+    bool events;             /* the answer is an event stream */
+    bool complete;           /* the answer came to its end */
+    uint64_t answer_bytes;   /* passed so far */
+    uint64_t bytes_covered;  /* of the answer, by the reservation */
+    bool extending;          /* an extension was asked for, and its answer not looked at yet */
+    bool wants_output;       /* what it asked for */
+    uint64_t wants_bytes;
+
+    bool settled;
+    bool charged; /* something was used */
+    bool estimated;
+    struct usage usage;
+    uint64_t cost_nanousd;
+};

@@ -1,0 +1,13 @@
+/*
+ * quota_counts: what is counted and said of a request's quotas, besides the answer's own fields.
+ */
+#pragma once
+
+struct demand;
+struct exchange;
+
+/* warn_at, or a limit that only warns, was crossed: one audit line, one count. */
+void quota_warn(const struct exchange *exchange, const struct demand *demand);
+void quota_count_rejected(const struct exchange *exchange, const struct demand *demand);
+/* Before the reservation is settled: what is charged above what was reserved. */
+void quota_count_overruns(const struct exchange *exchange);

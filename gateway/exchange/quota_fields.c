@@ -1,0 +1,292 @@
+#include "gateway/exchange/quota_fields.h"
+
+#include "auth/inbound/tenant.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/metering.h"
+#include "gateway/observe/timestamp.h"
+#include "limiter/limit_text.h"
+#include "limiter/reservation.h"
+#include "routes/profile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static uint64_t whole_seconds(usec_t span)
+{
+    return span <= 0 ? 0 : (uint64_t)((span + SEC - 1) / SEC);
+}
+
+/* ---- RateLimit-Policy and RateLimit ---- */
+
+/* The quota's unit, where it is not requests (draft, section 2.4.2: "qu"). */
+static struct slice unit_parameter(enum limit_unit unit)
+{
+    switch (unit) {
+    case LIMIT_REQUESTS:
+    case LIMIT_UNITS:
+        break;
+    case LIMIT_TOKENS:
+        return SLICE(";qu=\"tokens\"");
+    case LIMIT_COST:
+        return SLICE(";qu=\"nano-usd\"");
+    case LIMIT_BYTES:
+        return SLICE(";qu=\"content-bytes\"");
+    case LIMIT_CONCURRENCY:
+        return SLICE(";qu=\"concurrent-requests\"");
+    }
+    return slice_make("", 0);
+}
+
+/* The length of its window: of a rate its period, of a budget what a usual one has. */
+static uint64_t window_seconds(const struct limit *limit)
+{
+    switch (limit->span) {
+    case LIMIT_RATE:
+        return (uint64_t)(limit->period / SEC);
+    case LIMIT_DAYS:
+        return (uint64_t)limit->days * 86400;
+    case LIMIT_WEEK:
+        return UINT64_C(7) * 86400;
+    case LIMIT_MONTH:
+        return UINT64_C(30) * 86400;
+    case LIMIT_HELD:
+        break;
+    }
+    return 0;
+}
+
+static enum status put_name(const struct limit *limit, unsigned index, struct buffer *out)
+{
+    TRY(buffer_append(out, index == 0 ? SLICE("\"") : SLICE(", \"")));
+    TRY(buffer_append(out, slice_from(limit->name)));
+    return buffer_append(out, SLICE("\""));
+}
+
+static enum status put_policy(const struct reservation *reservation, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("RateLimit-Policy: ")));
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct limit *limit = reservation->demands[i].limit;
+        TRY(put_name(limit, i, out));
+        TRY(buffer_append(out, SLICE(";q=")));
+        TRY(buffer_append_number(out, limit->amount));
+        TRY(buffer_append(out, unit_parameter(limit->unit)));
+        if (limit->span != LIMIT_HELD) {
+            TRY(buffer_append(out, SLICE(";w=")));
+            TRY(buffer_append_number(out, window_seconds(limit)));
+        }
+    }
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+static enum status put_left(const struct reservation *reservation, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("RateLimit: ")));
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        TRY(put_name(demand->limit, i, out));
+        TRY(buffer_append(out, SLICE(";r=")));
+        TRY(buffer_append_number(out, demand->left));
+        if (demand->limit->span != LIMIT_HELD) {
+            TRY(buffer_append(out, SLICE(";t=")));
+            TRY(buffer_append_number(out, whole_seconds(demand->reset_after)));
+        }
+    }
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+/* ---- the names that SDKs read ---- */
+
+/* Of the rules that count this, the one with the least left. */
+static const struct demand *tightest(const struct reservation *reservation, enum limit_unit unit)
+{
+    const struct demand *found = NULL;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        if (demand->limit->unit == unit && (found == NULL || demand->left < found->left)) {
+            found = demand;
+        }
+    }
+    return found;
+}
+
+/* As OpenAI writes durations: "1h2m3s", "6m0s", "12s", "250ms". */
+static enum status put_duration(usec_t span, struct buffer *out)
+{
+    if (span < SEC) {
+        TRY(buffer_append_number(out, span <= 0 ? 0 : (uint64_t)((span + MSEC - 1) / MSEC)));
+        return buffer_append(out, SLICE("ms"));
+    }
+    uint64_t seconds = whole_seconds(span);
+    if (seconds >= 3600) {
+        TRY(buffer_append_number(out, seconds / 3600));
+        TRY(buffer_append(out, SLICE("h")));
+    }
+    if (seconds >= 60) {
+        TRY(buffer_append_number(out, seconds / 60 % 60));
+        TRY(buffer_append(out, SLICE("m")));
+    }
+    TRY(buffer_append_number(out, seconds % 60));
+    return buffer_append(out, SLICE("s"));
+}
+
+/* https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers */
+static enum status put_openai(const struct demand *demand, struct slice kind, struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("x-ratelimit-limit-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(buffer_append_number(out, demand->limit->amount));
+    TRY(buffer_append(out, SLICE("\r\nx-ratelimit-remaining-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(buffer_append_number(out, demand->left));
+    TRY(buffer_append(out, SLICE("\r\nx-ratelimit-reset-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(put_duration(demand->reset_after, out));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+/* https://docs.claude.com/en/api/rate-limits#response-headers; the time is RFC 3339. */
+static enum status put_anthropic(const struct demand *demand, struct slice kind, usec_t wall,
+                                 struct buffer *out)
+{
+    char when[TIMESTAMP_LEN];
+    timestamp_write(wall + demand->reset_after, when);
+    TRY(buffer_append(out, SLICE("anthropic-ratelimit-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE("-limit: ")));
+    TRY(buffer_append_number(out, demand->limit->amount));
+    TRY(buffer_append(out, SLICE("\r\nanthropic-ratelimit-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE("-remaining: ")));
+    TRY(buffer_append_number(out, demand->left));
+    TRY(buffer_append(out, SLICE("\r\nanthropic-ratelimit-")));
+    TRY(buffer_append(out, kind));
+    TRY(buffer_append(out, SLICE("-reset: ")));
+    TRY(buffer_append(out, slice_make(when, TIMESTAMP_LEN)));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit unit,
+                               struct slice kind, struct buffer *out)
+{
+    const struct profile *profile = exchange->route->profile;
+    const struct demand *demand = tightest(exchange->reservation, unit);
+    if (profile->call_count == 0 || demand == NULL) {
+        return STATUS_OK;
+    }
+    switch (profile->calls[0].dialect) {
+    case USAGE_OPENAI_CHAT:
+    case USAGE_OPENAI_RESPONSES:
+        return put_openai(demand, kind, out);
+    case USAGE_ANTHROPIC:
+        return put_anthropic(demand, kind, clock_wall(), out);
+    }
+    return STATUS_OK;
+}
+
+enum status quota_fields_write(const struct exchange *exchange, struct buffer *out)
+{
+    const struct reservation *reservation = exchange->reservation;
+    if (reservation == NULL || reservation->count == 0) {
+        return STATUS_OK;
+    }
+    TRY(put_policy(reservation, out));
+    TRY(put_left(reservation, out));
+    TRY(put_for_sdk(exchange, LIMIT_REQUESTS, SLICE("requests"), out));
+    TRY(put_for_sdk(exchange, LIMIT_TOKENS, SLICE("tokens"), out));
+    if (reservation->basis != BASIS_STORE) {
+        TRY(buffer_append(out, SLICE("X-Sallyport-Store: degraded\r\n")));
+    }
+    uint64_t output = metering_output_limit(exchange);
+    if (output > 0) {
+        TRY(buffer_append(out, SLICE("X-Sallyport-Output-Limit: ")));
+        TRY(buffer_append_number(out, output));
+        TRY(buffer_append(out, SLICE("\r\n")));
+    }
+    return STATUS_OK;
+}
+
+/* ---- refusals ---- */
+
+enum problem_code quota_problem(const struct limit *limit)
+{
+    switch (limit->span) {
+    case LIMIT_RATE:
+        return PROBLEM_QUOTA_EXCEEDED;
+    case LIMIT_DAYS:
+    case LIMIT_WEEK:
+    case LIMIT_MONTH:
+        return PROBLEM_BUDGET_EXCEEDED;
+    case LIMIT_HELD:
+        return PROBLEM_CONCURRENCY_EXCEEDED;
+    }
+    return PROBLEM_QUOTA_EXCEEDED;
+}
+
+/* When to try again; -1: in vain, as this request is larger than the whole limit. */
+static usec_t retry_after(const struct demand *demand)
+{
+    if (demand->room_after < 0) {
+        return -1;
+    }
+    return demand->room_after > SEC ? demand->room_after : SEC;
+}
+
+enum status quota_fields_write_retry(const struct demand *demand, struct buffer *out)
+{
+    usec_t after = retry_after(demand);
+    if (after >= 0) {
+        TRY(buffer_append(out, SLICE("Retry-After: ")));
+        TRY(buffer_append_number(out, whole_seconds(after)));
+        TRY(buffer_append(out, SLICE("\r\n")));
+    }
+    if (after < 0 || quota_problem(demand->limit) == PROBLEM_BUDGET_EXCEEDED) {
+        return buffer_append(out, SLICE("x-should-retry: false\r\n"));
+    }
+    return STATUS_OK;
+}
+
+/* "in 12 s", "in 3 h 20 min": for people. */
+static void duration_text(usec_t span, char *out, size_t size)
+{
+    uint64_t seconds = whole_seconds(span);
+    if (seconds < 120) {
+        (void)snprintf(out, size, "%" PRIu64 " s", seconds);
+    } else if (seconds < 7200) {
+        (void)snprintf(out, size, "%" PRIu64 " min", (seconds + 59) / 60);
+    } else if (seconds < UINT64_C(172800)) {
+        (void)snprintf(out, size, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600,
+                       seconds / 60 % 60);
+    } else {
+        (void)snprintf(out, size, "%" PRIu64 " days", (seconds + 86399) / 86400);
+    }
+}
+
+void quota_refusal_text(const struct demand *demand, char out[QUOTA_TEXT_MAX])
+{
+    const struct limit *limit = demand->limit;
+    char rule[LIMIT_TEXT_MAX];
+    char left[LIMIT_AMOUNT_TEXT_MAX];
+    char when[32];
+    limit_text(limit, rule);
+    limit_amount_text(limit->unit, demand->left, left);
+    duration_text(retry_after(demand), when, sizeof(when));
+    if (demand->room_after < 0) {
+        (void)snprintf(out, QUOTA_TEXT_MAX,
+                       "the quota \"%s\" allows %s, and this request alone may need more; make it "
+                       "smaller, for example by a lower limit of output",
+                       limit->name, rule);
+    } else if (limit->span == LIMIT_HELD) {
+        (void)snprintf(out, QUOTA_TEXT_MAX,
+                       "the quota \"%s\" allows %s; send it again when one of them has ended",
+                       limit->name, rule);
+    } else {
+        (void)snprintf(out, QUOTA_TEXT_MAX,
+                       "the quota \"%s\" allows %s, and %s is left; there is room for this request "
+                       "in %s",
+                       limit->name, rule, left, when);
+    }
+}

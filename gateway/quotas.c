@@ -1,0 +1,130 @@
+#include "gateway/quotas.h"
+
+#include "auth/inbound/tenant.h"
+#include "base/memory.h"
+#include "config/snapshot.h"
+#include "gateway/exchange/wait_line.h"
+#include "gateway/loop/loop.h"
+#include "gateway/observe/log.h"
+#include "gateway/quotas_state.h"
+#include "limiter/each_values.h"
+#include "limiter/store_memory.h"
+#include "limiter/store_redis.h"
+
+/* ---- what the store says ---- */
+
+static void on_news(void *ctx, enum store_news kind, const char *text)
+{
+    (void)ctx;
+    switch (kind) {
+    case STORE_CAME_UP:
+        log_info("audit: store: %s", text);
+        break;
+    case STORE_WENT_DOWN:
+    case STORE_LOST_DATA:
+    case STORE_WARNING:
+        log_warn("audit: store: %s", text);
+        break;
+    }
+}
+
+static const struct limiter_clock clock = {.now = clock_now, .wall = clock_wall};
+
+static enum status open_store(const struct snapshot *snapshot, struct quotas *quotas,
+                              struct error *err)
+{
+    const struct store_settings *store = &snapshot->store;
+    if (!store->redis) {
+        quotas->memory = store_memory_new(&clock);
+        return STATUS_OK;
+    }
+    const struct store_redis_settings settings = {
+        .address = store->address,
+        .name = store->name,
+        .timeout = store->timeout,
+        .gateways = store->gateways,
+        .clock = clock,
+        .ears = {.news = on_news},
+    };
+    return store_redis_new(&settings, &quotas->redis, err);
+}
+
+enum status quotas_new(const struct snapshot *snapshot, struct quotas **ret, struct error *err)
+{
+    struct quotas *quotas = MEMORY_NEW(struct quotas);
+    enum status status = open_store(snapshot, quotas, err);
+    if (status != STATUS_OK) {
+        memory_free(quotas);
+        return status;
+    }
+    quotas->store_name = memory_copy(slice_from(snapshot->store.name));
+    quotas->values = each_values_new();
+    quotas->lines = wait_lines_new();
+    *ret = quotas;
+    return STATUS_OK;
+}
+
+void quotas_free(struct quotas *quotas)
+{
+    if (quotas == NULL) {
+        return;
+    }
+    store_memory_free(quotas->memory);
+    store_redis_free(quotas->redis);
+    each_values_free(quotas->values);
+    wait_lines_free(quotas->lines);
+    memory_free(quotas->store_name);
+    memory_free(quotas);
+}
+
+/* ---- a worker's side ---- */
+
+void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mailbox,
+                   struct quota_side *ret)
+{
+    *ret = (struct quota_side){
+        .values = quotas->values,
+        .lines = quotas->lines,
+        .mailbox = mailbox,
+        .store_name = quotas->store_name,
+        .shared = quotas->redis != NULL,
+    };
+    if (quotas->redis == NULL) {
+        ret->store = store_memory_side(quotas->memory);
+        return;
+    }
+    struct store_redis_side *redis = store_redis_side_new(quotas->redis, loop->base, &loop->timers);
+    ret->store = store_redis_side(redis);
+    ret->redis = redis;
+    if (quotas->side_count < QUOTA_SIDES_MAX) {
+        quotas->sides[quotas->side_count++] = redis;
+    }
+}
+
+void quotas_detach(struct quotas *quotas, struct quota_side *side)
+{
+    for (unsigned i = 0; i < quotas->side_count; i++) {
+        if (quotas->sides[i] == side->redis) {
+            quotas->sides[i] = quotas->sides[--quotas->side_count];
+        }
+    }
+    if (side->redis != NULL) {
+        store_redis_side_free(side->redis);
+        side->redis = NULL;
+    }
+    memory_free(TAKE(side->tenants));
+}
+
+void quotas_set_tenants(struct quota_side *side, const struct snapshot *snapshot)
+{
+    if (side->redis == NULL) {
+        return;
+    }
+    const char **names = memory_alloc((snapshot->tenant_count + 1) * sizeof(*names));
+    for (unsigned i = 0; i < snapshot->tenant_count; i++) {
+        names[i] = snapshot->tenants[i]->name;
+    }
+    store_redis_set_tenants(side->redis, names, snapshot->tenant_count);
+    memory_free(side->tenants);
+    side->tenants = names;
+}

@@ -1,0 +1,30 @@
+/*
+ * quotas: the process's quotas: the store, the values of `each`, the waiting lines. Made once from
+ * the config in force at start, kept over reloads; workers reach it by their quota_side.
+ */
+#pragma once
+
+#include "base/status.h"
+#include "gateway/exchange/quota_side.h"
+
+struct buffer;
+struct loop;
+struct mailbox;
+struct quotas;
+struct snapshot;
+
+MUST_USE enum status quotas_new(const struct snapshot *snapshot, struct quotas **ret,
+                                struct error *err);
+void quotas_free(struct quotas *quotas); /* takes NULL; after all sides */
+
+/* Before the loop runs, or on its thread. */
+void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mailbox,
+                   struct quota_side *ret);
+/* Says what is queued, and ends. All exchanges have settled. */
+void quotas_detach(struct quotas *quotas, struct quota_side *side);
+/* On the loop's thread, after a reload: whose reservations the store side looks after. */
+void quotas_set_tenants(struct quota_side *side, const struct snapshot *snapshot);
+
+/* Appends the metrics of quotas and store, by the limits of this snapshot. Main thread. */
+MUST_USE enum status quotas_show_metrics(struct quotas *quotas, const struct snapshot *snapshot,
+                                         struct buffer *out);
