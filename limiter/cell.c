@@ -198,17 +198,10 @@ void cell_settle(struct cell_part *part, const struct demand *demand, usec_t now
     }
 }
 
-/* As if that much had drained: what has drained is not given back again. */
-static void drain(struct bucket *bucket, uint64_t amount)
-{
-    bucket->debt -= amount;
-    bucket->drained = (bucket->drained + amount) % BUCKET_POSITIONS;
-}
-
 void cell_reset(struct cell *cell)
 {
     if (cell->span == LIMIT_RATE) {
-        drain(&cell->bucket, difference(cell->bucket.debt, cell->reserved));
+        (void)bucket_forgive(&cell->bucket, difference(cell->bucket.debt, cell->reserved));
     } else {
         cell->forgiven = cell->settled;
     }
@@ -217,7 +210,7 @@ void cell_reset(struct cell *cell)
 void cell_raise(struct cell *cell, uint64_t amount)
 {
     if (cell->span == LIMIT_RATE) {
-        drain(&cell->bucket, least(cell->bucket.debt, amount));
+        (void)bucket_forgive(&cell->bucket, amount);
     } else if (cell->span != LIMIT_HELD) {
         cell->forgiven += least(amount, LIMIT_AMOUNT_MAX);
         cell->forgiven = least(cell->forgiven, cell->reserved + cell->settled + LIMIT_AMOUNT_MAX);
