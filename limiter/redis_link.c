@@ -135,11 +135,9 @@ static void on_failed(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     if (link->state == LINK_FAILED) {
-        char why[sizeof(link->why)]; /* it may be opened again in there */
-        memcpy(why, link->why, sizeof(why));
         link->state = LINK_CLOSED;
         enter(link);
-        link->settings.ops->down(link->settings.ctx, why);
+        link->settings.ops->down(link->settings.ctx, link->why); /* no other before it returns */
         (void)leave(link);
     }
 }

@@ -391,6 +391,7 @@ Test(redis_link, old_tls_is_refused)
     owner.address.tls = true;
     owner.address.host = "localhost";
     verify_with(server.ca);
+    cr_assert_eq(SSL_CTX_get_min_proto_version(owner.tls), TLS1_2_VERSION);
     expect_refusal("TLS");
 }
 
