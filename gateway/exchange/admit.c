@@ -241,6 +241,7 @@ static enum step_result too_much(struct exchange *exchange, const struct demand 
     char text[QUOTA_TEXT_MAX];
     leave_line(exchange);
     exchange->refused_by = demand;
+    exchange->refused_quota = demand->limit->name;
     quota_refusal_text(demand, text);
     quota_count_rejected(exchange, demand);
     return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
@@ -402,7 +403,8 @@ enum step_result admit_begin(struct exchange *exchange)
         }
         keep_of_model(exchange, &rules);
     }
-    if (rules.count == 0) {
+    if (rules.count == 0) { /* none for this model */
+        metering_free(TAKE(exchange->metering));
         return onward(exchange);
     }
     reserve(exchange, &rules);

@@ -131,6 +131,7 @@ static enum step_result refuse_answer(struct exchange *exchange)
                              "is set to refuse then");
     }
     exchange->refused_by = demand;
+    exchange->refused_quota = demand->limit->name;
     quota_count_rejected(exchange, demand);
     quota_refusal_text(demand, text);
     return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);

@@ -123,6 +123,7 @@ struct exchange {
     struct reservation *reservation;  /* owned until settle gives it to the store; NULL: no quota */
     bool asking;                      /* the reservation is with the store */
     const struct demand *refused_by;  /* of the reservation; NULL: no quota refused */
+    const char *refused_quota;        /* its name, in the snapshot; NULL: none */
     struct wait_place *place;         /* owned; in a line */
     const struct demand *line_demand; /* whose line that is */
     struct timer room;                /* the head of a line asks again */

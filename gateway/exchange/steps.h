@@ -33,6 +33,9 @@ enum step_result exchange_fail_request(struct exchange *exchange, const struct h
 /* Notes who ended it, where and why; the first one counts. */
 void exchange_note_end(struct exchange *exchange, enum ended_by by);
 
+/* The log line and the metrics of one that ends; after its quotas are settled (record.c). */
+void exchange_record(struct exchange *exchange, usec_t now);
+
 /* Writes the answer's head to the connection and decides the framing (answer_head.c). */
 enum status answer_head_write(struct exchange *exchange);
 /* Writes trailer lines, without what only the gateway says and without the credential. */

@@ -105,7 +105,8 @@ static void put_duration(struct buffer *out, struct slice name, usec_t duration)
 
 /* The record's texts as slices, measured once. */
 struct texts {
-    struct slice id, peer, tenant, route, method, path, code, ended_by, step, reason, upstream;
+    struct slice id, peer, tenant, route, method, path, code, ended_by, step, reason, quota, model,
+        upstream;
 };
 
 static struct texts measure(const struct access_record *record)
@@ -121,6 +122,8 @@ static struct texts measure(const struct access_record *record)
         .ended_by = slice_from(record->ended_by),
         .step = slice_from(record->step),
         .reason = slice_from(record->reason),
+        .quota = slice_from(record->quota),
+        .model = record->metered ? record->model : slice_from(NULL),
         .upstream = slice_from(record->upstream),
     };
     if (texts.path.len > PATH_MAX_BYTES) {
@@ -136,7 +139,8 @@ static size_t most_bytes(const struct access_record *record, const struct texts 
 {
     size_t len = texts->id.len + texts->peer.len + texts->tenant.len + texts->route.len +
                  texts->path.len + texts->code.len + texts->ended_by.len + texts->step.len +
-                 texts->reason.len + texts->upstream.len + record->label.len + texts->method.len;
+                 texts->reason.len + texts->quota.len + texts->model.len + texts->upstream.len +
+                 record->label.len + texts->method.len;
     return FIXED_BYTES + WORST_ESCAPE * len;
 }
 
@@ -158,6 +162,19 @@ static void put_request(struct buffer *out, const struct access_record *record,
     put_text(out, SLICE(",\"ended_by\":\""), texts->ended_by);
     put_text(out, SLICE(",\"step\":\""), texts->step);
     put_text(out, SLICE(",\"reason\":\""), texts->reason);
+    put_text(out, SLICE(",\"quota\":\""), texts->quota);
+}
+
+static void put_usage(struct buffer *out, const struct access_record *record,
+                      const struct texts *texts)
+{
+    if (record->metered) {
+        put_text(out, SLICE(",\"model\":\""), texts->model);
+        put_number(out, SLICE(",\"input_tokens\":"), record->input_tokens);
+        put_number(out, SLICE(",\"output_tokens\":"), record->output_tokens);
+        put_number(out, SLICE(",\"cost_nanousd\":"), record->cost_nanousd);
+        put(out, record->estimated ? SLICE(",\"estimated\":true") : SLICE(""));
+    }
 }
 
 static void put_facts(struct buffer *out, const struct access_record *record,
@@ -185,6 +202,7 @@ bool access_log_format(const struct access_record *record, struct buffer *out)
         return false;
     }
     put_request(out, record, &texts);
+    put_usage(out, record, &texts);
     put_facts(out, record, &texts);
     return true;
 }

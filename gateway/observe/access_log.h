@@ -20,12 +20,17 @@ struct access_record {
     const char *tenant; /* "" if unknown */
     const char *route;  /* likewise */
     struct slice method;
-    struct slice path;        /* without the query */
-    unsigned status;          /* 0: none was sent */
-    const char *code;         /* X-Sallyport-Error, or "" */
-    const char *ended_by;     /* client, gateway, upstream: who ended it early, or "" */
-    const char *step;         /* in which step */
-    const char *reason;       /* a sentence for the operator, or "" */
+    struct slice path;    /* without the query */
+    unsigned status;      /* 0: none was sent */
+    const char *code;     /* X-Sallyport-Error, or "" */
+    const char *ended_by; /* client, gateway, upstream: who ended it early, or "" */
+    const char *step;     /* in which step */
+    const char *reason;   /* a sentence for the operator, or "" */
+    const char *quota;    /* the one that refused, or "" */
+    bool metered;         /* the next five are known */
+    struct slice model;   /* may be empty */
+    uint64_t input_tokens, output_tokens, cost_nanousd;
+    bool estimated;           /* the answer did not say what it used */
     const char *upstream;     /* authority, or "" */
     unsigned upstream_status; /* 0: none */
     unsigned attempts;
