@@ -19,13 +19,13 @@ const struct price_list *price_book_find(const struct price_book *book, struct s
 }
 
 /* By bisection: the names are sorted. */
-const struct price *price_find(const struct price_list *list, struct slice model)
+static const struct price *find_name(const struct price_list *list, struct slice name)
 {
     unsigned low = 0;
     unsigned high = list->name_count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        int order = price_name_compare(list->names[middle].name, model);
+        int order = price_name_compare(list->names[middle].name, name);
         if (order == 0) {
             return list->names[middle].price;
         }
@@ -38,6 +38,27 @@ const struct price *price_find(const struct price_list *list, struct slice model
     return NULL;
 }
 
+/* "ft:MODEL" instead of "ft:MODEL:ORGANISATION:NAME:ID"; empty if nothing can be taken off. */
+static struct slice less_specific(struct slice model)
+{
+    size_t end = model.len;
+    while (end > 0 && model.ptr[end - 1] != ':') {
+        end--;
+    }
+    bool tuned = slice_starts_with(model, SLICE("ft:")) && end > SLICE("ft:").len;
+    return tuned ? slice_make(model.ptr, end - 1) : SLICE("");
+}
+
+const struct price *price_find(const struct price_list *list, struct slice model)
+{
+    const struct price *price = find_name(list, model);
+    while (price == NULL && model.len > 0) {
+        model = less_specific(model);
+        price = find_name(list, model);
+    }
+    return price;
+}
+
 const struct price *price_dearest(const struct price_list *list)
 {
     return &list->dearest;
@@ -45,7 +66,7 @@ const struct price *price_dearest(const struct price_list *list)
 
 /* ---- what a call costs ---- */
 
-static const struct token_prices *prices_for(const struct price *price, uint64_t input_tokens)
+static const struct token_prices *prices_for(const struct price *price, uint128 input_tokens)
 {
     return price->tier_above > 0 && input_tokens > price->tier_above ? &price->tier : &price->base;
 }
@@ -59,7 +80,7 @@ static uint64_t round_up(uint128 millionths)
 
 uint64_t price_cost(const struct price *price, const struct usage *usage)
 {
-    uint64_t input = usage->input + usage->cache_read + usage->cache_write;
+    uint128 input = (uint128)usage->input + usage->cache_read + usage->cache_write;
     const struct token_prices *prices = prices_for(price, input);
     return round_up((uint128)usage->input * prices->input +
                     (uint128)usage->cache_read * prices->cache_read +
@@ -67,16 +88,25 @@ uint64_t price_cost(const struct price *price, const struct usage *usage)
                     (uint128)usage->output * prices->output);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t dearest_input(const struct token_prices *prices)
+{
+    return larger(prices->input, larger(prices->cache_read, prices->cache_write));
+}
+
+/* Less may be read than the bound says: then the base counts, should it be the dearer one. */
 uint64_t price_input_bound(const struct price *price, uint64_t input_tokens)
 {
     const struct token_prices *prices = prices_for(price, input_tokens);
-    uint64_t dearest = prices->input;
-    dearest = prices->cache_read > dearest ? prices->cache_read : dearest;
-    dearest = prices->cache_write > dearest ? prices->cache_write : dearest;
-    return round_up((uint128)input_tokens * dearest);
+    return round_up((uint128)input_tokens *
+                    larger(dearest_input(prices), dearest_input(&price->base)));
 }
 
 uint64_t price_output_token(const struct price *price, uint64_t input_tokens)
 {
-    return round_up(prices_for(price, input_tokens)->output);
+    return round_up(larger(prices_for(price, input_tokens)->output, price->base.output));
 }

@@ -20,7 +20,7 @@ struct token_prices {
 };
 
 struct price {
-    struct slice model;
+    struct slice model; /* empty: price_dearest() */
     struct token_prices base;
     uint64_t tier_above; /* more input tokens than this (all kinds): `tier` for the whole call; 0:
                             none */
@@ -41,7 +41,8 @@ MUST_USE enum status price_list_read(struct arena *arena, struct slice provider,
 /* NULL: no prices are known for this profile's name. */
 const struct price_list *price_book_find(const struct price_book *book, struct slice provider);
 
-/* The model's own price, by its name or an alias; NULL: not known. */
+/* The model's own price, by its name or an alias; that of "ft:MODEL" for a model that was tuned
+ * from it ("ft:MODEL:ORGANISATION:..."). NULL: not known. */
 const struct price *price_find(const struct price_list *list, struct slice model);
 /* What stands in for an unknown model: of each figure the dearest, the largest, of the provider. */
 const struct price *price_dearest(const struct price_list *list);

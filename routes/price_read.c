@@ -2,6 +2,7 @@
 #include "base/embedded.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "routes/members.h"
 #include "routes/price_list.h"
 
 #include <stdlib.h>
@@ -62,57 +63,59 @@ static enum status read_count(const struct cJSON *object, const char *name, uint
     return STATUS_OK;
 }
 
-static enum status check_members(const struct cJSON *object, const char *const *known,
-                                 struct error *err)
+/* What stays away costs what `base` says; where that does not say it either, what input costs. */
+static enum status read_tokens(const struct cJSON *object, const struct cJSON *base_object,
+                               const struct token_prices *base, struct token_prices *ret,
+                               struct error *err)
 {
-    for (const struct cJSON *member = json_first(object); member != NULL;
-         member = json_next(member)) {
-        const char *const *name = known;
-        while (*name != NULL && strcmp(*name, json_name(member)) != 0) {
-            name++;
-        }
-        if (*name == NULL) {
-            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
-        }
+    bool read_said = json_get(base_object, "cache_read") != NULL;
+    bool write_said = json_get(base_object, "cache_write") != NULL;
+    TRY(read_price(object, "input", base->input, &ret->input, err));
+    TRY(read_price(object, "output", base->output, &ret->output, err));
+    TRY(read_price(object, "cache_read", read_said ? base->cache_read : ret->input,
+                   &ret->cache_read, err));
+    TRY(read_price(object, "cache_write", write_said ? base->cache_write : ret->input,
+                   &ret->cache_write, err));
+    if (ret->cache_write < ret->input) {
+        FAIL(err, STATUS_INVALID,
+             "cache_write: what is written is input, so it costs that at least");
     }
     return STATUS_OK;
 }
 
-static enum status read_tokens(const struct cJSON *object, const struct token_prices *base,
-                               struct token_prices *ret, struct error *err)
+static enum status read_tier(const struct cJSON *model, struct price *price, struct error *err)
 {
-    TRY(read_price(object, "input", base->input, &ret->input, err));
-    TRY(read_price(object, "output", base->output, &ret->output, err));
-    TRY(read_price(object, "cache_read", base->cache_read, &ret->cache_read, err));
-    return read_price(object, "cache_write", base->cache_write, &ret->cache_write, err);
-}
-
-static enum status read_tier(const struct cJSON *tier, struct price *price, struct error *err)
-{
-    static const char *const known[] = {"above",      "input",       "output",
-                                        "cache_read", "cache_write", NULL};
-    TRY(check_members(tier, known, err));
-    TRY(read_count(tier, "above", &price->tier_above, err));
-    return read_tokens(tier, &price->base, &price->tier, err);
+    static const char *const known[] = {"above_tokens", "input",       "output",
+                                        "cache_read",   "cache_write", NULL};
+    const struct cJSON *tier = json_get(model, "tier");
+    if (tier == NULL) {
+        return STATUS_OK;
+    }
+    TRY(members_check(tier, known, err));
+    TRY(read_count(tier, "above_tokens", &price->tier_above, err));
+    if (price->tier_above == 0) {
+        FAIL(err, STATUS_INVALID, "above_tokens: missing");
+    }
+    return read_tokens(tier, model, &price->base, &price->tier, err);
 }
 
 static enum status read_model(const struct cJSON *model, struct price *price, struct error *err)
 {
     static const char *const known[] = {"input",   "output",     "cache_read", "cache_write",
                                         "context", "max_output", "tier",       NULL};
-    const struct cJSON *tier = json_get(model, "tier");
-    struct token_prices none = {0};
-    TRY(check_members(model, known, err));
+    static const struct token_prices none = {0};
+    TRY(members_check(model, known, err));
     if (json_get(model, "input") == NULL || json_get(model, "output") == NULL) {
         FAIL(err, STATUS_INVALID, "input and output are required");
     }
-    TRY(read_price(model, "input", 0, &none.input, err));
-    none.cache_read = none.input;
-    none.cache_write = none.input;
-    TRY(read_tokens(model, &none, &price->base, err));
+    TRY(read_tokens(model, NULL, &none, &price->base, err));
     TRY(read_count(model, "context", &price->context, err));
     TRY(read_count(model, "max_output", &price->max_output, err));
-    return tier == NULL ? STATUS_OK : read_tier(tier, price, err);
+    if (read_tier(model, price, err) != STATUS_OK) {
+        error_prefix(err, "tier");
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
 }
 
 static enum status read_models(struct arena *arena, const struct cJSON *models,
@@ -209,7 +212,10 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     static const char *const known[] = {"as_of", "source", "models", "aliases", NULL};
     const struct cJSON *models = json_get(root, "models");
     const struct cJSON *aliases = json_get(root, "aliases");
-    TRY(check_members(root, known, err));
+    struct slice said;
+    TRY(members_check(root, known, err));
+    TRY(members_need_text(arena, root, "as_of", &said, err));
+    TRY(members_need_text(arena, root, "source", &said, err));
     if (!json_is_object(models) || (aliases != NULL && !json_is_object(aliases))) {
         FAIL(err, STATUS_INVALID, "models and aliases are objects");
     }

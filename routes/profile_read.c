@@ -6,6 +6,7 @@
 #include "base/http1.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "routes/members.h"
 #include "routes/profile.h"
 #include "routes/profile_calls.h"
 
@@ -17,60 +18,10 @@ static const struct json_limits limits = {
     .names = JSON_NAMES_ONCE,
 };
 
-/* `known` ends with NULL. */
-static enum status check_members(const struct cJSON *object, const char *const *known,
-                                 struct error *err)
-{
-    if (!json_is_object(object)) {
-        FAIL(err, STATUS_INVALID, "an object is expected");
-    }
-    for (const struct cJSON *member = json_first(object); member != NULL;
-         member = json_next(member)) {
-        const char *const *name = known;
-        while (*name != NULL && strcmp(*name, json_name(member)) != 0) {
-            name++;
-        }
-        if (*name == NULL) {
-            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
-        }
-    }
-    return STATUS_OK;
-}
-
-/* A list that may be absent. */
-static enum status get_list(const struct cJSON *object, const char *name,
-                            const struct cJSON **ret_list, struct error *err)
-{
-    *ret_list = json_get(object, name);
-    if (*ret_list != NULL && !json_is_array(*ret_list)) {
-        FAIL(err, STATUS_INVALID, "%s: a list is expected", name);
-    }
-    return STATUS_OK;
-}
-
-static enum status copy_text(struct arena *arena, const struct cJSON *object, const char *name,
-                             struct slice *ret, struct error *err)
-{
-    struct slice text;
-    TRY(json_text(object, name, &text, err));
-    *ret = arena_copy(arena, text);
-    return STATUS_OK;
-}
-
-static enum status need_text(struct arena *arena, const struct cJSON *object, const char *name,
-                             struct slice *ret, struct error *err)
-{
-    TRY(copy_text(arena, object, name, ret, err));
-    if (ret->len == 0) {
-        FAIL(err, STATUS_INVALID, "%s: missing or empty", name);
-    }
-    return STATUS_OK;
-}
-
 static enum status need_header_name(struct arena *arena, const struct cJSON *object,
                                     struct slice *ret, struct error *err)
 {
-    TRY(need_text(arena, object, "name", ret, err));
+    TRY(members_need_text(arena, object, "name", ret, err));
     if (!http1_valid_token(*ret)) {
         FAIL(err, STATUS_INVALID, "name: \"%.*s\" is no header name", SLICE_ARG(*ret));
     }
@@ -108,8 +59,8 @@ static enum status read_credential(struct arena *arena, const struct cJSON *valu
     struct slice place;
     struct slice template;
 
-    TRY(check_members(value, known, err));
-    TRY(need_text(arena, value, "in", &place, err));
+    TRY(members_check(value, known, err));
+    TRY(members_need_text(arena, value, "in", &place, err));
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (slice_equal(place, places[i].text)) {
             ret->place = places[i].place;
@@ -123,7 +74,7 @@ static enum status read_credential(struct arena *arena, const struct cJSON *valu
         TRY(need_header_name(arena, value, &ret->name, err));
         break;
     case INJECT_QUERY:
-        TRY(need_text(arena, value, "name", &ret->name, err));
+        TRY(members_need_text(arena, value, "name", &ret->name, err));
         break;
     case INJECT_PATH:
         break;
@@ -131,7 +82,7 @@ static enum status read_credential(struct arena *arena, const struct cJSON *valu
         ret->name = SLICE("Authorization");
         break;
     }
-    TRY(copy_text(arena, value, "value", &template, err));
+    TRY(members_text(arena, value, "value", &template, err));
     return split_template(template.len == 0 ? SLICE("{secret}") : template, ret, err);
 }
 
@@ -161,17 +112,17 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
 {
     static const char *const known[] = {"in", "name", "prefix", "part", NULL};
     struct slice place;
-    TRY(check_members(item, known, err));
-    TRY(need_text(arena, item, "in", &place, err));
+    TRY(members_check(item, known, err));
+    TRY(members_need_text(arena, item, "in", &place, err));
     if (slice_equal(place, SLICE("header"))) {
         ret->kind = SLOT_HEADER;
         TRY(need_header_name(arena, item, &ret->name, err));
         lower(arena, &ret->name);
-        return copy_text(arena, item, "prefix", &ret->prefix, err);
+        return members_text(arena, item, "prefix", &ret->prefix, err);
     }
     if (slice_equal(place, SLICE("query"))) {
         ret->kind = SLOT_QUERY;
-        return need_text(arena, item, "name", &ret->name, err);
+        return members_need_text(arena, item, "name", &ret->name, err);
     }
     if (slice_equal(place, SLICE("basic"))) {
         return read_basic_slot(item, ret, err);
@@ -183,7 +134,7 @@ static enum status read_slots(struct arena *arena, const struct cJSON *root, str
                               struct error *err)
 {
     const struct cJSON *list = NULL;
-    TRY(get_list(root, "slots", &list, err));
+    TRY(members_list(root, "slots", &list, err));
     struct slot *slots = ARENA_ARRAY(arena, struct slot, json_count(list));
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
         if (read_slot(arena, item, &slots[ret->slot_count], err) != STATUS_OK) {
@@ -231,8 +182,8 @@ static enum status read_error_template(struct arena *arena, const struct cJSON *
     struct buffer text CLEANUP(buffer_fini);
     buffer_init(&text, ERROR_BODY_MAX);
 
-    TRY(check_members(value, known, err));
-    TRY(need_text(arena, value, "content_type", &ret->content_type, err));
+    TRY(members_check(value, known, err));
+    TRY(members_need_text(arena, value, "content_type", &ret->content_type, err));
     if (json_string(body, &ret->body)) {
         ret->body = arena_copy(arena, ret->body);
         return STATUS_OK;
@@ -250,7 +201,7 @@ static enum status read_error_type(struct arena *arena, const struct cJSON *item
     static const char *const known[] = {"status", "type", "code", NULL};
     const struct cJSON *status = json_get(item, "status");
     uint64_t number = 0;
-    TRY(check_members(item, known, err));
+    TRY(members_check(item, known, err));
     if (status != NULL && (!json_uint(status, &number) || number < 400 || number > 599)) {
         FAIL(err, STATUS_INVALID, "status: a number from 400 to 599 is expected");
     }
@@ -258,15 +209,15 @@ static enum status read_error_type(struct arena *arena, const struct cJSON *item
         FAIL(err, STATUS_INVALID, "the one without a status must be the last");
     }
     ret->status = (unsigned)number;
-    TRY(need_text(arena, item, "type", &ret->type, err));
-    return copy_text(arena, item, "code", &ret->code, err);
+    TRY(members_need_text(arena, item, "type", &ret->type, err));
+    return members_text(arena, item, "code", &ret->code, err);
 }
 
 static enum status read_error_types(struct arena *arena, const struct cJSON *root,
                                     struct profile *ret, struct error *err)
 {
     const struct cJSON *list = NULL;
-    TRY(get_list(root, "error_types", &list, err));
+    TRY(members_list(root, "error_types", &list, err));
     struct error_type *types = ARENA_ARRAY(arena, struct error_type, json_count(list));
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
         if (read_error_type(arena, item, &types[ret->error_type_count], err) != STATUS_OK) {
@@ -279,34 +230,16 @@ static enum status read_error_types(struct arena *arena, const struct cJSON *roo
     return STATUS_OK;
 }
 
-static enum status read_key_env(struct arena *arena, const struct cJSON *root, struct profile *ret,
-                                struct error *err)
-{
-    const struct cJSON *list = NULL;
-    TRY(get_list(root, "key_env", &list, err));
-    struct slice *names = ARENA_ARRAY(arena, struct slice, json_count(list));
-    for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        if (!json_string(item, &names[ret->key_env_count])) {
-            FAIL(err, STATUS_INVALID, "key_env[%u]: a text in quotes is expected",
-                 ret->key_env_count);
-        }
-        names[ret->key_env_count] = arena_copy(arena, names[ret->key_env_count]);
-        ret->key_env_count++;
-    }
-    ret->key_env = names;
-    return STATUS_OK;
-}
-
 static enum status read_texts(struct arena *arena, const struct cJSON *root, struct profile *ret,
                               struct error *err)
 {
     struct slice text;
-    TRY(need_text(arena, root, "title", &text, err));
+    TRY(members_need_text(arena, root, "title", &text, err));
     ret->title = text.ptr;
-    TRY(copy_text(arena, root, "base_url", &ret->base_url, err));
-    TRY(copy_text(arena, root, "docs_url", &ret->docs_url, err));
-    TRY(copy_text(arena, root, "sdk_base_suffix", &ret->sdk_base_suffix, err));
-    TRY(copy_text(arena, root, "base_url_env", &text, err));
+    TRY(members_text(arena, root, "base_url", &ret->base_url, err));
+    TRY(members_text(arena, root, "docs_url", &ret->docs_url, err));
+    TRY(members_text(arena, root, "sdk_base_suffix", &ret->sdk_base_suffix, err));
+    TRY(members_text(arena, root, "base_url_env", &text, err));
     ret->base_url_env = text.len == 0 ? NULL : text.ptr;
     if (ret->base_url.len > 0 && (!slice_starts_with(ret->base_url, SLICE("https://")) ||
                                   ret->base_url.ptr[ret->base_url.len - 1] == '/')) {
@@ -319,14 +252,13 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
                              struct error *err)
 {
     static const char *const known[] = {
-        "title", "base_url",    "docs_url", "credential",   "slots",           "headers",
-        "error", "error_types", "key_env",  "base_url_env", "sdk_base_suffix", "calls",
-        NULL,
+        "title",       "base_url", "docs_url",     "credential",      "slots", "headers", "error",
+        "error_types", "key_env",  "base_url_env", "sdk_base_suffix", "calls", NULL,
     };
     const struct cJSON *credential = json_get(root, "credential");
     const struct cJSON *error = json_get(root, "error");
 
-    TRY(check_members(root, known, err));
+    TRY(members_check(root, known, err));
     TRY(read_texts(arena, root, ret, err));
     if (credential != NULL &&
         read_credential(arena, credential, &ret->injection, err) != STATUS_OK) {
@@ -341,7 +273,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
     TRY(profile_read_calls(arena, root, ret, err));
-    return read_key_env(arena, root, ret, err);
+    return members_texts(arena, root, "key_env", &ret->key_env, &ret->key_env_count, err);
 }
 
 enum status profile_read(struct arena *arena, struct slice name, struct slice json,

@@ -1,0 +1,70 @@
+#include "routes/members.h"
+
+#include "base/json.h"
+#include "base/memory.h"
+
+enum status members_check(const struct cJSON *object, const char *const *known, struct error *err)
+{
+    if (!json_is_object(object)) {
+        FAIL(err, STATUS_INVALID, "an object is expected");
+    }
+    for (const struct cJSON *member = json_first(object); member != NULL;
+         member = json_next(member)) {
+        const char *const *name = known;
+        while (*name != NULL && strcmp(*name, json_name(member)) != 0) {
+            name++;
+        }
+        if (*name == NULL) {
+            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status members_list(const struct cJSON *object, const char *name,
+                         const struct cJSON **ret_list, struct error *err)
+{
+    *ret_list = json_get(object, name);
+    if (*ret_list != NULL && !json_is_array(*ret_list)) {
+        FAIL(err, STATUS_INVALID, "%s: a list is expected", name);
+    }
+    return STATUS_OK;
+}
+
+enum status members_text(struct arena *arena, const struct cJSON *object, const char *name,
+                         struct slice *ret, struct error *err)
+{
+    struct slice text;
+    TRY(json_text(object, name, &text, err));
+    *ret = arena_copy(arena, text);
+    return STATUS_OK;
+}
+
+enum status members_need_text(struct arena *arena, const struct cJSON *object, const char *name,
+                              struct slice *ret, struct error *err)
+{
+    TRY(members_text(arena, object, name, ret, err));
+    if (ret->len == 0) {
+        FAIL(err, STATUS_INVALID, "%s: missing or empty", name);
+    }
+    return STATUS_OK;
+}
+
+enum status members_texts(struct arena *arena, const struct cJSON *object, const char *name,
+                          const struct slice **ret, unsigned *ret_count, struct error *err)
+{
+    const struct cJSON *list = NULL;
+    TRY(members_list(object, name, &list, err));
+    struct slice *texts = ARENA_ARRAY(arena, struct slice, json_count(list));
+    unsigned count = 0;
+    for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
+        struct slice text;
+        if (!json_string(item, &text)) {
+            FAIL(err, STATUS_INVALID, "%s[%u]: a text in quotes is expected", name, count);
+        }
+        texts[count++] = arena_copy(arena, text);
+    }
+    *ret = texts;
+    *ret_count = count;
+    return STATUS_OK;
+}
