@@ -122,6 +122,13 @@ Test(redis_link_dial, a_refused_address_leads_to_the_next)
     expect_connected_to("127.0.0.1");
 }
 
+Test(redis_link_dial, an_address_without_a_route_leads_to_the_next)
+{
+    names.v4 = (struct name_answer){.addresses = {"255.255.255.255", "127.0.0.1"}};
+    start();
+    expect_connected_to("127.0.0.1");
+}
+
 Test(redis_link_dial, all_refused_is_said)
 {
     names.v4 = (struct name_answer){.addresses = {"127.0.0.2", "127.0.0.3"}};
