@@ -42,8 +42,8 @@ struct event_stream {
 
 /* Zero-initialized is the start of a stream. */
 
-/* Reads from the front of *data up to what is found, and takes that off. *ret_piece is set for
- * EVENT_STREAM_DATA alone, and lies in *data, or is a constant. */
+/* Reads from the front of *data up to what is found, and takes that off. *ret_piece says something
+ * for EVENT_STREAM_DATA alone, and lies in *data, or is a constant. */
 enum event_stream_found event_stream_next(struct event_stream *stream, struct slice *data,
                                           struct slice *ret_piece);
 
