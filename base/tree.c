@@ -64,6 +64,9 @@ static size_t put_shown(struct slice part, char *shown, size_t used)
 const char *quote_text(struct slice text, struct quoted *out)
 {
     char shown[SHOWN_MAX + 1];
+    if (text.ptr == NULL) {
+        text = SLICE("");
+    }
     size_t begin = text.len;
     size_t end = text.len;
     bool masked = find_password(text, &begin, &end);

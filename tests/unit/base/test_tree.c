@@ -24,6 +24,7 @@ Test(tree, a_quoted_text_has_no_control_characters_and_is_cut_between_characters
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_expect_str_eq(QUOTE(slice_from(cases[i].text)), cases[i].shown);
     }
+    cr_expect_str_eq(QUOTE(slice_make(NULL, 0)), "");
 }
 
 Test(tree, a_quoted_text_has_no_password_of_a_url)
