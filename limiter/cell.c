@@ -217,6 +217,22 @@ void cell_raise(struct cell *cell, uint64_t amount)
     }
 }
 
+void cell_read(const struct cell *cell, struct store_entry *ret)
+{
+    *ret = (struct store_entry){
+        .key = cell_key(cell),
+        .span = cell->span,
+        .used = cell_used(cell),
+        .reserved = cell->reserved,
+        .taken = cell->taken,
+        .settled = cell->settled,
+        .refunded = cell->refunded,
+    };
+    for (const struct cell_part *part = cell->open; part != NULL; part = part->next) {
+        ret->open += part->amount;
+    }
+}
+
 static bool window_is_over(const struct cell *cell, const struct cell_instant *at)
 {
     return cell->span != LIMIT_RATE && cell->span != LIMIT_HELD && to_ms(at->wall) >= cell->end_ms;
@@ -229,22 +245,6 @@ static uint64_t debt_at(const struct cell *cell, usec_t now)
         bucket_advance(&bucket, &cell->rate, to_ms(now));
     }
     return bucket.debt;
-}
-
-void cell_read(const struct cell *cell, const struct cell_instant *at, struct store_entry *ret)
-{
-    *ret = (struct store_entry){.key = cell_key(cell), .span = cell->span};
-    if (window_is_over(cell, at)) {
-        return;
-    }
-    ret->used = cell->span == LIMIT_RATE ? debt_at(cell, at->now) : cell_used(cell);
-    ret->reserved = cell->reserved;
-    ret->taken = cell->taken;
-    ret->settled = cell->settled;
-    ret->refunded = cell->refunded;
-    for (const struct cell_part *part = cell->open; part != NULL; part = part->next) {
-        ret->open += part->amount;
-    }
 }
 
 bool cell_is_idle(const struct cell *cell, const struct cell_instant *at)

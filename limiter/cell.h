@@ -88,8 +88,8 @@ void cell_settle(struct cell_part *part, const struct demand *demand, usec_t now
 void cell_reset(struct cell *cell);
 void cell_raise(struct cell *cell, uint64_t amount);
 
-/* What it counts at that instant; a window that is over counts nothing. */
-void cell_read(const struct cell *cell, const struct cell_instant *at, struct store_entry *ret);
+/* What it has counted; the entry's key is the cell's. */
+void cell_read(const struct cell *cell, struct store_entry *ret);
 
 /* True if a new cell would be as good. */
 bool cell_is_idle(const struct cell *cell, const struct cell_instant *at);

@@ -283,7 +283,7 @@ bool store_memory_read(struct store_memory *store, const struct limit *limit, st
     if (cell == NULL) {
         return false;
     }
-    cell_read(cell, &at, ret);
+    cell_read(cell, ret);
     unlock_cell(store, cell);
     ret->key = key;
     return true;

@@ -154,3 +154,20 @@ Test(cells, only_cells_that_a_new_one_could_stand_for_are_dropped)
     cells_unlock(cells, all_stripes);
     cells_free(cells);
 }
+
+Test(cells, a_cell_is_kept_as_long_as_a_reservation_of_it_is_open)
+{
+    static const struct limit limit = {.unit = LIMIT_CONCURRENCY, .span = LIMIT_HELD, .amount = 9};
+    struct demand demand = {.limit = &limit};
+    struct cell_part part = {0};
+    struct cells *cells = cells_new();
+    cells_lock(cells, all_stripes);
+    cell_take(add(cells, 3 * MANY, LIMIT_HELD), &demand, &part, 1);
+    (void)flood(cells, 0);
+    cr_expect_not_null(find(cells, 3 * MANY));
+    cell_settle(&part, &demand, at.now);
+    (void)flood(cells, MANY);
+    cr_expect_null(find(cells, 3 * MANY));
+    cells_unlock(cells, all_stripes);
+    cells_free(cells);
+}
