@@ -19,23 +19,42 @@ enum usage_dialect {
     USAGE_ANTHROPIC,        /* usage.input_tokens; message_start, message_delta */
 };
 
+enum { CALL_NAMES_MAX = 8 }; /* in each list of names of members */
+
+struct call_names {
+    const struct slice *names;
+    unsigned count;
+};
+
+/* Input that the provider adds by itself where the member is there: the words that explain tools to
+ * the model, for example. */
+struct added_input {
+    struct slice member;
+    uint64_t tokens;
+};
+
 struct call {
     struct slice method; /* "POST" */
     struct slice path;   /* as in an allow rule: "/v1/chat/completions" */
     enum usage_dialect dialect;
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
-    struct slice stream;  /* true: the answer is an event stream */
-    struct slice choices; /* how many answers: "n" */
+    struct slice stream;       /* true: the answer is an event stream */
+    struct call_names choices; /* how many answers: "n"; the largest counts */
+    struct slice batch; /* in a list there each text, and each list, is an input of its own */
     const struct slice
         *output_limits;          /* most tokens of output; the first is the one that is written */
     unsigned output_limit_count; /* 0: such a call has no output (embeddings) */
-    const struct slice
-        *text_types; /* values of "type", anywhere in the body, that are text alone */
+    uint64_t output_default;     /* the limit where none is sent; 0: the model's */
+    const struct added_input *added_input;
+    unsigned added_input_count;
+    struct call_names references; /* what they name is input beyond the body */
+    /* Anywhere in the body: */
+    const struct slice *text_types; /* values of "type" that are text alone */
     unsigned text_type_count;
-    const struct slice
-        *references; /* members at the top that refer to more input than the body has */
-    unsigned reference_count;
+    struct call_names text_members; /* are text, whatever is in them: schemas, for example */
+    struct call_names contents;     /* an object with an "id" and none of these stands for something
+                                       that the provider keeps */
 };
 
 /* NULL: no call that the profile knows. `path` is the target behind the route's, without the query.

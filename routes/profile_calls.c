@@ -2,7 +2,9 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "routes/members.h"
 #include "routes/profile.h"
+#include "routes/usage.h"
 
 static const struct {
     const char *name;
@@ -12,34 +14,6 @@ static const struct {
     {"openai-responses", USAGE_OPENAI_RESPONSES},
     {"anthropic", USAGE_ANTHROPIC},
 };
-
-static enum status copy_text(struct arena *arena, const struct cJSON *object, const char *name,
-                             struct slice *ret, struct error *err)
-{
-    struct slice text;
-    TRY(json_text(object, name, &text, err));
-    *ret = arena_copy(arena, text);
-    return STATUS_OK;
-}
-
-static enum status read_texts(struct arena *arena, const struct cJSON *object, const char *name,
-                              const struct slice **ret, unsigned *ret_count, struct error *err)
-{
-    const struct cJSON *list = json_get(object, name);
-    if (list != NULL && !json_is_array(list)) {
-        FAIL(err, STATUS_INVALID, "%s: a list of texts is expected", name);
-    }
-    struct slice *texts = ARENA_ARRAY(arena, struct slice, json_count(list));
-    for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        struct slice text;
-        if (!json_string(item, &text)) {
-            FAIL(err, STATUS_INVALID, "%s: a list of texts is expected", name);
-        }
-        texts[(*ret_count)++] = arena_copy(arena, text);
-    }
-    *ret = texts;
-    return STATUS_OK;
-}
 
 static enum status read_dialect(const struct cJSON *item, struct call *call, struct error *err)
 {
@@ -51,26 +25,63 @@ static enum status read_dialect(const struct cJSON *item, struct call *call, str
             return STATUS_OK;
         }
     }
-    FAIL(err, STATUS_INVALID, "usage: \"%.*s\" is no dialect", SLICE_ARG(name));
+    FAIL(err, STATUS_INVALID,
+         "usage: \"%.*s\" is none of openai-chat, openai-responses and anthropic", SLICE_ARG(name));
 }
 
-static enum status check_members(const struct cJSON *item, struct error *err)
+/* Who reads bodies has a bit for each of them. */
+static enum status read_names(struct arena *arena, const struct cJSON *item, const char *name,
+                              struct call_names *ret, struct error *err)
 {
-    static const char *const known[] = {"method",     "path",    "usage",         "model",
-                                        "stream",     "choices", "output_limits", "text_types",
-                                        "references", NULL};
-    if (!json_is_object(item)) {
-        FAIL(err, STATUS_INVALID, "an object is expected");
+    TRY(members_texts(arena, item, name, &ret->names, &ret->count, err));
+    if (ret->count > CALL_NAMES_MAX) {
+        FAIL(err, STATUS_INVALID, "%s: more than %d names", name, CALL_NAMES_MAX);
     }
-    for (const struct cJSON *member = json_first(item); member != NULL;
+    return STATUS_OK;
+}
+
+static enum status read_tokens(const struct cJSON *value, const char *name, uint64_t *ret,
+                               struct error *err)
+{
+    if (value != NULL && (!json_uint(value, ret) || *ret == 0 || *ret > USAGE_TOKENS_MAX)) {
+        FAIL(err, STATUS_INVALID, "%s: a whole number of tokens is expected", name);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_added(struct arena *arena, const struct cJSON *item, struct call *call,
+                              struct error *err)
+{
+    const struct cJSON *object = json_get(item, "added_input");
+    if (object == NULL) {
+        return STATUS_OK;
+    }
+    if (!json_is_object(object) || json_count(object) > CALL_NAMES_MAX) {
+        FAIL(err, STATUS_INVALID, "added_input: an object of at most %d members is expected",
+             CALL_NAMES_MAX);
+    }
+    struct added_input *added = ARENA_ARRAY(arena, struct added_input, json_count(object));
+    for (const struct cJSON *member = json_first(object); member != NULL;
          member = json_next(member)) {
-        const char *const *name = known;
-        while (*name != NULL && strcmp(*name, json_name(member)) != 0) {
-            name++;
-        }
-        if (*name == NULL) {
-            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
-        }
+        struct added_input *next = &added[call->added_input_count++];
+        next->member = arena_copy(arena, slice_from(json_name(member)));
+        TRY(read_tokens(member, "added_input", &next->tokens, err));
+    }
+    call->added_input = added;
+    return STATUS_OK;
+}
+
+static enum status read_output(struct arena *arena, const struct cJSON *item, struct call *call,
+                               struct error *err)
+{
+    struct call_names limits = {0};
+    TRY(read_names(arena, item, "output_limits", &limits, err));
+    call->output_limits = limits.names;
+    call->output_limit_count = limits.count;
+    TRY(read_tokens(json_get(item, "output_default"), "output_default", &call->output_default,
+                    err));
+    if (call->output_limit_count == 0 && (call->output_default > 0 || call->choices.count > 0)) {
+        FAIL(err, STATUS_INVALID, "output_limits: missing; a call without them has no output");
     }
     return STATUS_OK;
 }
@@ -78,20 +89,27 @@ static enum status check_members(const struct cJSON *item, struct error *err)
 static enum status read_call(struct arena *arena, const struct cJSON *item, struct call *call,
                              struct error *err)
 {
-    TRY(check_members(item, err));
-    TRY(copy_text(arena, item, "method", &call->method, err));
-    TRY(copy_text(arena, item, "path", &call->path, err));
-    TRY(copy_text(arena, item, "model", &call->model, err));
-    TRY(copy_text(arena, item, "stream", &call->stream, err));
-    TRY(copy_text(arena, item, "choices", &call->choices, err));
+    static const char *const known[] = {
+        "method",     "path",     "usage",          "model",       "stream",
+        "choices",    "batch",    "output_limits",  "text_types",  "text_members",
+        "references", "contents", "output_default", "added_input", NULL,
+    };
+    TRY(members_check(item, known, err));
+    TRY(members_need_text(arena, item, "method", &call->method, err));
+    TRY(members_need_text(arena, item, "path", &call->path, err));
+    TRY(members_need_text(arena, item, "model", &call->model, err));
+    TRY(members_text(arena, item, "stream", &call->stream, err));
+    TRY(members_text(arena, item, "batch", &call->batch, err));
     TRY(read_dialect(item, call, err));
-    TRY(read_texts(arena, item, "output_limits", &call->output_limits, &call->output_limit_count,
-                   err));
-    TRY(read_texts(arena, item, "text_types", &call->text_types, &call->text_type_count, err));
-    TRY(read_texts(arena, item, "references", &call->references, &call->reference_count, err));
-    if (call->method.len == 0 || call->path.len == 0 || call->path.ptr[0] != '/' ||
-        call->model.len == 0) {
-        FAIL(err, STATUS_INVALID, "method, model and a path that begins with / are required");
+    TRY(read_names(arena, item, "choices", &call->choices, err));
+    TRY(read_output(arena, item, call, err));
+    TRY(read_added(arena, item, call, err));
+    TRY(members_texts(arena, item, "text_types", &call->text_types, &call->text_type_count, err));
+    TRY(read_names(arena, item, "text_members", &call->text_members, err));
+    TRY(read_names(arena, item, "references", &call->references, err));
+    TRY(read_names(arena, item, "contents", &call->contents, err));
+    if (call->path.ptr[0] != '/') {
+        FAIL(err, STATUS_INVALID, "path: it begins with /");
     }
     return STATUS_OK;
 }
@@ -99,18 +117,21 @@ static enum status read_call(struct arena *arena, const struct cJSON *item, stru
 enum status profile_read_calls(struct arena *arena, const struct cJSON *root, struct profile *ret,
                                struct error *err)
 {
-    const struct cJSON *list = json_get(root, "calls");
-    if (list != NULL && !json_is_array(list)) {
-        FAIL(err, STATUS_INVALID, "calls: a list is expected");
-    }
+    const struct cJSON *list = NULL;
+    TRY(members_list(root, "calls", &list, err));
     struct call *calls = ARENA_ARRAY(arena, struct call, json_count(list));
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        if (read_call(arena, item, &calls[ret->call_count], err) != STATUS_OK) {
+        struct call *call = &calls[ret->call_count];
+        ret->calls = calls;
+        if (read_call(arena, item, call, err) != STATUS_OK) {
             error_prefix(err, "calls[%u]", ret->call_count);
             return STATUS_INVALID;
         }
+        if (call_find(ret, call->method, call->path) != NULL) {
+            FAIL(err, STATUS_INVALID, "calls[%u]: the same method and path as one before it",
+                 ret->call_count);
+        }
         ret->call_count++;
     }
-    ret->calls = calls;
     return STATUS_OK;
 }

@@ -1,36 +1,41 @@
 #include "gateway/meter/request_facts.h"
 
 #include "base/json_scan.h"
+#include "gateway/meter/text_watch.h"
 #include "routes/call.h"
 #include "routes/usage.h"
 
 #include <string.h>
 
-enum {
-    CHOICES_MAX = 128,
+enum { CHOICES_MAX = 128 }; /* what OpenAI takes for "n" */
 
-};
-
+/* What a member at the top of the body is; of those that are lists in the call, the first of them.
+ */
 enum member {
     MEMBER_NONE,
     MEMBER_MODEL,
     MEMBER_STREAM,
-    MEMBER_CHOICES,
     MEMBER_STREAM_OPTIONS,
-    MEMBER_REFERENCE,
-    MEMBER_LIMIT, /* and those behind it, one for each of the call's */
+    MEMBER_BATCH,
+    MEMBER_CHOICES,
+    MEMBER_LIMITS = MEMBER_CHOICES + CALL_NAMES_MAX,
+    MEMBER_REFERENCES = MEMBER_LIMITS + CALL_NAMES_MAX,
+    MEMBER_ADDED = MEMBER_REFERENCES + CALL_NAMES_MAX,
+    MEMBERS = MEMBER_ADDED + CALL_NAMES_MAX,
 };
+
+_Static_assert(MEMBERS <= 64, "reader.seen has a bit for each");
 
 struct reader {
     const struct call *call;
     struct request_facts *facts;
     struct error *err;
-    enum member member; /* whose value the next event begins, or whose object is open */
+    unsigned member;    /* whose value the next event begins, or whose list or object is open */
     struct slice name;  /* of it; in the call, or static */
-    bool type_follows;  /* the next event is the value of a "type" */
-    bool usage_follows; /* of stream_options.include_usage */
+    bool usage_follows; /* the next event is the value of stream_options.include_usage */
     bool usage_seen;
-    uint64_t seen; /* members that have been there */
+    uint64_t seen; /* a bit for each member that was there */
+    struct text_watch watch;
 };
 
 static enum status wrong(const struct reader *reader, const char *what)
@@ -40,54 +45,76 @@ static enum status wrong(const struct reader *reader, const char *what)
 
 /* ---- names ---- */
 
-static bool is_name(const struct json_scan *scan, struct slice name)
+static bool is_name(struct reader *reader, const struct json_scan *scan, struct slice name)
 {
-    return name.len > 0 && json_scan_is(scan, name);
+    if (name.len == 0 || !json_scan_is(scan, name)) {
+        return false;
+    }
+    reader->name = name;
+    return true;
 }
 
-static enum member find_member(struct reader *reader, const struct json_scan *scan)
+/* `first` and the place among the names, or MEMBER_NONE. */
+static unsigned find_listed(struct reader *reader, const struct json_scan *scan,
+                            const struct slice *names, unsigned count, unsigned first)
 {
-    const struct call *call = reader->call;
-    static const struct slice options = SLICE_INIT("stream_options");
-    const struct {
-        struct slice name;
-        enum member member;
-    } singles[] = {
-        {call == NULL ? SLICE("model") : call->model, MEMBER_MODEL},
-        {call == NULL ? SLICE("") : call->stream, MEMBER_STREAM},
-        {call == NULL ? SLICE("") : call->choices, MEMBER_CHOICES},
-        {call == NULL || call->stream.len == 0 ? SLICE("") : options, MEMBER_STREAM_OPTIONS},
-    };
-    for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++) {
-        if (is_name(scan, singles[i].name)) {
-            reader->name = singles[i].name;
-            return singles[i].member;
-        }
-    }
-    for (unsigned i = 0; call != NULL && i < call->output_limit_count; i++) {
-        if (is_name(scan, call->output_limits[i])) {
-            reader->name = call->output_limits[i];
-            return (enum member)(MEMBER_LIMIT + i);
-        }
-    }
-    for (unsigned i = 0; call != NULL && i < call->reference_count; i++) {
-        if (is_name(scan, call->references[i])) {
-            return MEMBER_REFERENCE;
+    for (unsigned i = 0; i < count; i++) {
+        if (is_name(reader, scan, names[i])) {
+            return first + i;
         }
     }
     return MEMBER_NONE;
 }
 
-/* Twice could mean one thing here and another at the provider. References only widen the bound. */
-static enum status note_member(struct reader *reader, const struct json_scan *scan)
+static unsigned find_added(struct reader *reader, const struct json_scan *scan)
+{
+    for (unsigned i = 0; i < reader->call->added_input_count; i++) {
+        if (is_name(reader, scan, reader->call->added_input[i].member)) {
+            return MEMBER_ADDED + i;
+        }
+    }
+    return MEMBER_NONE;
+}
+
+static unsigned find_member(struct reader *reader, const struct json_scan *scan)
+{
+    const struct call *call = reader->call;
+    if (call == NULL) {
+        return is_name(reader, scan, SLICE("model")) ? MEMBER_MODEL : MEMBER_NONE;
+    }
+    bool has_options = call->stream.len > 0 && call->dialect != USAGE_ANTHROPIC;
+    if (is_name(reader, scan, call->model)) {
+        return MEMBER_MODEL;
+    }
+    if (is_name(reader, scan, call->stream)) {
+        return MEMBER_STREAM;
+    }
+    if (has_options && is_name(reader, scan, SLICE("stream_options"))) {
+        return MEMBER_STREAM_OPTIONS;
+    }
+    if (is_name(reader, scan, call->batch)) {
+        return MEMBER_BATCH;
+    }
+    unsigned found =
+        find_listed(reader, scan, call->choices.names, call->choices.count, MEMBER_CHOICES);
+    if (found == MEMBER_NONE) {
+        found =
+            find_listed(reader, scan, call->output_limits, call->output_limit_count, MEMBER_LIMITS);
+    }
+    if (found == MEMBER_NONE) {
+        found = find_listed(reader, scan, call->references.names, call->references.count,
+                            MEMBER_REFERENCES);
+    }
+    return found == MEMBER_NONE ? find_added(reader, scan) : found;
+}
+
+/* Twice could mean one thing here and another at the provider. */
+static enum status on_top_name(struct reader *reader, const struct json_scan *scan)
 {
     reader->member = find_member(reader, scan);
-    if (reader->member == MEMBER_NONE || reader->member == MEMBER_REFERENCE) {
-        return STATUS_OK;
-    }
-    uint64_t bit = UINT64_C(1) << reader->member;
+    uint64_t bit = reader->member == MEMBER_NONE ? 0 : UINT64_C(1) << reader->member;
     if ((reader->seen & bit) != 0) {
-        return wrong(reader, "is there twice; send it once");
+        return wrong(reader, "is there twice, and that can be read in two ways: send it once");
     }
     reader->seen |= bit;
     return STATUS_OK;
@@ -95,15 +122,17 @@ static enum status note_member(struct reader *reader, const struct json_scan *sc
 
 static enum status on_name(struct reader *reader, const struct json_scan *scan)
 {
-    reader->type_follows = json_scan_is(scan, SLICE("type"));
+    if (reader->call != NULL) {
+        TRY(text_watch_name(&reader->watch, scan, reader->err));
+    }
     if (scan->depth == 1) {
-        return note_member(reader, scan);
+        return on_top_name(reader, scan);
     }
     if (scan->depth == 2 && reader->member == MEMBER_STREAM_OPTIONS &&
         json_scan_is(scan, SLICE("include_usage"))) {
         reader->name = SLICE("stream_options.include_usage");
         if (reader->usage_seen) {
-            return wrong(reader, "is there twice; send it once");
+            return wrong(reader, "is there twice, and that can be read in two ways: send it once");
         }
         reader->usage_seen = true;
         reader->usage_follows = true;
@@ -112,91 +141,6 @@ static enum status on_name(struct reader *reader, const struct json_scan *scan)
 }
 
 /* ---- values ---- */
-
-static bool is_text_type(const struct reader *reader, const struct json_scan *scan)
-{
-    for (unsigned i = 0; reader->call != NULL && i < reader->call->text_type_count; i++) {
-        if (json_scan_is(scan, reader->call->text_types[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum status read_model(struct reader *reader, enum json_event event,
-                              const struct json_scan *scan)
-{
-    if (event != JSON_STRING) {
-        return wrong(reader, "is no string; send a model's name");
-    }
-    struct slice text = json_scan_text(scan);
-    if (!json_scan_whole(scan) || text.len == 0 || text.len > MODEL_NAME_MAX ||
-        memchr(text.ptr, '\0', text.len) != NULL) {
-        return wrong(reader, "is no model's name: it is empty, too long, or has a zero byte");
-    }
-    memcpy(reader->facts->model, text.ptr, text.len);
-    reader->facts->model[text.len] = '\0';
-    return STATUS_OK;
-}
-
-static enum status read_flag(const struct reader *reader, enum json_event event, bool *ret)
-{
-    *ret = event == JSON_TRUE;
-    return event == JSON_TRUE || event == JSON_FALSE ? STATUS_OK
-                                                     : wrong(reader, "is neither true nor false");
-}
-
-static enum status read_choices(struct reader *reader, enum json_event event,
-                                const struct json_scan *scan)
-{
-    uint64_t number = 0;
-    if (event != JSON_NUMBER || !json_scan_number(scan, CHOICES_MAX, &number) || number == 0) {
-        return wrong(reader, "is no whole number from 1 to 128");
-    }
-    reader->facts->choices = number;
-    return STATUS_OK;
-}
-
-static enum status read_limit(struct reader *reader, enum json_event event,
-                              const struct json_scan *scan)
-{
-    uint64_t number = 0;
-    struct request_facts *facts = reader->facts;
-    if (event != JSON_NUMBER || !json_scan_number(scan, USAGE_TOKENS_MAX, &number)) {
-        return wrong(reader, "is no whole number of tokens from 0 to 1000000000");
-    }
-    if (!facts->has_output_limit || number > facts->output_limit) {
-        facts->output_limit = number;
-    }
-    facts->has_output_limit = true;
-    return STATUS_OK;
-}
-
-static enum status read_member(struct reader *reader, enum json_event event,
-                               const struct json_scan *scan)
-{
-    if (event == JSON_NULL) {
-        return STATUS_OK; /* as if it were absent */
-    }
-    switch (reader->member) {
-    case MEMBER_NONE:
-        return STATUS_OK;
-    case MEMBER_MODEL:
-        return read_model(reader, event, scan);
-    case MEMBER_STREAM:
-        return read_flag(reader, event, &reader->facts->stream);
-    case MEMBER_CHOICES:
-        return read_choices(reader, event, scan);
-    case MEMBER_STREAM_OPTIONS:
-        return event == JSON_OBJECT_BEGIN ? STATUS_OK : wrong(reader, "is no object");
-    case MEMBER_REFERENCE:
-        reader->facts->text_only = false;
-        return STATUS_OK;
-    case MEMBER_LIMIT:
-        break;
-    }
-    return read_limit(reader, event, scan);
-}
 
 static bool begins(enum json_event event)
 {
@@ -208,72 +152,208 @@ static bool ends(enum json_event event)
     return event == JSON_OBJECT_END || event == JSON_ARRAY_END;
 }
 
+static bool has_control(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status read_model(const struct reader *reader, enum json_event event,
+                              const struct json_scan *scan)
+{
+    struct slice text = json_scan_text(scan);
+    if (event != JSON_STRING) {
+        return wrong(reader, "is no string: send the model's name");
+    }
+    if (!json_scan_whole(scan) || text.len > MODEL_NAME_MAX) {
+        return wrong(reader, "is longer than 128 bytes: send the model's name");
+    }
+    if (text.len == 0 || has_control(text)) {
+        return wrong(reader, "is empty or has control characters: send the model's name");
+    }
+    memcpy(reader->facts->model, text.ptr, text.len);
+    reader->facts->model[text.len] = '\0';
+    return STATUS_OK;
+}
+
+static enum status read_flag(const struct reader *reader, enum json_event event, bool *ret)
+{
+    if (event != JSON_TRUE && event != JSON_FALSE) {
+        return wrong(reader, "is neither true nor false");
+    }
+    *ret = event == JSON_TRUE;
+    return STATUS_OK;
+}
+
+static enum status read_choices(const struct reader *reader, enum json_event event,
+                                const struct json_scan *scan)
+{
+    uint64_t number = 0;
+    struct request_facts *facts = reader->facts;
+    if (event != JSON_NUMBER || !json_scan_number(scan, CHOICES_MAX, &number) || number == 0) {
+        return wrong(reader, "is no whole number from 1 to 128, in plain digits");
+    }
+    facts->choices = number > facts->choices ? number : facts->choices;
+    return STATUS_OK;
+}
+
+static enum status read_limit(const struct reader *reader, enum json_event event,
+                              const struct json_scan *scan)
+{
+    uint64_t number = 0;
+    struct request_facts *facts = reader->facts;
+    if (event != JSON_NUMBER || !json_scan_number(scan, USAGE_TOKENS_MAX, &number)) {
+        return wrong(reader, "is no whole number of tokens up to 1000000000, in plain digits");
+    }
+    facts->output_limit = number > facts->output_limit ? number : facts->output_limit;
+    facts->has_output_limit = true;
+    return STATUS_OK;
+}
+
+static enum status read_member(const struct reader *reader, enum json_event event,
+                               const struct json_scan *scan)
+{
+    struct request_facts *facts = reader->facts;
+    unsigned member = reader->member;
+    if (event == JSON_NULL || member == MEMBER_NONE || member == MEMBER_BATCH) {
+        return STATUS_OK;
+    }
+    if (member == MEMBER_MODEL) {
+        return read_model(reader, event, scan);
+    }
+    if (member == MEMBER_STREAM) {
+        return read_flag(reader, event, &facts->stream);
+    }
+    if (member == MEMBER_STREAM_OPTIONS) {
+        return event == JSON_OBJECT_BEGIN ? STATUS_OK : wrong(reader, "is no object");
+    }
+    if (member < MEMBER_LIMITS) {
+        return read_choices(reader, event, scan);
+    }
+    if (member < MEMBER_REFERENCES) {
+        return read_limit(reader, event, scan);
+    }
+    if (member < MEMBER_ADDED) {
+        facts->text_only = false;
+    } else {
+        facts->text_bytes += reader->call->added_input[member - MEMBER_ADDED].tokens;
+    }
+    return STATUS_OK;
+}
+
+/* Numbers in the list of a batch are the tokens of one input. */
+static void count_inputs(const struct reader *reader, enum json_event event,
+                         const struct json_scan *scan)
+{
+    if (reader->member == MEMBER_BATCH && scan->depth == 2 && event != JSON_NUMBER &&
+        !ends(event)) {
+        reader->facts->inputs++;
+    }
+}
+
 static enum status on_value(struct reader *reader, enum json_event event,
                             const struct json_scan *scan)
 {
-    if (reader->type_follows && event == JSON_STRING && !is_text_type(reader, scan)) {
-        reader->facts->text_only = false;
+    if (reader->call != NULL) {
+        text_watch_value(&reader->watch, event, scan);
     }
-    reader->type_follows = false;
+    if (scan->depth == 0 && event != JSON_OBJECT_BEGIN && event != JSON_OBJECT_END) {
+        FAIL(reader->err, STATUS_INVALID, "the body is no JSON object");
+    }
     if (reader->usage_follows) {
         reader->usage_follows = false;
         return event == JSON_NULL ? STATUS_OK
                                   : read_flag(reader, event, &reader->facts->include_usage);
     }
-    if (scan->depth == 0 && begins(event) && event != JSON_OBJECT_BEGIN) {
-        FAIL(reader->err, STATUS_INVALID, "the body is no JSON object");
-    }
-    if (scan->depth == 0 && !begins(event) && !ends(event)) {
-        FAIL(reader->err, STATUS_INVALID, "the body is no JSON object");
-    }
+    count_inputs(reader, event, scan);
     if (scan->depth != 1 || ends(event)) {
         return STATUS_OK;
     }
-    enum status status = read_member(reader, event, scan);
+    TRY(read_member(reader, event, scan));
     if (!begins(event)) {
         reader->member = MEMBER_NONE;
     }
-    return status;
+    return STATUS_OK;
 }
 
-static enum status on_event(struct reader *reader, enum json_event event,
-                            const struct json_scan *scan)
+static enum status read_events(struct reader *reader, struct slice body)
 {
-    return event == JSON_NAME ? on_name(reader, scan) : on_value(reader, event, scan);
+    struct json_scan scan;
+    enum json_event event;
+    json_scan_init(&scan);
+    while ((event = json_scan_next(&scan, &body)) > JSON_MORE) {
+        TRY(event == JSON_NAME ? on_name(reader, &scan) : on_value(reader, event, &scan));
+    }
+    event = event == JSON_MORE ? json_scan_end(&scan) : event;
+    if (event == JSON_INVALID) {
+        FAIL(reader->err, STATUS_INVALID, "the body is no JSON: %s", json_scan_fault(&scan));
+    }
+    if (event != JSON_DONE) { /* a number, which only its end shows */
+        FAIL(reader->err, STATUS_INVALID, "the body is no JSON object");
+    }
+    return STATUS_OK;
 }
 
 enum status request_facts_read(const struct call *call, struct slice body,
                                struct request_facts *ret, struct error *err)
 {
-    struct json_scan scan;
-    struct reader reader = {.call = call, .facts = ret, .err = err, .name = SLICE("")};
-    enum json_event event;
+    struct reader reader = {.call = call, .facts = ret, .err = err};
     *ret = (struct request_facts){.text_only = call != NULL, .text_bytes = body.len, .choices = 1};
-    json_scan_init(&scan);
-    while ((event = json_scan_next(&scan, &body)) > JSON_MORE) {
-        TRY(on_event(&reader, event, &scan));
-    }
-    while (event != JSON_INVALID && (event = json_scan_end(&scan)) > JSON_MORE) {
-        TRY(on_event(&reader, event, &scan));
-    }
-    if (event == JSON_INVALID) {
-        FAIL(err, STATUS_INVALID, "the body is no JSON: %s", json_scan_fault(&scan));
+    text_watch_init(&reader.watch, call);
+    TRY(read_events(&reader, body));
+    ret->text_only = ret->text_only && reader.watch.text_only;
+    ret->inputs = ret->inputs == 0 ? 1 : ret->inputs;
+    ret->choices *= ret->inputs;
+    if (call != NULL && !ret->has_output_limit && call->output_default > 0) {
+        ret->has_output_limit = true;
+        ret->output_limit = call->output_default;
     }
     return STATUS_OK;
+}
+
+/* ---- writing ---- */
+
+/* The body from the null on that is the value of `name` at its top; empty: there is none. */
+static struct slice find_null(struct slice body, struct slice name)
+{
+    struct json_scan scan;
+    enum json_event event;
+    struct slice rest = body;
+    bool follows = false;
+    json_scan_init(&scan);
+    while ((event = json_scan_next(&scan, &rest)) > JSON_MORE) {
+        if (follows && event == JSON_NULL) {
+            size_t behind = body.len - rest.len;
+            return slice_skip(body, behind - SLICE("null").len);
+        }
+        follows = event == JSON_NAME && scan.depth == 1 && json_scan_is(&scan, name);
+    }
+    return SLICE("");
 }
 
 /* The scan has seen that the body is an object, so its first brace is the object's. */
 enum status request_write_output_limit(struct slice body, struct slice name, uint64_t limit,
                                        struct buffer *out)
 {
-    size_t brace = slice_find(body, '{');
-    struct slice rest = slice_skip(body, brace + 1);
+    struct slice null = find_null(body, name);
+    if (null.len > 0) {
+        TRY(buffer_append(out, slice_make(body.ptr, body.len - null.len)));
+        TRY(buffer_append_number(out, limit));
+        return buffer_append(out, slice_skip(null, SLICE("null").len));
+    }
+    size_t behind = slice_find(body, '{') + 1;
+    struct slice rest = slice_skip(body, behind);
     size_t blanks = 0;
     while (blanks < rest.len && memchr(" \t\r\n", rest.ptr[blanks], 4) != NULL) {
         blanks++;
     }
     bool empty = blanks < rest.len && rest.ptr[blanks] == '}';
-    TRY(buffer_append(out, slice_make(body.ptr, brace + 1)));
+    TRY(buffer_append(out, slice_make(body.ptr, behind)));
     TRY(buffer_append(out, SLICE("\"")));
     TRY(buffer_append(out, name));
     TRY(buffer_append(out, SLICE("\":")));
