@@ -1,5 +1,7 @@
 #include "base/json_scan.h"
 
+#include "base/utf8.h"
+
 #include <stddef.h>
 
 /* States of the structure come first, those of strings last: json_scan_next() asks by range. */
@@ -292,6 +294,21 @@ static size_t plain_bytes(struct slice data)
     return count;
 }
 
+/* Bytes at the front that stand for themselves: plain ones, and other characters that are whole. */
+static size_t text_bytes(struct slice data)
+{
+    size_t count = plain_bytes(data);
+    while (count < data.len && (unsigned char)data.ptr[count] >= 0x80) {
+        size_t len = utf8_char(slice_skip(data, count));
+        if (len == 0) {
+            break; /* wrong, or cut */
+        }
+        count += len;
+        count += plain_bytes(slice_skip(data, count));
+    }
+    return count;
+}
+
 /* The first byte of a character that is not ASCII (RFC 3629, section 4). */
 static enum json_event begin_character(struct json_scan *scan, unsigned char byte)
 {
@@ -400,9 +417,9 @@ static enum json_event read_pair(struct json_scan *scan, char byte)
 static enum json_event read_text(struct json_scan *scan, struct slice *data)
 {
     if (scan->state == STATE_STRING && scan->utf8_left == 0) {
-        size_t plain = plain_bytes(*data);
-        keep(scan, data->ptr, plain);
-        *data = slice_skip(*data, plain);
+        size_t len = text_bytes(*data);
+        keep(scan, data->ptr, len);
+        *data = slice_skip(*data, len);
         if (data->len == 0) {
             return JSON_MORE;
         }
@@ -477,14 +494,4 @@ enum json_event json_scan_end(struct json_scan *scan)
         return number_may_end(scan->state) ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
     }
     return fail(scan, "the value is not complete");
-}
-
-bool json_scan_number(const struct json_scan *scan, uint64_t max, uint64_t *ret)
-{
-    return json_scan_whole(scan) && slice_number(json_scan_text(scan), max, ret);
-}
-
-const char *json_scan_fault(const struct json_scan *scan)
-{
-    return scan->fault;
 }

@@ -93,7 +93,13 @@ static inline bool json_scan_whole(const struct json_scan *scan)
 
 /* The number of the last event, a JSON_NUMBER: false, and nothing set, if it is not a whole number
  * in plain digits (no sign, fraction or exponent), or above `max`. */
-bool json_scan_number(const struct json_scan *scan, uint64_t max, uint64_t *ret);
+static inline bool json_scan_number(const struct json_scan *scan, uint64_t max, uint64_t *ret)
+{
+    return json_scan_whole(scan) && slice_number(json_scan_text(scan), max, ret);
+}
 
 /* What is wrong, for a person; quotes nothing. After JSON_INVALID. */
-const char *json_scan_fault(const struct json_scan *scan);
+static inline const char *json_scan_fault(const struct json_scan *scan)
+{
+    return scan->fault;
+}
