@@ -20,6 +20,16 @@ void digest_sha256(struct slice bytes, unsigned char out[SHA256_BYTES])
     }
 }
 
+void digest_sha1(struct slice bytes, unsigned char out[SHA1_BYTES])
+{
+    SHA_CTX context;
+    int done = SHA1_Init(&context) == 1 && SHA1_Update(&context, bytes.ptr, bytes.len) == 1 &&
+               SHA1_Final(out, &context) == 1;
+    if (!done) {
+        abort(); /* it cannot fail */
+    }
+}
+
 void random_bytes(void *out, size_t len)
 {
     unsigned char *ptr = out;

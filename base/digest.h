@@ -1,12 +1,13 @@
 /*
- * digest: SHA-256 and randomness, from OpenSSL.
+ * digest: SHA-256, SHA-1 (only where a protocol names it) and randomness, from OpenSSL.
  */
 #pragma once
 
 #include "base/slice.h"
 
-enum { SHA256_BYTES = 32 };
+enum { SHA256_BYTES = 32, SHA1_BYTES = 20 };
 
 void digest_sha256(struct slice bytes, unsigned char out[SHA256_BYTES]);
+void digest_sha1(struct slice bytes, unsigned char out[SHA1_BYTES]);
 /* Cryptographic randomness; aborts if there is none. */
 void random_bytes(void *out, size_t len);

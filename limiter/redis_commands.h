@@ -10,7 +10,8 @@
  *   {STORE:TENANT}:v1:each:IDENTITY      its part of a rule with `each: tenant`
  *   {STORE}:v1:q:IDENTITY[:VALUE]        usage of a rule over tenants
  *   {STORE:TENANT}:v1:r:ID               a reservation, or a tombstone of one that was called off
- *   {STORE:TENANT}:v1:open               ids of open reservations by their deadline
+ *   {STORE:TENANT}:v1:open               keys of open reservations by their deadline
+ *   {STORE}:v1:open                      of those that take of a rule over tenants; besides
  *   {STORE}:v1:gateways                  gateways by their last heartbeat
  *   {STORE}:v1:epoch                     made when the data began: gone when data was lost
  *   {STORE:TENANT}:v1:h:ID               a hand-over that was taken
@@ -41,10 +42,12 @@ MUST_USE enum status redis_scripts_load(const struct redis_scripts *scripts, str
 /* What all commands are written with. */
 struct redis_namespace {
     const struct redis_scripts *scripts;
-    const char *store; /* store.name */
-    char gateway[17];  /* this process's incarnation: 16 hex digits, new after it was held dead */
-    char epoch[17];    /* as last seen; "" before the first contact */
-    int64_t wall_ms;   /* the gateway's clock, with the server's offset added, for windows */
+    const char *store;  /* store.name */
+    char gateway[17];   /* this process's incarnation: 16 hex digits, new after it was held dead */
+    bool has_beaten;    /* it is known to the store: if it is missing there, it was held dead */
+    char epoch[17];     /* as last seen; "" before the first contact */
+    char candidate[17]; /* what a new epoch is called, if there is none */
+    int64_t wall_ms;    /* the gateway's clock, with the server's offset added, for windows */
 };
 
 /* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays.

@@ -40,8 +40,9 @@ struct demand {
     bool over;          /* LIMIT_WARN: it did not fit, and was taken all the same */
     bool crossed;       /* warn_percent was crossed by this very request, or `over` began */
     /* The store's own: where in the bucket, or in which window, it was taken. */
-    uint64_t position;   /* bucket_take(); start_ms of a window */
-    uint64_t last_taken; /* by the last step, which `position` is of */
+    uint64_t position;    /* bucket_take(); start_ms of a window */
+    uint64_t last_taken;  /* by the last step, which `position` is of */
+    uint64_t taken_alone; /* of `granted`, by this gateway's own share, the store being away */
 };
 
 enum reservation_state {
@@ -70,6 +71,7 @@ struct reservation {
                                 least 1; 4: to a quarter of it; 0: all or nothing */
     enum reservation_state state;
     enum reservation_basis basis;
+    bool extending;               /* state ASKED: an extension, so what was held before still is */
     bool extension_refused;       /* of the last extension; what was held before still is */
     struct waiter *waiter;        /* borrowed; woken once an answer is there; NULL: none wants it */
     usec_t asked_at;              /* clock_now(); for durations */

@@ -1,0 +1,245 @@
+#include "limiter/local_shares.h"
+
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "limiter/local_shares_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { CHAINS_MIN = 16, TIDY_AT = 1024 };
+
+#define FORGOTTEN_AFTER (3600 * SEC)
+
+struct local_shares *local_shares_new(const struct limiter_clock *clock, unsigned gateways)
+{
+    struct local_shares *shares = MEMORY_NEW(struct local_shares);
+    shares->clock = *clock;
+    shares->configured = gateways;
+    for (unsigned i = 0; i < SHARE_STRIPES; i++) {
+        (void)pthread_mutex_init(&shares->stripes[i].lock, NULL);
+    }
+    return shares;
+}
+
+void local_shares_free(struct local_shares *shares)
+{
+    for (unsigned i = 0; shares != NULL && i < SHARE_STRIPES; i++) {
+        struct stripe *stripe = &shares->stripes[i];
+        for (size_t k = 0; k < stripe->size; k++) {
+            for (struct share *share = stripe->chains[k]; share != NULL;) {
+                struct share *next = share->next;
+                memory_free(share);
+                share = next;
+            }
+        }
+        memory_free(stripe->chains);
+        (void)pthread_mutex_destroy(&stripe->lock);
+    }
+    memory_free(shares);
+}
+
+void local_shares_set_away(struct local_shares *shares, bool away)
+{
+    atomic_store(&shares->away, away);
+}
+
+/* ---- the table of a stripe ---- */
+
+struct stripe *share_lock(struct local_shares *shares, uint64_t hash)
+{
+    struct stripe *stripe = &shares->stripes[hash >> 58];
+    (void)pthread_mutex_lock(&stripe->lock);
+    return stripe;
+}
+
+void share_unlock(struct stripe *stripe)
+{
+    (void)pthread_mutex_unlock(&stripe->lock);
+}
+
+static struct slice share_key(const struct share *share)
+{
+    return slice_make(share->text, share->key_len);
+}
+
+struct share *share_find(const struct stripe *stripe, uint64_t hash, struct slice key)
+{
+    if (stripe->size == 0) {
+        return NULL;
+    }
+    struct share *share = stripe->chains[hash & (stripe->size - 1)];
+    while (share != NULL && (share->hash != hash || !slice_equal(share_key(share), key))) {
+        share = share->next;
+    }
+    return share;
+}
+
+static void grow(struct stripe *stripe)
+{
+    size_t size = stripe->size == 0 ? CHAINS_MIN : stripe->size * 2;
+    struct share **chains = memory_alloc(size * sizeof(struct share *));
+    for (size_t i = 0; i < stripe->size; i++) {
+        for (struct share *share = stripe->chains[i]; share != NULL;) {
+            struct share *next = share->next;
+            share->next = chains[share->hash & (size - 1)];
+            chains[share->hash & (size - 1)] = share;
+            share = next;
+        }
+    }
+    memory_free(stripe->chains);
+    stripe->chains = chains;
+    stripe->size = size;
+}
+
+static bool forgettable(const struct share *share, usec_t now)
+{
+    return share->unsent == 0 && !share->in_debts &&
+           (share->limit.span != LIMIT_HELD || share->spent == 0) &&
+           now - share->heard_at > FORGOTTEN_AFTER;
+}
+
+static void tidy(struct stripe *stripe, usec_t now)
+{
+    for (size_t i = 0; i < stripe->size; i++) {
+        for (struct share **at = &stripe->chains[i]; *at != NULL;) {
+            struct share *share = *at;
+            if (forgettable(share, now)) {
+                *at = share->next;
+                memory_free(share);
+                stripe->count--;
+            } else {
+                at = &share->next;
+            }
+        }
+    }
+}
+
+struct share *share_get(struct stripe *stripe, uint64_t hash, const struct demand *demand,
+                        const char *tenant, usec_t now)
+{
+    struct share *share = share_find(stripe, hash, demand->key);
+    if (share == NULL) {
+        if (stripe->count >= stripe->size) {
+            if (stripe->count >= TIDY_AT) {
+                tidy(stripe, now);
+            }
+            grow(stripe);
+        }
+        struct slice owner = slice_from(tenant);
+        share = memory_alloc(sizeof(*share) + demand->key.len + owner.len + 1);
+        memcpy(share->text, demand->key.ptr, demand->key.len);
+        memcpy(share->text + demand->key.len, owner.ptr, owner.len);
+        share->key_len = demand->key.len;
+        share->tenant_len = owner.len;
+        share->hash = hash;
+        share->heard_at = now;
+        share->next = stripe->chains[hash & (stripe->size - 1)];
+        stripe->chains[hash & (stripe->size - 1)] = share;
+        stripe->count++;
+    }
+    share->limit = *demand->limit;
+    return share;
+}
+
+/* ---- what was heard ---- */
+
+void local_shares_note_gateways(struct local_shares *shares, unsigned gateways)
+{
+    if (gateways > 0) {
+        atomic_store_explicit(&shares->alive, gateways, memory_order_relaxed);
+    }
+}
+
+void local_shares_note(struct local_shares *shares, const struct reservation *reservation)
+{
+    usec_t now = shares->clock.now();
+    unsigned alive = atomic_load_explicit(&shares->alive, memory_order_relaxed);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        uint64_t hash = table_hash(demand->key);
+        struct stripe *stripe = share_lock(shares, hash);
+        struct share *share = share_get(stripe, hash, demand, reservation->tenant, now);
+        share->heard = true;
+        share->heard_at = now;
+        share->left = demand->left;
+        share->gateways = alive > 0 ? alive : shares->configured;
+        share->window_ends = now + demand->reset_after;
+        share->alone = false;
+        if (share->limit.span != LIMIT_HELD) {
+            share->spent = 0;
+        }
+        share_unlock(stripe);
+    }
+}
+
+/* ---- handing over ---- */
+
+static void put_debt(const struct share *share, struct local_debt *out)
+{
+    unsigned char random[16];
+    random_bytes(random, sizeof(random));
+    encode_hex(slice_make((const char *)random, sizeof(random)), out->hand_over.id);
+    out->hand_over.id[2 * sizeof(random)] = '\0';
+    memcpy(out->key, share->text, share->key_len);
+    assert(share->tenant_len < sizeof(out->tenant));
+    memcpy(out->tenant, share->text + share->key_len, share->tenant_len);
+    out->tenant[share->tenant_len] = '\0';
+    out->limit = share->limit;
+    out->hand_over.limit = &out->limit;
+    out->hand_over.tenant = out->tenant;
+    out->hand_over.key = slice_make(out->key, share->key_len);
+    out->hand_over.amount = share->unsent;
+    out->hand_over.window_start_ms = share->window_start_ms;
+}
+
+bool local_shares_have_debts(const struct local_shares *shares)
+{
+    return atomic_load_explicit(&shares->debts, memory_order_relaxed) > 0;
+}
+
+unsigned local_shares_take(struct local_shares *shares, struct local_debt *out, unsigned max)
+{
+    unsigned count = 0;
+    if (atomic_load_explicit(&shares->debts, memory_order_relaxed) == 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < SHARE_STRIPES && count < max; i++) {
+        struct stripe *stripe = &shares->stripes[i];
+        (void)pthread_mutex_lock(&stripe->lock);
+        while (stripe->debts != NULL && count < max) {
+            struct share *share = stripe->debts;
+            stripe->debts = share->debts;
+            share->in_debts = false;
+            (void)atomic_fetch_sub_explicit(&shares->debts, 1, memory_order_relaxed);
+            if (share->unsent != 0) {
+                put_debt(share, &out[count++]);
+                share->unsent = 0;
+            }
+        }
+        share_unlock(stripe);
+    }
+    return count;
+}
+
+bool local_shares_view(struct local_shares *shares, struct slice key, struct local_view *ret)
+{
+    uint64_t hash = table_hash(key);
+    struct stripe *stripe = share_lock(shares, hash);
+    const struct share *share = share_find(stripe, hash, key);
+    if (share != NULL) {
+        struct share copy = *share; /* looking at the room must not begin being alone */
+        ret->left = share->left;
+        ret->bound = 0;
+        if (atomic_load(&shares->away) && share->heard && share->limit.span != LIMIT_RATE) {
+            uint64_t whole = share->left / share_sharers(shares, share);
+            ret->bound = whole > share->spent ? whole - share->spent : 0;
+        } else if (atomic_load(&shares->away)) {
+            ret->bound = share_room(shares, &copy, &copy.limit, shares->clock.now());
+        }
+    }
+    share_unlock(stripe);
+    return share != NULL;
+}

@@ -1,0 +1,256 @@
+#include "limiter/redis_commands.h"
+
+#include "limiter/redis_protocol.h"
+#include "limiter/window.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    FLAG_DENY = 1,
+    FLAG_SETTLES = 2,
+    FLAG_OVER_TENANTS = 4,
+    DEMAND_TEXT_MAX = 12 * RESP_NUMBER_MAX,
+    EVALSHA_WORDS = 3, /* EVALSHA, hash, number of keys */
+};
+
+/* ---- pieces ---- */
+
+static void begin(struct resp *resp, const struct redis_namespace *ns, enum redis_script script,
+                  struct buffer *out, unsigned keys, unsigned arguments)
+{
+    resp_begin(resp, out, EVALSHA_WORDS + keys + arguments);
+    resp_text(resp, SLICE("EVALSHA"));
+    resp_text(resp, slice_make(ns->scripts->hashes[script], (size_t)2 * SHA1_BYTES));
+    resp_number(resp, keys);
+}
+
+/* The record of a reservation and the indexes that it may be in. */
+static void put_record_keys(struct resp *resp, const struct redis_namespace *ns,
+                            const struct reservation *reservation)
+{
+    struct slice id = slice_make(reservation->id, RESERVATION_ID_LEN);
+    resp_key(resp, ns->store, reservation->tenant, SLICE("r:"), id);
+    resp_key(resp, ns->store, reservation->tenant, SLICE("open"), SLICE(""));
+    resp_key(resp, ns->store, NULL, SLICE("open"), SLICE(""));
+}
+
+static void put_epoch(struct resp *resp, const struct redis_namespace *ns)
+{
+    resp_text(resp, ns->epoch[0] == '\0' ? SLICE("-") : slice_from(ns->epoch));
+    resp_text(resp, slice_from(ns->candidate));
+}
+
+static struct slice kind_of(const struct limit *limit)
+{
+    switch (limit->span) {
+    case LIMIT_RATE:
+        return SLICE("r");
+    case LIMIT_DAYS:
+    case LIMIT_WEEK:
+    case LIMIT_MONTH:
+        return SLICE("w");
+    case LIMIT_HELD:
+        break;
+    }
+    return SLICE("h");
+}
+
+static uint64_t period_ms(const struct limit *limit)
+{
+    return (uint64_t)(limit->period / MSEC);
+}
+
+static size_t put_word(char *out, size_t len, uint64_t number)
+{
+    out[len++] = ' ';
+    return len + resp_digits(number, out + len);
+}
+
+static bool over_tenants(const struct demand *demand)
+{
+    return demand->limit->tenant == NULL && demand->limit->each != EACH_TENANT;
+}
+
+/* One word for each demand: see redis_scripts/admit.lua. */
+static void put_demand(struct resp *resp, const struct redis_namespace *ns,
+                       const struct demand *demand)
+{
+    char text[DEMAND_TEXT_MAX];
+    const struct limit *limit = demand->limit;
+    int flags = (limit->action == LIMIT_DENY ? FLAG_DENY : 0) +
+                (limit_settles(limit) ? FLAG_SETTLES : 0) +
+                (over_tenants(demand) ? FLAG_OVER_TENANTS : 0);
+    size_t len = 1;
+    text[0] = kind_of(limit).ptr[0];
+    len = put_word(text, len, (uint64_t)flags);
+    len = put_word(text, len, limit->warn_percent);
+    len = put_word(text, len, demand->fixed);
+    len = put_word(text, len, demand->per_output);
+    len = put_word(text, len, limit->amount);
+    if (limit->span == LIMIT_RATE) {
+        len = put_word(text, len, limit->burst);
+        len = put_word(text, len, period_ms(limit));
+    } else if (limit->span != LIMIT_HELD) {
+        struct window window = window_at(limit, ns->wall_ms);
+        len = put_word(text, len, (uint64_t)window.start_ms);
+        len = put_word(text, len, (uint64_t)window.end_ms);
+        len = put_word(text, len, (uint64_t)window.next_end_ms);
+    }
+    resp_text(resp, slice_make(text, len));
+}
+
+/* ---- reservations ---- */
+
+static enum status write_step(const struct redis_namespace *ns,
+                              const struct reservation *reservation, struct slice mode,
+                              struct buffer *out)
+{
+    struct resp resp;
+    begin(&resp, ns, SCRIPT_ADMIT, out, 5 + reservation->count, 8 + reservation->count);
+    put_record_keys(&resp, ns, reservation);
+    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
+    resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
+    for (unsigned i = 0; i < reservation->count; i++) {
+        resp_text(&resp, reservation->demands[i].key);
+    }
+    resp_number(&resp, reservation->step);
+    resp_text(&resp, mode);
+    resp_number(&resp, reservation->lifetime / MSEC);
+    resp_number(&resp, (int64_t)reservation->output_want);
+    resp_number(&resp, reservation->output_share);
+    resp_text(&resp, slice_from(ns->gateway));
+    put_epoch(&resp, ns);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        put_demand(&resp, ns, &reservation->demands[i]);
+    }
+    return resp_end(&resp);
+}
+
+enum status redis_write_ask(const struct redis_namespace *ns, const struct reservation *reservation,
+                            struct buffer *out)
+{
+    return write_step(ns, reservation, SLICE("a"), out);
+}
+
+enum status redis_write_extend(const struct redis_namespace *ns,
+                               const struct reservation *reservation, struct buffer *out)
+{
+    return write_step(ns, reservation, SLICE("e"), out);
+}
+
+enum status redis_write_settle(const struct redis_namespace *ns,
+                               const struct reservation *reservation, struct buffer *out)
+{
+    struct resp resp;
+    begin(&resp, ns, SCRIPT_SETTLE, out, 3 + reservation->count, reservation->count);
+    put_record_keys(&resp, ns, reservation);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        resp_text(&resp, reservation->demands[i].key);
+    }
+    for (unsigned i = 0; i < reservation->count; i++) {
+        resp_number(&resp, (int64_t)reservation->demands[i].used);
+    }
+    return resp_end(&resp);
+}
+
+enum status redis_write_call_off(const struct redis_namespace *ns,
+                                 const struct reservation *reservation, struct buffer *out)
+{
+    struct resp resp;
+    begin(&resp, ns, SCRIPT_CALL_OFF, out, 3 + reservation->count, 1);
+    put_record_keys(&resp, ns, reservation);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        resp_text(&resp, reservation->demands[i].key);
+    }
+    resp_number(&resp, reservation->step);
+    return resp_end(&resp);
+}
+
+/* ---- the rest ---- */
+
+/* "amount/period" of a rate, "-" else: what a script advances a rate by. */
+static void put_rate(struct resp *resp, const struct limit *limit)
+{
+    char text[2 * RESP_NUMBER_MAX + 1];
+    if (limit->span != LIMIT_RATE) {
+        resp_text(resp, SLICE("-"));
+        return;
+    }
+    size_t len = resp_digits(limit->amount, text);
+    text[len++] = '/';
+    len += resp_digits(period_ms(limit), text + len);
+    resp_text(resp, slice_make(text, len));
+}
+
+enum status redis_write_hand_over(const struct redis_namespace *ns,
+                                  const struct hand_over *hand_over, struct buffer *out)
+{
+    struct resp resp;
+    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 4);
+    resp_key(&resp, ns->store, hand_over->tenant, SLICE("h:"), slice_from(hand_over->id));
+    resp_text(&resp, hand_over->key);
+    resp_text(&resp, kind_of(hand_over->limit));
+    resp_number(&resp, hand_over->amount);
+    resp_number(&resp, hand_over->window_start_ms);
+    put_rate(&resp, hand_over->limit);
+    return resp_end(&resp);
+}
+
+enum status redis_write_beat(const struct redis_namespace *ns, const char *const *tenants,
+                             unsigned count, struct buffer *out)
+{
+    struct resp resp;
+    begin(&resp, ns, SCRIPT_BEAT, out, 2 + count, 4);
+    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
+    resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
+    for (unsigned i = 0; i < count; i++) {
+        resp_key(&resp, ns->store, tenants[i], SLICE("open"), SLICE(""));
+    }
+    resp_text(&resp, slice_from(ns->gateway));
+    resp_text(&resp, ns->has_beaten ? SLICE("0") : SLICE("1"));
+    put_epoch(&resp, ns);
+    return resp_end(&resp);
+}
+
+/* The window at the gateway's clock; of what has none, zeros. */
+static struct window window_of(const struct redis_namespace *ns, const struct limit *limit)
+{
+    bool windowed = limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
+    return windowed ? window_at(limit, ns->wall_ms) : (struct window){0};
+}
+
+enum status redis_write_read(const struct redis_namespace *ns, const struct limit *limit,
+                             struct slice key, const char *tenant, struct buffer *out)
+{
+    struct resp resp;
+    struct window window = window_of(ns, limit);
+    bool shared = limit->tenant == NULL && limit->each != EACH_TENANT;
+    begin(&resp, ns, SCRIPT_READ, out, 3, 5);
+    resp_text(&resp, key);
+    resp_key(&resp, ns->store, shared ? NULL : tenant, SLICE("open"), SLICE(""));
+    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
+    resp_text(&resp, kind_of(limit));
+    put_rate(&resp, limit);
+    resp_number(&resp, window.start_ms);
+    resp_number(&resp, window.end_ms);
+    resp_number(&resp, window.next_end_ms);
+    return resp_end(&resp);
+}
+
+enum status redis_write_change(const struct redis_namespace *ns, enum redis_change change,
+                               const struct limit *limit, struct slice key, uint64_t amount,
+                               struct buffer *out)
+{
+    struct resp resp;
+    struct window window = window_of(ns, limit);
+    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 6);
+    resp_text(&resp, key);
+    resp_text(&resp, change == REDIS_RAISE ? SLICE("raise") : SLICE("reset"));
+    resp_text(&resp, kind_of(limit));
+    put_rate(&resp, limit);
+    resp_number(&resp, (int64_t)amount);
+    resp_number(&resp, window.start_ms);
+    resp_number(&resp, window.end_ms);
+    return resp_end(&resp);
+}
