@@ -9,7 +9,7 @@
 #include "limiter/zone.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include <criterion/criterion.h>
 

@@ -354,3 +354,22 @@ Test(store_memory, unknown_keys_are_unknown)
     cr_expect(slice_equal(entry.key, limit.key));
     cr_expect_not(store_memory_read(store, &limit, SLICE("a da"), &entry));
 }
+
+Test(store_memory, keys_that_are_full_again_are_forgotten_as_others_come)
+{
+    enum { MANY = 20000 };
+    char key[32];
+    struct limit limit = rate_of(LIMIT_REQUESTS, 1, SEC);
+    unsigned known = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        limit.key = slice_make(key, (size_t)snprintf(key, sizeof(key), "value %u", i));
+        cr_assert(use(&limit, 1));
+        now += SEC;
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        struct store_entry entry;
+        limit.key = slice_make(key, (size_t)snprintf(key, sizeof(key), "value %u", i));
+        known += store_memory_read(store, &limit, limit.key, &entry);
+    }
+    cr_expect_leq(known, 2000);
+}
