@@ -105,6 +105,7 @@ Test(store_memory_output, an_extension_takes_more_of_what_settles_and_of_nothing
     cr_expect_eq(reservation->demands[0].left, 300);
     cr_expect_eq(entry_of(&tokens).open, 700);
     cr_expect_eq(entry_of(&requests).used, 1);
+    cr_expect_eq(entry_of(&requests).settled, 1, "at once, beside others that are open");
     cr_expect_eq(entry_of(&held).used, 1);
     cr_expect(extend(reservation), "cut down to what is left");
     cr_expect_eq(reservation->output_granted, 900);
