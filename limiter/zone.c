@@ -65,7 +65,7 @@ static bool read_counts(struct slice bytes, struct counts *ret)
     };
     return ret->utc_marks <= COUNT_MAX && ret->standard_marks <= COUNT_MAX &&
            ret->leaps <= COUNT_MAX && ret->times <= COUNT_MAX && ret->types <= COUNT_MAX &&
-           ret->types > 0 && ret->letters <= COUNT_MAX;
+           ret->letters <= COUNT_MAX;
 }
 
 /* Bytes of the block behind its header. */
@@ -132,7 +132,8 @@ enum status zone_parse(struct arena *arena, const char *name, const void *bytes,
     if (good) {
         size_t block = block_bytes(&counts, 8);
         rest = slice_skip(rest, HEADER_BYTES);
-        good = rest.len >= block &&
+        /* Where leap seconds are counted, times are not since 1970-01-01 UTC. */
+        good = rest.len >= block && counts.types > 0 && counts.leaps == 0 &&
                read_changes(arena, (const unsigned char *)rest.ptr, &counts, zone) &&
                read_rule(slice_skip(rest, block), zone);
     }

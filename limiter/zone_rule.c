@@ -1,8 +1,11 @@
 #include "limiter/zone_rule.h"
 
-#define DAY_SECONDS INT64_C(86400)
+#include "limiter/calendar.h"
 
-enum { HOUR_SECONDS = 3600, DEFAULT_CHANGE = 2 * HOUR_SECONDS, HOURS_MAX = 167 };
+enum { HOUR_SECONDS = 3600, DEFAULT_CHANGE = 2 * HOUR_SECONDS };
+
+/* The most that may be written: of an offset, and (RFC 8536, section 3.3.1) of a change. */
+enum { OFFSET_HOURS_MAX = 24, CHANGE_HOURS_MAX = 167 };
 
 /* ---- reading ---- */
 
@@ -46,7 +49,7 @@ static bool take_name(struct slice *text)
 }
 
 /* [+-]hh[:mm[:ss]] */
-static bool take_time(struct slice *text, int *ret)
+static bool take_time(struct slice *text, int hours_max, int *ret)
 {
     int hours;
     int minutes = 0;
@@ -55,7 +58,7 @@ static bool take_time(struct slice *text, int *ret)
     if (!negative) {
         (void)take(text, '+');
     }
-    if (!take_number(text, HOURS_MAX, &hours) ||
+    if (!take_number(text, hours_max, &hours) ||
         (take(text, ':') && (!take_number(text, 59, &minutes) ||
                              (take(text, ':') && !take_number(text, 59, &seconds))))) {
         return false;
@@ -80,14 +83,14 @@ static bool take_change(struct slice *text, struct zone_change *ret)
     } else {
         good = take_number(text, 365, &ret->day);
     }
-    return good && (!take(text, '/') || take_time(text, &ret->seconds));
+    return good && (!take(text, '/') || take_time(text, CHANGE_HOURS_MAX, &ret->seconds));
 }
 
 bool zone_rule_parse(struct slice text, struct zone_rule *ret)
 {
     int west;
     *ret = (struct zone_rule){0};
-    if (!take_name(&text) || !take_time(&text, &west)) {
+    if (!take_name(&text) || !take_time(&text, OFFSET_HOURS_MAX, &west)) {
         return false;
     }
     ret->standard_offset = -west; /* POSIX counts to the west */
@@ -100,7 +103,7 @@ bool zone_rule_parse(struct slice text, struct zone_rule *ret)
         return false;
     }
     if (text.len > 0 && text.ptr[0] != ',') {
-        if (!take_time(&text, &west)) {
+        if (!take_time(&text, OFFSET_HOURS_MAX, &west)) {
             return false;
         }
         ret->summer_offset = -west;
@@ -113,47 +116,26 @@ bool zone_rule_parse(struct slice text, struct zone_rule *ret)
 
 static bool is_leap(int64_t year)
 {
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-/* Days from 1970-01-01 to the first day of the year. */
-static int64_t year_start(int64_t year)
-{
-    int64_t before = year - 1; /* whole years since year 0; only years after 0 are asked for */
-    int64_t days = before * 365 + before / 4 - before / 100 + before / 400;
-    return days - 719162;
-}
-
-int64_t zone_days_of(int64_t year, int month, int day)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int leap = month > 2 && is_leap(year) ? 1 : 0;
-    return year_start(year) + before[month - 1] + leap + day - 1;
-}
-
-static int days_in_month(int64_t year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && is_leap(year) ? 1 : 0);
+    return calendar_days(year, 3, 1) - calendar_days(year, 2, 1) == 29;
 }
 
 static int64_t change_day(const struct zone_change *change, int64_t year)
 {
+    int64_t new_year = calendar_days(year, 1, 1);
     switch (change->kind) {
     case ZONE_JULIAN: /* February 29 is never counted */
-        return year_start(year) + change->day - 1 + (is_leap(year) && change->day > 59 ? 1 : 0);
+        return new_year + change->day - 1 + (is_leap(year) && change->day > 59 ? 1 : 0);
     case ZONE_DAY_OF_YEAR:
-        return year_start(year) + change->day;
+        return new_year + change->day;
     case ZONE_WEEKDAY:
         break;
     }
-    int64_t first = zone_days_of(year, change->month, 1);
-    int64_t weekday = ((first + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
-    int64_t day = (change->day - weekday + 7) % 7 + (change->week - 1) * INT64_C(7);
-    while (day >= days_in_month(year, change->month)) {
-        day -= 7;
-    }
-    return first + day;
+    int64_t first = calendar_days(year, change->month, 1);
+    int64_t sunday = calendar_floor(first + 4, 7) - 4; /* 1970-01-01 was a Thursday */
+    int64_t day = sunday + change->day;
+    day += day < first ? 7 : 0;
+    day += (change->week - 1) * INT64_C(7);
+    return day < calendar_days(year, change->month + 1, 1) ? day : day - 7;
 }
 
 static int64_t change_at(const struct zone_change *change, int64_t year, int offset_before)
@@ -161,25 +143,13 @@ static int64_t change_at(const struct zone_change *change, int64_t year, int off
     return change_day(change, year) * DAY_SECONDS + change->seconds - offset_before;
 }
 
-static int64_t year_of(int64_t utc_seconds)
-{
-    int64_t days = utc_seconds / DAY_SECONDS;
-    int64_t year = 1970 + days * 400 / 146097;
-    while (year_start(year) > days) {
-        year--;
-    }
-    while (year_start(year + 1) <= days) {
-        year++;
-    }
-    return year;
-}
-
 int zone_rule_offset(const struct zone_rule *rule, int64_t utc_seconds)
 {
     if (!rule->has_summer) {
         return rule->standard_offset;
     }
-    int64_t year = year_of(utc_seconds + rule->standard_offset);
+    int64_t standard = utc_seconds + rule->standard_offset;
+    int64_t year = calendar_date(calendar_floor(standard, DAY_SECONDS) / DAY_SECONDS).year;
     int64_t begins = change_at(&rule->to_summer, year, rule->standard_offset);
     int64_t ends = change_at(&rule->to_standard, year, rule->summer_offset);
     bool summer = begins < ends ? utc_seconds >= begins && utc_seconds < ends

@@ -26,7 +26,3 @@ struct zone_rule {
 /* False: it is none. */
 bool zone_rule_parse(struct slice text, struct zone_rule *ret);
 int zone_rule_offset(const struct zone_rule *rule, int64_t utc_seconds);
-
-/* Days since 1970-01-01 of a date, and the year of such a day (zone.c has no calendar of its own).
- */
-int64_t zone_days_of(int64_t year, int month, int day);
