@@ -11,7 +11,8 @@
 
 enum { CHAINS_MIN = 16, TIDY_AT = 1024 };
 
-#define FORGOTTEN_AFTER (3600 * SEC)
+#define LONG_OVER (86400 * SEC) /* of a window's end */
+#define FLEETING  (60 * SEC)    /* what is left of slots says little after that */
 
 struct local_shares *local_shares_new(const struct limiter_clock *clock, unsigned gateways)
 {
@@ -46,6 +47,11 @@ void local_shares_set_away(struct local_shares *shares, bool away)
     atomic_store(&shares->away, away);
 }
 
+void local_shares_set_offset(struct local_shares *shares, int64_t offset_ms)
+{
+    atomic_store_explicit(&shares->offset_ms, offset_ms, memory_order_relaxed);
+}
+
 /* ---- the table of a stripe ---- */
 
 struct stripe *share_lock(struct local_shares *shares, uint64_t hash)
@@ -77,9 +83,8 @@ struct share *share_find(const struct stripe *stripe, uint64_t hash, struct slic
     return share;
 }
 
-static void grow(struct stripe *stripe)
+static void resize(struct stripe *stripe, size_t size)
 {
-    size_t size = stripe->size == 0 ? CHAINS_MIN : stripe->size * 2;
     struct share **chains = memory_alloc(size * sizeof(struct share *));
     for (size_t i = 0; i < stripe->size; i++) {
         for (struct share *share = stripe->chains[i]; share != NULL;) {
@@ -94,11 +99,23 @@ static void grow(struct stripe *stripe)
     stripe->size = size;
 }
 
+/* Nothing hangs on it, and a new one would be about as good. */
 static bool forgettable(const struct share *share, usec_t now)
 {
-    return share->unsent == 0 && !share->in_debts &&
-           (share->limit.span != LIMIT_HELD || share->spent == 0) &&
-           now - share->heard_at > FORGOTTEN_AFTER;
+    if (share->unsent != 0 || share->in_debts || share->own != 0) {
+        return false;
+    }
+    switch (share->limit.span) {
+    case LIMIT_RATE:
+        return now >= share->full_at && (!share->alone || now - share->heard_at > LONG_OVER);
+    case LIMIT_DAYS:
+    case LIMIT_WEEK:
+    case LIMIT_MONTH:
+        return now - share->full_at > LONG_OVER;
+    case LIMIT_HELD:
+        break;
+    }
+    return share->spent == 0 && now - share->heard_at > FLEETING;
 }
 
 static void tidy(struct stripe *stripe, usec_t now)
@@ -117,17 +134,28 @@ static void tidy(struct stripe *stripe, usec_t now)
     }
 }
 
+/* After looking through all of them there is room for as many again: constant time for each. */
+static void make_room(struct stripe *stripe, usec_t now)
+{
+    if (stripe->count < stripe->size) {
+        return;
+    }
+    if (stripe->count >= TIDY_AT) {
+        tidy(stripe, now);
+    }
+    size_t size = CHAINS_MIN;
+    while (size < (stripe->count + 1) * 2) {
+        size *= 2;
+    }
+    resize(stripe, size);
+}
+
 struct share *share_get(struct stripe *stripe, uint64_t hash, const struct demand *demand,
                         const char *tenant, usec_t now)
 {
     struct share *share = share_find(stripe, hash, demand->key);
     if (share == NULL) {
-        if (stripe->count >= stripe->size) {
-            if (stripe->count >= TIDY_AT) {
-                tidy(stripe, now);
-            }
-            grow(stripe);
-        }
+        make_room(stripe, now);
         struct slice owner = slice_from(tenant);
         share = memory_alloc(sizeof(*share) + demand->key.len + owner.len + 1);
         memcpy(share->text, demand->key.ptr, demand->key.len);
@@ -136,6 +164,7 @@ struct share *share_get(struct stripe *stripe, uint64_t hash, const struct deman
         share->tenant_len = owner.len;
         share->hash = hash;
         share->heard_at = now;
+        share->full_at = now;
         share->next = stripe->chains[hash & (stripe->size - 1)];
         stripe->chains[hash & (stripe->size - 1)] = share;
         stripe->count++;
@@ -153,24 +182,40 @@ void local_shares_note_gateways(struct local_shares *shares, unsigned gateways)
     }
 }
 
+/* What was not handed over yet is not known there. */
+static uint64_t left_besides(const struct demand *demand, const struct share *share)
+{
+    uint64_t unsent = share->unsent > 0 ? (uint64_t)share->unsent : 0;
+    return demand->left > unsent ? demand->left - unsent : 0;
+}
+
+static void note(struct share *share, const struct demand *demand, uint64_t new_slots, usec_t now)
+{
+    share->heard = true;
+    share->heard_at = now;
+    share->left = left_besides(demand, share);
+    share->full_at = now + demand->reset_after;
+    share->alone = false;
+    if (share->limit.span == LIMIT_HELD) {
+        share->own += new_slots;
+        share->own_then = share->own;
+    } else {
+        share->spent = 0;
+    }
+}
+
 void local_shares_note(struct local_shares *shares, const struct reservation *reservation)
 {
     usec_t now = shares->clock.now();
     unsigned alive = atomic_load_explicit(&shares->alive, memory_order_relaxed);
+    bool taken = reservation->state == RESERVATION_HELD && !reservation->extension_refused;
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
         uint64_t hash = table_hash(demand->key);
         struct stripe *stripe = share_lock(shares, hash);
         struct share *share = share_get(stripe, hash, demand, reservation->tenant, now);
-        share->heard = true;
-        share->heard_at = now;
-        share->left = demand->left;
         share->gateways = alive > 0 ? alive : shares->configured;
-        share->window_ends = now + demand->reset_after;
-        share->alone = false;
-        if (share->limit.span != LIMIT_HELD) {
-            share->spent = 0;
-        }
+        note(share, demand, taken ? demand->last_taken : 0, now);
         share_unlock(stripe);
     }
 }
@@ -189,7 +234,8 @@ static void put_debt(const struct share *share, struct local_debt *out)
     out->tenant[share->tenant_len] = '\0';
     out->limit = share->limit;
     out->hand_over.limit = &out->limit;
-    out->hand_over.tenant = out->tenant;
+    bool over_tenants = share->limit.tenant == NULL && share->limit.each != EACH_TENANT;
+    out->hand_over.tenant = over_tenants ? NULL : out->tenant; /* so that it lies beside the key */
     out->hand_over.key = slice_make(out->key, share->key_len);
     out->hand_over.amount = share->unsent;
     out->hand_over.window_start_ms = share->window_start_ms;
@@ -226,18 +272,17 @@ unsigned local_shares_take(struct local_shares *shares, struct local_debt *out, 
 
 bool local_shares_view(struct local_shares *shares, struct slice key, struct local_view *ret)
 {
+    usec_t now = shares->clock.now();
     uint64_t hash = table_hash(key);
     struct stripe *stripe = share_lock(shares, hash);
     const struct share *share = share_find(stripe, hash, key);
     if (share != NULL) {
-        struct share copy = *share; /* looking at the room must not begin being alone */
+        struct share copy = *share; /* looking at it must not begin its being alone */
         ret->left = share->left;
         ret->bound = 0;
-        if (atomic_load(&shares->away) && share->heard && share->limit.span != LIMIT_RATE) {
-            uint64_t whole = share->left / share_sharers(shares, share);
-            ret->bound = whole > share->spent ? whole - share->spent : 0;
-        } else if (atomic_load(&shares->away)) {
-            ret->bound = share_room(shares, &copy, &copy.limit, shares->clock.now());
+        if (atomic_load(&shares->away)) {
+            share_advance(shares, &copy, NULL, now);
+            ret->bound = share_room(shares, &copy);
         }
     }
     share_unlock(stripe);

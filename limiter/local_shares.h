@@ -6,8 +6,8 @@
  * part of the rate, and a budget whose window has ended since starts the new one with limit /
  * gateways. Without any contact: a rate and concurrency take limit / store.gateways, a budget
  * nothing. What was taken alone is handed over when the store is back. Shared by the workers,
- * striped locks, kept over a reload. Keys that were not heard of for an hour are forgotten when
- * there are many.
+ * striped locks, kept over a reload. Where there are many keys, those that are forgotten are as
+ * good as new or have long been out of their window.
  */
 #pragma once
 
@@ -31,8 +31,8 @@ void local_shares_note_gateways(struct local_shares *shares, unsigned gateways);
 void local_shares_ask(struct local_shares *shares, struct reservation *reservation);
 /* The same for more of one that is held; sets extension_refused. */
 void local_shares_extend(struct local_shares *shares, struct reservation *reservation);
-/* What was taken of it alone becomes `used` (BASIS_LOCAL), or nothing (BASIS_STORE: the store is
- * told all that was used). Does not free. */
+/* What was taken of it alone becomes `used` (BASIS_LOCAL), or is not handed over (BASIS_STORE: the
+ * store is told all that was used). Gives slots back. Does not free. */
 void local_shares_settle(struct local_shares *shares, struct reservation *reservation);
 
 /* Takes out what is to be handed over, at most `max`, and returns how many. Tenant, key and limit
@@ -55,3 +55,5 @@ struct local_view {
 bool local_shares_view(struct local_shares *shares, struct slice key, struct local_view *ret);
 /* The store answers (again), or does not: for `bound`. */
 void local_shares_set_away(struct local_shares *shares, bool away);
+/* The server's clock less ours: windows go by it. */
+void local_shares_set_offset(struct local_shares *shares, int64_t offset_ms);

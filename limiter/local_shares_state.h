@@ -21,12 +21,16 @@ struct share {
     usec_t heard_at;
     uint64_t left; /* then */
     unsigned gateways;
-    usec_t window_ends; /* of a budget, on our clock */
+    usec_t full_at;    /* when all is there again: end of the window, bucket full; on our clock */
+    uint64_t own;      /* slots of this gateway that the store counts */
+    uint64_t own_then; /* what that was when it was heard of last */
 
     /* Since then, alone: */
     bool alone;
+    uint64_t spell;          /* counts such times, and windows begun in them */
+    uint64_t window_spell;   /* the first one of the window at hand */
     struct bucket bucket;    /* of a rate: this gateway's own, with its part of burst and rate */
-    uint64_t spent;          /* of a budget; or slots held */
+    uint64_t spent;          /* of a budget; or slots held, which outlast being alone */
     int64_t window_start_ms; /* that `unsent` is of */
     int64_t unsent;          /* to be handed over; negative: too much was */
     bool in_debts;
@@ -46,7 +50,8 @@ struct local_shares {
     unsigned configured; /* store.gateways */
     atomic_uint alive;   /* gateways, as last told; 0: never */
     atomic_bool away;
-    atomic_uint debts; /* how many shares have something to hand over */
+    atomic_uint debts;         /* how many shares have something to hand over */
+    _Atomic int64_t offset_ms; /* the server's clock less ours */
     struct stripe stripes[SHARE_STRIPES];
 };
 
@@ -58,8 +63,10 @@ struct share *share_find(const struct stripe *stripe, uint64_t hash, struct slic
 struct share *share_get(struct stripe *stripe, uint64_t hash, const struct demand *demand,
                         const char *tenant, usec_t now);
 
-/* What it may still take alone (local_verdict.c). */
-uint64_t share_room(const struct local_shares *shares, struct share *share,
-                    const struct limit *limit, usec_t now);
+/* Lets time pass for a share that is, or goes, alone (local_verdict.c). */
+void share_advance(const struct local_shares *shares, struct share *share,
+                   const struct limit *limit, usec_t now);
+/* What it may still take alone; after share_advance(). */
+uint64_t share_room(const struct local_shares *shares, const struct share *share);
 /* How many gateways share it. */
 unsigned share_sharers(const struct local_shares *shares, const struct share *share);
