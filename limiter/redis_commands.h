@@ -46,7 +46,7 @@ struct redis_namespace {
     char gateway[17];   /* this process's incarnation: 16 hex digits, new after it was held dead */
     bool has_beaten;    /* it is known to the store: if it is missing there, it was held dead */
     char epoch[17];     /* as last seen; "" before the first contact */
-    char candidate[17]; /* what a new epoch is called, if there is none */
+    char candidate[17]; /* what a new epoch is made of, if there is none: this gateway's own */
     int64_t wall_ms;    /* the gateway's clock, with the server's offset added, for windows */
 };
 

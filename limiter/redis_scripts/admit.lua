@@ -12,7 +12,7 @@ local gateway = ARGV[6]
 local DEMAND_KEYS, DEMAND_ARGS = 5, 8
 local count = #KEYS - DEMAND_KEYS
 
-local epoch, lost = check_epoch(KEYS[5], ARGV[7], ARGV[8])
+local epoch, lost = check_epoch(KEYS[5], ARGV[7], ARGV[8], now)
 local head = ' ' .. num(now) .. ' ' .. lost .. ' ' .. epoch
 charge_overdue(KEYS[2], now, 4)
 

@@ -3,7 +3,7 @@
 -- ARGV: gateway, first (1: it has not beaten before), known epoch, epoch candidate.
 -- Returns: server_ms, lost, epoch, gateways alive, declared dead.
 local now = server_ms()
-local epoch, lost = check_epoch(KEYS[2], ARGV[3], ARGV[4])
+local epoch, lost = check_epoch(KEYS[2], ARGV[3], ARGV[4], now)
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local dead = ARGV[2] ~= '1' and (not known or tonumber(known) < now - DEAD_AFTER_MS)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', num(now - DEAD_AFTER_MS))

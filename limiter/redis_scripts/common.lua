@@ -25,11 +25,11 @@ local function server_ms()
 end
 
 -- The epoch is made when data begins. Gone, or another one than the asker knows: data was lost.
-local function check_epoch(key, known, candidate)
+local function check_epoch(key, known, candidate, now)
     local epoch = redis.call('GET', key)
     if not epoch then
-        redis.call('SET', key, candidate)
-        epoch = candidate
+        epoch = string.sub(redis.sha1hex(candidate .. num(now)), 1, 16)
+        redis.call('SET', key, epoch)
     end
     return epoch, (known ~= '-' and known ~= epoch) and 1 or 0
 end

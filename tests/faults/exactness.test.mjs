@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import test from 'node:test';
 
-import { ask, fleet, items, pick, provider, runs, sallyport, settled, sleep, until } from './fleet.mjs';
+import { ask, cli, fleet, items, pick, provider, runs, settled, sleep, until } from './fleet.mjs';
 
 const LIMIT = Number(process.env.FAULT_LIMIT ?? 2000);
 const CLIENTS = 64;
@@ -73,7 +73,7 @@ async function campaign(t, how) {
     const last = { ...state, answered: 0, over: false };
     await Promise.all([client(last), client(last)]);
     const answered = state.answered + last.answered;
-    const { used } = items(state.members[0].gateway)[0];
+    const { used } = (await items(state.members[0].gateway))[0];
     t.diagnostic(`${how}: answered ${answered}, counted ${used}, unknown ${state.unknown}, upstream ${upstream.seen.requests}`);
     assert.equal(used, LIMIT, 'the count is the limit');
     assert.ok(answered <= LIMIT, `${answered} were answered`);
@@ -84,7 +84,7 @@ async function campaign(t, how) {
       assert.equal(answered, LIMIT);
     }
     assert.ok(upstream.seen.requests <= LIMIT, 'the provider saw no more than the limit');
-    assert.match(sallyport(['quotas', 'audit', '-c', state.members[0].gateway.file]), / 0 differ/);
+    assert.match(await cli('quotas', 'audit', '-c', state.members[0].gateway.file), / 0 differ/);
   } finally {
     await crew.stop();
     upstream.close();
