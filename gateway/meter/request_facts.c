@@ -5,6 +5,7 @@
 #include "routes/call.h"
 #include "routes/usage.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { CHOICES_MAX = 128 }; /* what OpenAI takes for "n" */
@@ -30,7 +31,7 @@ struct reader {
     const struct call *call;
     struct request_facts *facts;
     struct error *err;
-    unsigned member;    /* whose value the next event begins, or whose list or object is open */
+    unsigned member;    /* at the top, the last one; its value comes next, or is open */
     struct slice name;  /* of it; in the call, or static */
     bool usage_follows; /* the next event is the value of stream_options.include_usage */
     bool usage_seen;
@@ -142,11 +143,6 @@ static enum status on_name(struct reader *reader, const struct json_scan *scan)
 
 /* ---- values ---- */
 
-static bool begins(enum json_event event)
-{
-    return event == JSON_OBJECT_BEGIN || event == JSON_ARRAY_BEGIN;
-}
-
 static bool ends(enum json_event event)
 {
     return event == JSON_OBJECT_END || event == JSON_ARRAY_END;
@@ -241,6 +237,7 @@ static enum status read_member(const struct reader *reader, enum json_event even
     if (member < MEMBER_ADDED) {
         facts->text_only = false;
     } else {
+        assert(reader->call != NULL); /* without one there is but the model */
         facts->text_bytes += reader->call->added_input[member - MEMBER_ADDED].tokens;
     }
     return STATUS_OK;
@@ -274,11 +271,7 @@ static enum status on_value(struct reader *reader, enum json_event event,
     if (scan->depth != 1 || ends(event)) {
         return STATUS_OK;
     }
-    TRY(read_member(reader, event, scan));
-    if (!begins(event)) {
-        reader->member = MEMBER_NONE;
-    }
-    return STATUS_OK;
+    return read_member(reader, event, scan);
 }
 
 static enum status read_events(struct reader *reader, struct slice body)

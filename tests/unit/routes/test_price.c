@@ -104,7 +104,9 @@ Test(price, what_is_not_said_of_the_cache_costs_what_input_does)
         "\"plain\": {\"input\": \"2.00\", \"output\": \"4.00\","
         " \"tier\": {\"above_tokens\": 10, \"input\": \"3.00\"}},"
         "\"reads\": {\"input\": \"2.00\", \"output\": \"4.00\", \"cache_read\": \"0.50\","
-        " \"tier\": {\"above_tokens\": 10, \"input\": \"3.00\", \"cache_write\": \"3.50\"}}}}");
+        " \"tier\": {\"above_tokens\": 10, \"input\": \"3.00\", \"cache_write\": \"3.50\"}},"
+        "\"writes\": {\"input\": \"2.00\", \"output\": \"4.00\", \"cache_write\": \"5.00\","
+        " \"tier\": {\"above_tokens\": 10, \"input\": \"3.00\"}}}}");
     const struct price *plain = find(list, "plain");
     cr_expect_eq(plain->base.cache_read, 2000000000);
     cr_expect_eq(plain->base.cache_write, 2000000000);
@@ -114,6 +116,7 @@ Test(price, what_is_not_said_of_the_cache_costs_what_input_does)
     const struct price *reads = find(list, "reads");
     cr_expect_eq(reads->tier.cache_read, 500000000);
     cr_expect_eq(reads->tier.cache_write, 3500000000);
+    cr_expect_eq(find(list, "writes")->tier.cache_write, 5000000000);
 }
 
 Test(price, cost_saturates)
@@ -186,6 +189,7 @@ Test(price, a_tuned_model_costs_what_its_kind_does)
     const struct price_list *list =
         read_list(&arena, "{\"as_of\": \"d\", \"source\": \"s\", \"models\": {"
                           "\"m\": {\"input\": \"1.00\", \"output\": \"1.00\"},"
+                          "\"ft\": {\"input\": \"1.00\", \"output\": \"1.00\"},"
                           "\"ft:m\": {\"input\": \"2.00\", \"output\": \"2.00\"}}}");
     cr_expect_eq(find(list, "ft:m:acme::abc"), find(list, "ft:m"));
     cr_expect_eq(find(list, "ft:m:acme:name:abc:ckpt-step-10"), find(list, "ft:m"));
