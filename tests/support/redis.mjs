@@ -149,6 +149,12 @@ export async function redisFor(t, options) {
   return redis;
 }
 
+// A socket that ended, or is still connecting, cannot be reset: node would keep it for ever.
+function reset(socket) {
+  if (socket.connecting || socket.readableEnded || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 // Forwards TCP to a port. Both ways: cut(), freeze(), thaw(), delay(ms). One way, 'up' to the server
 // or 'down' to the client: lose(way) throws away what comes until heal(); the connections stay.
 export class CutProxy {
@@ -167,7 +173,7 @@ export class CutProxy {
 
   forward(client) {
     if (this.refusing) {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     this.connections++;
@@ -217,8 +223,8 @@ export class CutProxy {
     this.cuts++;
     for (const { client, server } of this.pairs) {
       client.cut = server.cut = true;
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      reset(client);
+      reset(server);
     }
     this.pairs.clear();
   }
