@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "limiter/redis_link_dial.h"
+#include "limiter/redis_link_drain.h"
 #include "limiter/redis_link_login.h"
 #include "limiter/redis_link_reader.h"
 #include "limiter/redis_link_tls.h"
@@ -445,5 +446,12 @@ void redis_link_flush(struct redis_link *link)
 {
     if (link->state == LINK_UP && buffer_len(&link->output) > 0) {
         send_output(link);
+    }
+}
+
+void redis_link_drain(struct redis_link *link, usec_t most)
+{
+    if (link->state == LINK_UP) {
+        redis_drain(link->stream, &link->output, link->settings.now, most);
     }
 }

@@ -32,9 +32,10 @@ struct redis_address {
     const char *ca;       /* PEM file; NULL: the system's */
 };
 
-/* Once a process, from the address; NULL without TLS. Freed with SSL_CTX_free(). */
+/* Once a process, from the address; NULL without TLS. */
 MUST_USE enum status redis_tls_new(const struct redis_address *address, struct ssl_ctx_st **ret,
                                    struct error *err);
+void redis_tls_free(struct ssl_ctx_st *tls); /* takes NULL */
 
 enum {
     REDIS_OUTPUT_MAX = 16 * 1024 * 1024,
@@ -101,3 +102,6 @@ void redis_link_expect(struct redis_link *link, unsigned replies);
 /* Sends what was written, with one write where the socket takes it. Bytes that the server does not
  * take are bounded by the output's maximum (REDIS_OUTPUT_MAX). */
 void redis_link_flush(struct redis_link *link);
+/* Waits at most `most` for all that was written to leave, without the loop. Only close or free it
+ * afterwards. */
+void redis_link_drain(struct redis_link *link, usec_t most);

@@ -68,6 +68,11 @@ enum status redis_tls_new(const struct redis_address *address, struct ssl_ctx_st
     return STATUS_OK;
 }
 
+void redis_tls_free(struct ssl_ctx_st *tls)
+{
+    SSL_CTX_free(tls);
+}
+
 /* A name goes into SNI (RFC 6066, section 3: no address, no dot at its end), too. */
 static bool set_host(SSL *ssl, const char *host)
 {

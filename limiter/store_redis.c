@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/ssl.h>
-
 static char *copy_text(const char *text)
 {
     return text == NULL ? NULL : memory_copy(slice_from(text));
@@ -82,7 +80,7 @@ void store_redis_free(struct store_redis *store)
     }
     local_shares_free(store->shares);
     redis_scripts_free(store->scripts);
-    SSL_CTX_free(store->tls);
+    redis_tls_free(store->tls);
     free_address(&store->address);
     memory_free(store->name);
     (void)pthread_mutex_destroy(&store->lock);
@@ -96,51 +94,104 @@ struct local_shares *store_redis_shares(struct store_redis *store)
 
 /* ---- news ---- */
 
-void store_redis_say(struct store_redis *store, enum store_news kind, const char *text)
+static void say(struct store_redis *store, enum store_news kind, const char *text)
 {
     if (store->settings.ears.news != NULL) {
         store->settings.ears.news(store->settings.ears.ctx, kind, text);
     }
 }
 
+static void lock(struct store_redis *store)
+{
+    (void)pthread_mutex_lock(&store->lock);
+}
+
+static void unlock(struct store_redis *store)
+{
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+/* Under the lock. A side that is away decides alone, whatever the others do. */
+static void tell_shares(struct store_redis *store)
+{
+    local_shares_set_away(store->shares, store->sides_up < store->sides);
+}
+
+void store_redis_note_side(struct store_redis *store)
+{
+    lock(store);
+    store->sides++;
+    tell_shares(store);
+    unlock(store);
+}
+
+void store_redis_note_gone(struct store_redis *store, bool was_up)
+{
+    lock(store);
+    store->sides--;
+    store->sides_up -= was_up;
+    tell_shares(store);
+    unlock(store);
+}
+
 void store_redis_note_up(struct store_redis *store)
 {
     char text[300];
-    local_shares_set_away(store->shares, false);
-    if (atomic_fetch_add(&store->sides_up, 1) == 0) {
-        atomic_store(&store->said_down, false);
+    lock(store);
+    bool first = store->sides_up++ == 0;
+    if (first) {
+        store->said_down = false;
+    }
+    tell_shares(store);
+    unlock(store);
+    if (first) {
         (void)snprintf(text, sizeof(text), "%s answers", store->address.url_shown);
-        store_redis_say(store, STORE_CAME_UP, text);
+        say(store, STORE_CAME_UP, text);
     }
 }
 
 void store_redis_note_away(struct store_redis *store, const char *why, bool was_up)
 {
-    char text[400];
-    bool last = was_up && atomic_fetch_sub(&store->sides_up, 1) == 1;
-    if (!last && atomic_load(&store->sides_up) > 0) {
-        return; /* others still reach it */
-    }
-    local_shares_set_away(store->shares, true);
-    if (!atomic_exchange(&store->said_down, true)) {
+    char text[600];
+    lock(store);
+    store->sides_up -= was_up;
+    bool news = store->sides_up == 0 && !store->said_down; /* else others still reach it */
+    store->said_down = store->said_down || news;
+    tell_shares(store);
+    unlock(store);
+    if (news) {
         (void)snprintf(text, sizeof(text), "%s; quotas follow on_failure until it is back", why);
-        store_redis_say(store, STORE_WENT_DOWN, text);
+        say(store, STORE_WENT_DOWN, text);
     }
 }
 
-void store_redis_note_policy(struct store_redis *store, struct slice policy)
+void store_redis_note_policy(struct store_redis *store, const char *policy)
 {
     char text[300];
-    (void)pthread_mutex_lock(&store->lock);
+    lock(store);
     bool first = !store->said_policy;
     store->said_policy = true;
-    (void)pthread_mutex_unlock(&store->lock);
+    unlock(store);
     if (first) {
         (void)snprintf(text, sizeof(text),
-                       "%s may throw counts away (maxmemory-policy %.*s): set it to noeviction",
-                       store->address.url_shown, policy.len > 40 ? 40 : (int)policy.len,
-                       policy.ptr);
-        store_redis_say(store, STORE_WARNING, text);
+                       "%s may throw counts away when its memory is full (maxmemory-policy %s): "
+                       "set it to noeviction",
+                       store->address.url_shown, policy);
+        say(store, STORE_WARNING, text);
+    }
+}
+
+void store_redis_warn(struct store_redis *store, const char *text)
+{
+    usec_t now = store->settings.clock.now();
+    lock(store);
+    bool may = now >= store->may_warn_at;
+    if (may) {
+        store->may_warn_at = now + WARN_EVERY;
+    }
+    unlock(store);
+    if (may) {
+        say(store, STORE_WARNING, text);
     }
 }
 
@@ -151,65 +202,85 @@ void store_redis_refresh(struct store_redis_side *side)
     struct store_redis *store = side->store;
     unsigned version = atomic_load_explicit(&store->facts_version, memory_order_acquire);
     if (version != side->facts_version) {
-        side->facts_version = version;
-        (void)pthread_mutex_lock(&store->lock);
+        lock(store);
+        side->facts_version = atomic_load_explicit(&store->facts_version, memory_order_relaxed);
         memcpy(side->ns.gateway, store->facts.gateway, sizeof(side->ns.gateway));
         memcpy(side->ns.epoch, store->facts.epoch, sizeof(side->ns.epoch));
         side->ns.has_beaten = store->facts.has_beaten;
+        side->incarnation = store->facts.incarnation;
         side->offset_ms = store->facts.offset_ms;
-        (void)pthread_mutex_unlock(&store->lock);
+        unlock(store);
     }
     side->ns.wall_ms = store->settings.clock.wall() / MSEC + side->offset_ms;
 }
 
-/* Under the lock: true if something of it is new. */
-static bool take_in(struct store_redis *store, const struct redis_answer *answer, int64_t offset_ms,
-                    bool *ret_lost)
+/* Under the lock, as the next three: true if something of it is new. An answer may be older than
+ * what another side has learned since, so an epoch is replaced only by who says that it is gone. */
+static bool take_epoch(struct store_facts *facts, const struct redis_answer *answer, bool *ret_lost)
 {
-    struct store_facts *facts = &store->facts;
-    bool changed = false;
-    *ret_lost = false;
-    if (answer->epoch[0] != '\0' && strcmp(facts->epoch, answer->epoch) != 0) {
-        *ret_lost = facts->epoch[0] != '\0';
-        memcpy(facts->epoch, answer->epoch, sizeof(facts->epoch));
-        changed = true;
+    bool known = facts->epoch[0] != '\0';
+    if (answer->epoch[0] == '\0' || strcmp(facts->epoch, answer->epoch) == 0 ||
+        (known && !answer->data_lost)) {
+        return false;
     }
-    int64_t drift = offset_ms - facts->offset_ms;
-    if (drift > 20 || drift < -20 || answer->clock_off) {
-        facts->offset_ms = offset_ms;
-        changed = true;
+    memcpy(facts->epoch, answer->epoch, sizeof(facts->epoch));
+    *ret_lost = known;
+    return true;
+}
+
+static bool take_clock(struct store_redis *store, const struct redis_answer *answer)
+{
+    int64_t offset_ms = answer->server_ms - store->settings.clock.wall() / MSEC;
+    int64_t drift = offset_ms - store->facts.offset_ms;
+    if (drift > -20 && drift < 20) {
+        return false;
+    }
+    store->facts.offset_ms = offset_ms;
+    local_shares_set_offset(store->shares, offset_ms);
+    return true;
+}
+
+/* Several sides may hear that the same incarnation is dead: it is replaced once. */
+static bool take_life(struct store_facts *facts, const struct redis_answer *answer,
+                      unsigned incarnation)
+{
+    if (answer->gateways == 0 && !answer->declared_dead) {
+        return false; /* not of a heartbeat */
+    }
+    if (incarnation != facts->incarnation || (!answer->declared_dead && facts->has_beaten)) {
+        return false;
     }
     if (answer->declared_dead) {
         random_name(facts->gateway);
-        facts->has_beaten = false;
-        changed = true;
-    } else if (answer->gateways > 0 && !facts->has_beaten) {
-        facts->has_beaten = true;
-        changed = true;
+        facts->incarnation++;
     }
-    return changed;
+    facts->has_beaten = !answer->declared_dead;
+    return true;
 }
 
-void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer)
+void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer,
+                       unsigned incarnation)
 {
     struct store_redis *store = side->store;
-    int64_t offset_ms = answer->server_ms - store->settings.clock.wall() / MSEC;
+    bool heartbeat = answer->gateways > 0 || answer->declared_dead;
     bool lost = false;
-    if (answer->gateways == 0 && !answer->clock_off && !answer->data_lost &&
-        side->ns.epoch[0] != '\0') {
+    if (!heartbeat && !answer->clock_off && !answer->data_lost && side->ns.epoch[0] != '\0') {
         return; /* an ordinary verdict tells nothing new */
     }
-    (void)pthread_mutex_lock(&store->lock);
-    if (take_in(store, answer, offset_ms, &lost)) {
+    lock(store);
+    bool changed = take_epoch(&store->facts, answer, &lost);
+    changed = take_clock(store, answer) || changed;
+    changed = take_life(&store->facts, answer, incarnation) || changed;
+    if (changed) {
         (void)atomic_fetch_add_explicit(&store->facts_version, 1, memory_order_release);
     }
-    (void)pthread_mutex_unlock(&store->lock);
+    unlock(store);
     if (lost) {
         char text[300];
         (void)snprintf(text, sizeof(text),
                        "%s has lost its data: what was used is forgotten, windows begin anew",
                        store->address.url_shown);
-        store_redis_say(store, STORE_LOST_DATA, text);
+        say(store, STORE_LOST_DATA, text);
     }
     store_redis_refresh(side);
 }

@@ -1,10 +1,8 @@
-/* store_redis_flight: commands on their way, and what becomes of them. */
+/* store_redis_flight: commands on their way, and what becomes of those that have no answer. */
 #include "base/memory.h"
 #include "base/waiter.h"
 #include "limiter/store_redis_state.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- lists ---- */
@@ -17,22 +15,29 @@ struct operation *operation_new(enum operation_kind kind, struct reservation *re
     return operation;
 }
 
-static bool owns_reservation(const struct operation *operation)
+static bool is_step(const struct operation *operation)
 {
-    bool asks = operation->kind == OPERATION_ASK || operation->kind == OPERATION_EXTEND;
-    return !asks || operation->orphan;
+    return operation->kind == OPERATION_ASK || operation->kind == OPERATION_EXTEND;
+}
+
+/* Must the store hear of it, however long that takes? */
+static bool lasts(const struct operation *operation)
+{
+    return operation->kind == OPERATION_SETTLE || operation->kind == OPERATION_CALL_OFF ||
+           operation->kind == OPERATION_HAND_OVER;
 }
 
 void operation_free(struct operation *operation)
 {
-    if (owns_reservation(operation)) {
+    if (!is_step(operation) || operation->orphan) {
         reservation_free(operation->reservation);
     }
     memory_free(operation->debt);
     memory_free(operation);
 }
 
-void operations_push(struct operations *list, struct operation *operation)
+static void push(struct store_redis_side *side, struct operations *list,
+                 struct operation *operation)
 {
     operation->next = NULL;
     if (list->last != NULL) {
@@ -42,18 +47,25 @@ void operations_push(struct operations *list, struct operation *operation)
     }
     list->last = operation;
     list->count++;
+    side->counts.waiting += is_step(operation);
+    side->counts.pending += lasts(operation);
+    side->loading += operation->kind == OPERATION_LOAD;
 }
 
-struct operation *operations_pop(struct operations *list)
+static struct operation *pop(struct store_redis_side *side, struct operations *list)
 {
     struct operation *operation = list->first;
-    if (operation != NULL) {
-        list->first = operation->next;
-        if (list->first == NULL) {
-            list->last = NULL;
-        }
-        list->count--;
+    if (operation == NULL) {
+        return NULL;
     }
+    list->first = operation->next;
+    if (list->first == NULL) {
+        list->last = NULL;
+    }
+    list->count--;
+    side->counts.waiting -= is_step(operation);
+    side->counts.pending -= lasts(operation);
+    side->loading -= operation->kind == OPERATION_LOAD;
     return operation;
 }
 
@@ -82,32 +94,81 @@ static enum status write_command(struct store_redis_side *side, const struct ope
     return STATUS_INVALID;
 }
 
+static void set_patience(struct store_redis_side *side)
+{
+    const struct operation *oldest = side->flight.first;
+    if (oldest == NULL || oldest->due > side->lenient_until) {
+        side->lenient_until = 0;
+    }
+    if (oldest != NULL) {
+        timer_set(side->timers, &side->patience, oldest->due);
+    } else {
+        timer_stop(&side->patience);
+    }
+}
+
+void flight_expect(struct store_redis_side *side, struct operation *operation)
+{
+    usec_t patience = side->state == SIDE_UP ? side->store->settings.timeout : GREETING_TIMEOUT;
+    operation->due = side->store->settings.clock.now() + patience;
+    redis_link_expect(side->link, 1);
+    push(side, &side->flight, operation);
+    if (side->flight.first == operation) {
+        set_patience(side);
+    }
+}
+
 bool flight_send(struct store_redis_side *side, struct operation *operation)
 {
     store_redis_refresh(side);
     if (write_command(side, operation) != STATUS_OK) {
         return false;
     }
-    usec_t patience = side->state == SIDE_UP ? side->store->settings.timeout : GREETING_TIMEOUT;
-    operation->due = side->store->settings.clock.now() + patience;
-    redis_link_expect(side->link, 1);
-    operations_push(&side->flight, operation);
-    if (side->flight.first == operation) {
-        flight_set_patience(side);
+    flight_expect(side, operation);
+    return true;
+}
+
+bool flight_load(struct store_redis_side *side)
+{
+    if (side->loading > 0) {
+        return true; /* before all that is written from now on */
+    }
+    if (redis_scripts_load(side->store->scripts, redis_link_output(side->link)) != STATUS_OK) {
+        return false;
+    }
+    for (unsigned i = 0; i < SCRIPTS; i++) {
+        flight_expect(side, operation_new(OPERATION_LOAD, NULL));
     }
     return true;
 }
 
-void flight_set_patience(struct store_redis_side *side)
+struct operation *flight_pop(struct store_redis_side *side)
 {
-    if (side->flight.first != NULL) {
-        timer_set(side->timers, &side->patience, side->flight.first->due);
-    } else {
-        timer_stop(&side->patience);
+    struct operation *operation = pop(side, &side->flight);
+    set_patience(side);
+    return operation;
+}
+
+void flight_keep(struct store_redis_side *side, struct operation *take_operation)
+{
+    take_operation->repeated = false;
+    push(side, &side->again, take_operation);
+    if (side->again.count > OPERATIONS_MAX) {
+        operation_free(pop(side, &side->again));
+        count_up(&side->counts.unsettled);
     }
 }
 
-/* ---- without an answer ---- */
+void flight_send_kept(struct store_redis_side *side)
+{
+    while (side->again.count > 0 && side->flight.count < BACKLOG_AT_ONCE) {
+        struct operation *operation = pop(side, &side->again);
+        if (!flight_send(side, operation)) {
+            flight_keep(side, operation);
+            break;
+        }
+    }
+}
 
 /* What names a step: enough to call it off. */
 static struct reservation *copy_name(const struct reservation *reservation)
@@ -127,248 +188,101 @@ static struct reservation *copy_name(const struct reservation *reservation)
     return copy;
 }
 
-void flight_keep(struct store_redis_side *side, struct operation *take_operation)
+void flight_call_off(struct store_redis_side *side, const struct reservation *reservation)
 {
-    struct operation *operation = take_operation;
-    operation->repeated = false;
-    operations_push(&side->again, operation);
-    if (side->again.count > OPERATIONS_MAX) {
-        operation_free(operations_pop(&side->again));
-        side->counts.unsettled++;
-    }
+    flight_keep(side, operation_new(OPERATION_CALL_OFF, copy_name(reservation)));
 }
+
+/* ---- without an answer ---- */
 
 static void count_decision(struct store_redis_side *side, const struct reservation *reservation)
 {
     if (reservation->state == RESERVATION_UNAVAILABLE) {
-        side->counts.denied++;
+        count_up(&side->counts.denied);
     } else if (reservation->basis == BASIS_NONE) {
-        side->counts.uncounted++;
+        count_up(&side->counts.uncounted);
     } else {
-        side->counts.local++;
+        count_up(&side->counts.local);
     }
 }
 
 void side_decide_alone(struct store_redis_side *side, struct reservation *reservation)
 {
+    reservation->store_data = NULL;
     local_shares_ask(side->store->shares, reservation);
     count_decision(side, reservation);
 }
 
-static void call_off(struct store_redis_side *side, const struct reservation *reservation)
+void side_extend_alone(struct store_redis_side *side, struct reservation *reservation)
 {
-    flight_keep(side, operation_new(OPERATION_CALL_OFF, copy_name(reservation)));
+    reservation->store_data = NULL;
+    reservation->extending = false;
+    local_shares_extend(side->store->shares, reservation);
 }
 
 /* Who asked goes on alone; the store is told to forget the ask. */
-static void lose_ask(struct store_redis_side *side, struct operation *operation)
+static void lose_ask(struct store_redis_side *side, struct operation *operation, enum loss loss)
 {
     struct reservation *reservation = operation->reservation;
-    call_off(side, reservation);
+    flight_call_off(side, reservation);
     if (!operation->orphan) {
-        side->counts.timeouts++;
-        reservation->store_data = NULL;
         side_decide_alone(side, reservation);
+        if (loss == LOSS_OF_TIME) {
+            count_up(&side->counts.timeouts);
+        }
         wake(reservation->waiter);
     }
-    operation_free(operation);
 }
 
 /* Whether it was granted is not known; when it is settled, the store goes by its own record. */
-static void lose_extension(struct store_redis_side *side, struct operation *operation)
+static void lose_extension(struct store_redis_side *side, struct operation *operation,
+                           enum loss loss)
 {
     struct reservation *reservation = operation->reservation;
     if (reservation != NULL) {
-        side->counts.timeouts++;
-        reservation->store_data = NULL;
-        reservation->extending = false;
-        local_shares_extend(side->store->shares, reservation);
+        side_extend_alone(side, reservation);
+        if (loss == LOSS_OF_TIME) {
+            count_up(&side->counts.timeouts);
+        }
         wake(reservation->waiter);
     }
-    operation_free(operation);
 }
 
-void flight_lost(struct store_redis_side *side)
+void flight_lose(struct store_redis_side *side, struct operation *take_operation, enum loss loss)
+{
+    switch (take_operation->kind) {
+    case OPERATION_LOAD:
+    case OPERATION_POLICY:
+    case OPERATION_BEAT:
+        break;
+    case OPERATION_ASK:
+        lose_ask(side, take_operation, loss);
+        break;
+    case OPERATION_EXTEND:
+        lose_extension(side, take_operation, loss);
+        break;
+    case OPERATION_SETTLE:
+    case OPERATION_CALL_OFF:
+    case OPERATION_HAND_OVER:
+        flight_keep(side, take_operation);
+        return;
+    }
+    operation_free(take_operation);
+}
+
+void flight_lost(struct store_redis_side *side, enum loss loss)
 {
     struct operation *operation;
-    timer_stop(&side->patience);
-    while ((operation = operations_pop(&side->flight)) != NULL) {
-        switch (operation->kind) {
-        case OPERATION_LOAD:
-        case OPERATION_POLICY:
-        case OPERATION_BEAT:
-            operation_free(operation);
-            break;
-        case OPERATION_ASK:
-            lose_ask(side, operation);
-            break;
-        case OPERATION_EXTEND:
-            lose_extension(side, operation);
-            break;
-        case OPERATION_SETTLE:
-        case OPERATION_CALL_OFF:
-        case OPERATION_HAND_OVER:
-            flight_keep(side, operation);
-            break;
-        }
+    while ((operation = flight_pop(side)) != NULL) {
+        flight_lose(side, operation, loss);
     }
 }
 
 void flight_free(struct store_redis_side *side)
 {
     struct operation *operation;
-    flight_lost(side);
-    while ((operation = operations_pop(&side->again)) != NULL) {
+    flight_lost(side, LOSS_OF_LINK);
+    while ((operation = pop(side, &side->again)) != NULL) {
         operation_free(operation);
     }
-}
-
-/* ---- answers ---- */
-
-/* The server forgot the scripts: they are loaded again, and the command is said once more. */
-static bool repeat(struct store_redis_side *side, struct operation *operation, bool load)
-{
-    if (operation->repeated) {
-        return false;
-    }
-    operation->repeated = true;
-    struct buffer *out = redis_link_output(side->link);
-    for (unsigned i = 0; load && i < SCRIPTS; i++) {
-        redis_link_expect(side->link, 1);
-        struct operation *loading = operation_new(OPERATION_LOAD, NULL);
-        loading->due = side->store->settings.clock.now() + side->store->settings.timeout;
-        operations_push(&side->flight, loading);
-    }
-    return (!load || redis_scripts_load(side->store->scripts, out) == STATUS_OK) &&
-           flight_send(side, operation);
-}
-
-static void answer_ask(struct store_redis_side *side, struct operation *operation)
-{
-    struct reservation *reservation = operation->reservation;
-    if (!operation->orphan) {
-        reservation->store_data = NULL;
-        reservation->basis = BASIS_STORE;
-        local_shares_note(side->store->shares, reservation);
-        wake(reservation->waiter);
-        operation_free(operation);
-        return;
-    }
-    if (reservation->state == RESERVATION_HELD) { /* nobody is there any more to use it */
-        operation->kind = OPERATION_CALL_OFF;
-        operation->orphan = false;
-        if (!flight_send(side, operation)) {
-            flight_keep(side, operation);
-        }
-        return;
-    }
-    operation_free(operation);
-}
-
-static bool on_verdict(struct store_redis_side *side, struct operation *operation,
-                       struct slice text, char *why, size_t size)
-{
-    struct redis_answer answer;
-    struct error err;
-    struct reservation *reservation = operation->reservation;
-    if (reservation == NULL) { /* an extension that was settled meanwhile */
-        operation_free(operation);
-        return true;
-    }
-    enum reservation_state before = reservation->state;
-    bool extending = reservation->extending;
-    if (redis_read_verdict(text, reservation, &answer, &err) != STATUS_OK) {
-        reservation->state = before;
-        reservation->extending = extending;
-        operations_push(&side->flight, operation); /* to be decided with the others */
-        (void)snprintf(why, size, "%s", err.message);
-        return false;
-    }
-    store_redis_learn(side, &answer);
-    if (answer.clock_off && !operation->repeated) {
-        reservation->state = before;
-        reservation->extending = extending;
-        if (repeat(side, operation, false)) {
-            return true;
-        }
-    }
-    if (operation->kind == OPERATION_EXTEND) {
-        reservation->store_data = NULL;
-        wake(reservation->waiter);
-        operation_free(operation);
-        return true;
-    }
-    answer_ask(side, operation);
-    return true;
-}
-
-static bool on_beat(struct store_redis_side *side, struct operation *operation, struct slice text,
-                    char *why, size_t size)
-{
-    struct redis_answer answer;
-    struct error err;
-    operation_free(operation);
-    if (redis_read_beat(text, &answer, &err) != STATUS_OK) {
-        (void)snprintf(why, size, "%s", err.message);
-        return false;
-    }
-    store_redis_learn(side, &answer);
-    local_shares_note_gateways(side->store->shares, answer.gateways);
-    if (answer.declared_dead) {
-        side_write_beat(side);
-    }
-    return true;
-}
-
-static void on_policy(struct store_redis_side *side, const struct redis_reply *reply)
-{
-    if (reply->kind == REDIS_LIST && reply->count >= 2 &&
-        !slice_equal(reply->items[1].text, SLICE("noeviction"))) {
-        store_redis_note_policy(side->store, reply->items[1].text);
-    }
-}
-
-static bool on_error(struct store_redis_side *side, struct operation *operation, struct slice text,
-                     char *why, size_t size)
-{
-    if (operation->kind == OPERATION_POLICY) { /* not all may ask that */
-        operation_free(operation);
-        return true;
-    }
-    if (slice_starts_with(text, SLICE("NOSCRIPT")) && operation->kind != OPERATION_BEAT &&
-        repeat(side, operation, true)) {
-        return true;
-    }
-    operations_push(&side->flight, operation); /* without an answer, like those behind it */
-    (void)snprintf(why, size, "%s says: %.*s", side->store->address.url_shown,
-                   text.len > 120 ? 120 : (int)text.len, text.ptr);
-    return false;
-}
-
-bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply, char *why,
-                  size_t size)
-{
-    struct operation *operation = operations_pop(&side->flight);
-    assert(operation != NULL); /* the link matches replies to what was expected */
-    flight_set_patience(side);
-    if (reply->kind == REDIS_ERROR) {
-        return on_error(side, operation, reply->text, why, size);
-    }
-    switch (operation->kind) {
-    case OPERATION_ASK:
-    case OPERATION_EXTEND:
-        return on_verdict(side, operation, reply->text, why, size);
-    case OPERATION_BEAT:
-        return on_beat(side, operation, reply->text, why, size);
-    case OPERATION_POLICY:
-        on_policy(side, reply);
-        break;
-    case OPERATION_LOAD:
-    case OPERATION_SETTLE:
-    case OPERATION_CALL_OFF:
-    case OPERATION_HAND_OVER:
-        break;
-    }
-    operation_free(operation);
-    return true;
 }

@@ -21,32 +21,56 @@ static usec_t jittered(usec_t span)
     return span / 2 + (usec_t)(random % (uint32_t)(span / 2 + 1));
 }
 
-static void go_away(struct store_redis_side *side, const char *why)
+static void go_away(struct store_redis_side *side, const char *why, enum loss loss)
 {
+    usec_t now = side->store->settings.clock.now();
     bool was_up = side->state == SIDE_UP;
     side->state = SIDE_AWAY;
-    side->counts.up = false;
-    side->counts.failures += was_up;
+    atomic_store_explicit(&side->counts.up, false, memory_order_relaxed);
+    if (was_up) {
+        count_up(&side->counts.failures);
+    }
     timer_stop(&side->beat);
-    flight_lost(side);
-    timer_set(side->timers, &side->retry,
-              side->store->settings.clock.now() + jittered(side->backoff));
+    flight_lost(side, loss);
+    if (was_up && now - side->up_since >= STEADY_AFTER) {
+        side->backoff = BACKOFF_MIN;
+    }
+    timer_set(side->timers, &side->retry, now + jittered(side->backoff));
     side->backoff = side->backoff * 2 < BACKOFF_MAX ? side->backoff * 2 : BACKOFF_MAX;
     store_redis_note_away(side->store, why, was_up);
 }
 
-void side_fail(struct store_redis_side *side, const char *why)
+static void fail(struct store_redis_side *side, const char *why, enum loss loss)
 {
     redis_link_close(side->link);
-    go_away(side, why);
+    go_away(side, why, loss);
+}
+
+/* If this thread itself was held up, the answers may be here already and not be read yet: a little
+ * time for that, once. */
+static bool is_late_itself(struct store_redis_side *side, usec_t now)
+{
+    usec_t half = side->store->settings.timeout / 2;
+    if (side->lenient_until == 0 && now - side->flight.first->due > half) {
+        side->lenient_until = now + half;
+    }
+    return now < side->lenient_until;
 }
 
 static void on_patience(struct timer *timer)
 {
     struct store_redis_side *side = SIDE_OF(timer, patience);
-    char why[300];
-    (void)snprintf(why, sizeof(why), "%s does not answer in time", side->store->address.url_shown);
-    side_fail(side, why);
+    usec_t now = side->store->settings.clock.now();
+    char why[400];
+    if (is_late_itself(side, now)) {
+        timer_set(side->timers, &side->patience, now + MSEC);
+        return;
+    }
+    usec_t patience = side->state == SIDE_UP ? side->store->settings.timeout : GREETING_TIMEOUT;
+    (void)snprintf(why, sizeof(why),
+                   "%.250s: no answer within %lld ms; is it overloaded or stopped?",
+                   side->store->address.url_shown, (long long)(patience / MSEC));
+    fail(side, why, LOSS_OF_TIME);
 }
 
 static void on_retry(struct timer *timer)
@@ -57,21 +81,12 @@ static void on_retry(struct timer *timer)
 
 static void on_down(void *ctx, const char *why)
 {
-    go_away(ctx, why);
+    go_away(ctx, why, LOSS_OF_LINK);
 }
 
 /* ---- greeting ---- */
 
-/* An operation whose command was just written by the caller. */
-static void expect(struct store_redis_side *side, enum operation_kind kind)
-{
-    struct operation *operation = operation_new(kind, NULL);
-    if (!flight_send(side, operation)) {
-        operation_free(operation); /* not reached: it writes nothing itself */
-    }
-}
-
-void side_write_beat(struct store_redis_side *side)
+bool side_write_beat(struct store_redis_side *side)
 {
     const char *names[TENANTS_A_BEAT];
     unsigned count = 0;
@@ -80,67 +95,69 @@ void side_write_beat(struct store_redis_side *side)
         side->next_tenant = (side->next_tenant + 1) % side->tenant_count;
         names[count] = side->tenants[side->next_tenant];
     }
-    if (redis_write_beat(&side->ns, names, count, redis_link_output(side->link)) == STATUS_OK) {
-        expect(side, OPERATION_BEAT);
+    if (redis_write_beat(&side->ns, names, count, redis_link_output(side->link)) != STATUS_OK) {
+        return false;
     }
+    struct operation *beat = operation_new(OPERATION_BEAT, NULL);
+    beat->incarnation = side->incarnation;
+    flight_expect(side, beat);
+    return true;
 }
 
-static void say_what_was_left(struct store_redis_side *side)
+static bool ask_policy(struct store_redis_side *side)
 {
-    for (unsigned left = side->again.count; left > 0; left--) {
-        struct operation *operation = operations_pop(&side->again);
-        if (!flight_send(side, operation)) {
-            operations_push(&side->again, operation);
-        }
+    static const struct slice commands =
+        SLICE_INIT("*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$16\r\nmaxmemory-policy\r\n"
+                   "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$9\r\nmaxmemory\r\n");
+    side->policy[0] = '\0';
+    if (buffer_append(redis_link_output(side->link), commands) != STATUS_OK) {
+        return false;
     }
+    flight_expect(side, operation_new(OPERATION_POLICY, NULL));
+    flight_expect(side, operation_new(OPERATION_POLICY, NULL));
+    return true;
 }
 
 static void on_up(void *ctx)
 {
     struct store_redis_side *side = ctx;
-    struct buffer *out = redis_link_output(side->link);
     side->state = SIDE_GREETING;
-    if (redis_scripts_load(side->store->scripts, out) != STATUS_OK ||
-        buffer_append(out,
-                      SLICE("*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$16\r\nmaxmemory-policy\r\n")) !=
-            STATUS_OK) {
-        side_fail(side, "the link's buffer is full");
+    if (!flight_load(side) || !ask_policy(side) || !side_write_beat(side)) {
+        fail(side, "the scripts are larger than the link's buffer", LOSS_OF_LINK);
         return;
     }
-    for (unsigned i = 0; i < SCRIPTS; i++) {
-        expect(side, OPERATION_LOAD);
-    }
-    expect(side, OPERATION_POLICY);
-    side_write_beat(side);
-    say_what_was_left(side);
+    flight_send_kept(side);
     redis_link_flush(side->link);
 }
 
-void side_greeting_over(struct store_redis_side *side)
+static void greeting_over(struct store_redis_side *side)
 {
+    usec_t now = side->store->settings.clock.now();
     side->state = SIDE_UP;
-    side->counts.up = true;
-    side->backoff = BACKOFF_MIN;
-    timer_set(side->timers, &side->beat, side->store->settings.clock.now() + BEAT_EVERY);
+    side->up_since = now;
+    atomic_store_explicit(&side->counts.up, true, memory_order_relaxed);
+    timer_set(side->timers, &side->beat, now + BEAT_EVERY);
     store_redis_note_up(side->store);
 }
 
+/* It keeps this gateway's slots, and an idle link that is dead is noticed by it. */
 static void on_beat_due(struct timer *timer)
 {
     struct store_redis_side *side = SIDE_OF(timer, beat);
-    side_write_beat(side);
-    redis_link_flush(side->link);
+    if (side_write_beat(side)) { /* else so much is written that its answers are awaited anyway */
+        redis_link_flush(side->link);
+    }
     timer_set(side->timers, &side->beat, side->store->settings.clock.now() + BEAT_EVERY);
 }
 
 static void on_reply(void *ctx, const struct redis_reply *reply)
 {
     struct store_redis_side *side = ctx;
-    char why[300];
+    char why[400];
     if (!flight_reply(side, reply, why, sizeof(why))) {
-        side_fail(side, why);
+        fail(side, why, LOSS_OF_LINK);
     } else if (side->state == SIDE_GREETING && side->flight.count == 0) {
-        side_greeting_over(side);
+        greeting_over(side);
     }
 }
 
@@ -156,23 +173,25 @@ static bool anything_settles(const struct reservation *reservation)
     return false;
 }
 
-static void send_step(struct store_redis_side *side, struct reservation *reservation,
+/* The link may be lost before it is said to be down. */
+static bool answers(const struct store_redis_side *side)
+{
+    return side->state == SIDE_UP && redis_link_is_up(side->link);
+}
+
+/* False: it does not fit, as where the server takes no byte. */
+static bool send_step(struct store_redis_side *side, struct reservation *reservation,
                       enum operation_kind kind)
 {
     struct operation *operation = operation_new(kind, reservation);
+    if (!flight_send(side, operation)) {
+        operation_free(operation);
+        return false;
+    }
     reservation->extending = kind == OPERATION_EXTEND;
     reservation->state = RESERVATION_ASKED;
     reservation->store_data = operation;
-    if (!flight_send(side, operation)) {
-        operation_free(operation);
-        reservation->store_data = NULL;
-        reservation->extending = false;
-        if (kind == OPERATION_EXTEND) {
-            local_shares_extend(side->store->shares, reservation);
-        } else {
-            side_decide_alone(side, reservation);
-        }
-    }
+    return true;
 }
 
 static void ask(void *ctx, struct reservation *reservation)
@@ -180,35 +199,36 @@ static void ask(void *ctx, struct reservation *reservation)
     struct store_redis_side *side = ctx;
     reservation->output_granted = 0;
     for (unsigned i = 0; i < reservation->count; i++) {
-        reservation->demands[i].granted = 0;
-        reservation->demands[i].over = false;
+        struct demand *demand = &reservation->demands[i];
+        demand->granted = 0;
+        demand->taken_alone = 0;
+        demand->over = false;
     }
-    if (side->state == SIDE_UP) {
-        send_step(side, reservation, OPERATION_ASK);
-    } else {
+    if (!answers(side) || !send_step(side, reservation, OPERATION_ASK)) {
         side_decide_alone(side, reservation);
     }
 }
 
+/* What was admitted alone goes on alone: the store has no record of it. */
 static void extend(void *ctx, struct reservation *reservation)
 {
     struct store_redis_side *side = ctx;
-    if (side->state == SIDE_UP && reservation->basis == BASIS_STORE) {
-        send_step(side, reservation, OPERATION_EXTEND);
-    } else {
-        local_shares_extend(side->store->shares, reservation);
+    if (reservation->basis != BASIS_STORE || !answers(side) ||
+        !send_step(side, reservation, OPERATION_EXTEND)) {
+        side_extend_alone(side, reservation);
     }
 }
 
 static void settle_held(struct store_redis_side *side, struct reservation *reservation)
 {
+    reservation->store_data = NULL;
     local_shares_settle(side->store->shares, reservation);
     if (reservation->basis != BASIS_STORE || !anything_settles(reservation)) {
         reservation_free(reservation);
         return;
     }
     struct operation *operation = operation_new(OPERATION_SETTLE, reservation);
-    if (side->state == SIDE_AWAY || !flight_send(side, operation)) {
+    if (side->state != SIDE_UP || !flight_send(side, operation)) {
         flight_keep(side, operation);
     }
 }
@@ -233,27 +253,25 @@ static void settle(void *ctx, struct reservation *take_reservation)
 
 static void hand_over(struct store_redis_side *side)
 {
-    struct local_debt *debts = NULL;
-    for (;;) {
-        debts = memory_alloc(sizeof(*debts));
-        if (local_shares_take(side->store->shares, debts, 1) == 0) {
-            break;
-        }
-        debts->hand_over.limit = &debts->limit;
+    for (unsigned i = 0; i < DEBTS_A_TURN && local_shares_have_debts(side->store->shares); i++) {
         struct operation *operation = operation_new(OPERATION_HAND_OVER, NULL);
-        operation->debt = debts;
+        operation->debt = MEMORY_NEW(struct local_debt);
+        if (local_shares_take(side->store->shares, operation->debt, 1) == 0) {
+            operation_free(operation);
+            return;
+        }
         if (!flight_send(side, operation)) {
             flight_keep(side, operation);
             return;
         }
     }
-    memory_free(debts);
 }
 
 static void turn_end(void *ctx)
 {
     struct store_redis_side *side = ctx;
-    if (side->state == SIDE_UP && local_shares_have_debts(side->store->shares)) {
+    if (side->state == SIDE_UP) {
+        flight_send_kept(side);
         hand_over(side);
     }
     if (side->state != SIDE_AWAY) {
@@ -286,6 +304,7 @@ struct store_redis_side *store_redis_side_new(struct store_redis *store, struct 
     timer_init(&side->patience, on_patience);
     timer_init(&side->retry, on_retry);
     timer_init(&side->beat, on_beat_due);
+    store_redis_note_side(store);
     side->link = redis_link_new(&(struct redis_link_settings){
         .base = base,
         .timers = timers,
@@ -306,14 +325,19 @@ void store_redis_side_free(struct store_redis_side *side)
     if (side == NULL) {
         return;
     }
-    if (side->state != SIDE_AWAY) {
-        redis_link_flush(side->link);
+    bool was_up = side->state == SIDE_UP;
+    if (was_up) {
+        turn_end(side);
+        redis_link_drain(side->link, side->store->settings.timeout);
     }
+    side->state = SIDE_AWAY;
     redis_link_free(side->link);
     timer_cancel(side->timers, &side->patience);
     timer_cancel(side->timers, &side->retry);
     timer_cancel(side->timers, &side->beat);
     flight_free(side);
+    timer_cancel(side->timers, &side->patience);
+    store_redis_note_gone(side->store, was_up);
     memory_free(side);
 }
 
@@ -327,8 +351,16 @@ void store_redis_set_tenants(struct store_redis_side *side, const char *const *t
 
 struct store_redis_counts store_redis_counts(const struct store_redis_side *side)
 {
-    struct store_redis_counts counts = side->counts;
-    counts.waiting = side->flight.count;
-    counts.pending = side->again.count + side->flight.count;
-    return counts;
+    const struct side_counts *counts = &side->counts;
+    return (struct store_redis_counts){
+        .up = counts->up,
+        .waiting = counts->waiting,
+        .timeouts = counts->timeouts,
+        .failures = counts->failures,
+        .local = counts->local,
+        .uncounted = counts->uncounted,
+        .denied = counts->denied,
+        .unsettled = counts->unsettled,
+        .pending = counts->pending,
+    };
 }

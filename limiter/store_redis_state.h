@@ -12,19 +12,23 @@
 #include <stdatomic.h>
 
 enum {
-    OPERATIONS_MAX = 65536, /* that wait to be confirmed, a side; further ones are given up */
+    OPERATIONS_MAX = 65536, /* that wait for a link, a side; further ones are given up */
+    BACKLOG_AT_ONCE = 128,  /* of them in flight, so that no ask stands behind all */
     DEBTS_A_TURN = 64,
     TENANTS_A_BEAT = 32,
 };
 
 #define BEAT_EVERY       (5 * SEC)
-#define GREETING_TIMEOUT (2 * SEC)
+#define GREETING_TIMEOUT (2 * SEC) /* nobody waits for that */
 #define BACKOFF_MIN      (50 * MSEC)
 #define BACKOFF_MAX      (2 * SEC)
+#define STEADY_AFTER     (5 * SEC) /* a link that held so long begins with BACKOFF_MIN again */
+#define WARN_EVERY       (60 * SEC)
 
 /* What all sides know of the store: copied out under the lock. */
 struct store_facts {
     char gateway[17];
+    unsigned incarnation; /* counts the names of this gateway */
     char epoch[17];
     bool has_beaten;
     int64_t offset_ms; /* the server's clock less ours */
@@ -34,15 +38,15 @@ struct store_redis {
     struct store_redis_settings settings;
     struct redis_address address; /* its texts are owned */
     char *name;                   /* owned */
-    struct ssl_ctx_st *tls;       /* ref; NULL: plain */
+    struct ssl_ctx_st *tls;       /* owned; NULL: plain */
     struct redis_scripts *scripts;
     struct local_shares *shares;
-    pthread_mutex_t lock; /* of facts and said_policy; never held over a callback */
+    pthread_mutex_t lock; /* of what follows; never held over a callback */
     struct store_facts facts;
     atomic_uint facts_version; /* counts changes */
-    bool said_policy;
-    atomic_uint sides_up; /* and sides, for news once a process */
-    atomic_bool said_down;
+    unsigned sides, sides_up;
+    bool said_down, said_policy;
+    usec_t may_warn_at;
 };
 
 enum operation_kind {
@@ -60,10 +64,12 @@ enum operation_kind {
 struct operation {
     struct operation *next;
     enum operation_kind kind;
-    bool repeated; /* after NOSCRIPT, or with the clock corrected */
-    bool orphan;   /* an ask whose exchange has left; the reservation is this operation's */
-    usec_t due;    /* its answer */
-    struct reservation *reservation; /* owned but by OPERATION_ASK and _EXTEND without orphan */
+    bool repeated;        /* after NOSCRIPT, or with the clock corrected */
+    bool orphan;          /* an ask whose exchange has left; the reservation is this operation's */
+    unsigned incarnation; /* of OPERATION_BEAT: whose heartbeat it is */
+    usec_t due;           /* its answer */
+    struct reservation *reservation; /* owned but by OPERATION_ASK and _EXTEND without orphan;
+                                        NULL: an extension that was settled meanwhile */
     struct local_debt *debt;         /* owned; of OPERATION_HAND_OVER */
 };
 
@@ -78,6 +84,13 @@ enum side_state {
     SIDE_UP,
 };
 
+/* As in struct store_redis_counts; written by the side's thread alone. */
+struct side_counts {
+    atomic_bool up;
+    atomic_uint waiting, pending;
+    _Atomic uint64_t timeouts, failures, local, uncounted, denied, unsettled;
+};
+
 struct store_redis_side {
     struct store_redis *store; /* borrowed */
     struct redis_link *link;
@@ -85,56 +98,81 @@ struct store_redis_side {
     enum side_state state;
     struct redis_namespace ns;
     unsigned facts_version;
+    unsigned incarnation;
     int64_t offset_ms;
     struct operations flight; /* sent, in order */
-    struct operations again;  /* to be said on the next link */
+    unsigned loading;         /* of them OPERATION_LOAD */
+    struct operations again;  /* to be said when the link is up, or has room */
     struct timer patience;    /* the oldest in flight is due */
+    usec_t lenient_until;     /* this thread itself was late, and may have answers to read; 0: no */
     struct timer retry;       /* opens the link again */
     struct timer beat;
-    usec_t backoff;
+    usec_t backoff, up_since;
+    char policy[40];            /* maxmemory-policy, until maxmemory is known */
     const char *const *tenants; /* borrowed */
     unsigned tenant_count, next_tenant;
-    struct store_redis_counts counts;
+    struct side_counts counts;
 };
+
+static inline void count_up(_Atomic uint64_t *count)
+{
+    (void)atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+}
 
 /* ---- store_redis.c ---- */
 
 /* The process's facts into ns, if they have changed. */
 void store_redis_refresh(struct store_redis_side *side);
-/* What an answer tells of epoch, clock and life; says what an operator should hear. */
-void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer);
-void store_redis_say(struct store_redis *store, enum store_news kind, const char *text);
-void store_redis_note_policy(struct store_redis *store, struct slice policy);
-/* A side came up, or went away: said once for all of them. */
+/* What an answer tells of epoch, clock and life; says what an operator should hear. `incarnation`:
+ * of a heartbeat, whose it was. */
+void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer,
+                       unsigned incarnation);
+void store_redis_note_policy(struct store_redis *store, const char *policy);
+/* The store refuses a command that others are not like; said once a minute. */
+void store_redis_warn(struct store_redis *store, const char *text);
+/* A side is there (away); came up; went away, or could not come up. Said once for all of them. */
+void store_redis_note_side(struct store_redis *store);
 void store_redis_note_up(struct store_redis *store);
 void store_redis_note_away(struct store_redis *store, const char *why, bool was_up);
+void store_redis_note_gone(struct store_redis *store, bool was_up);
 
 /* ---- store_redis_flight.c ---- */
 
 struct operation *operation_new(enum operation_kind kind, struct reservation *reservation);
 void operation_free(struct operation *operation); /* with what it owns */
-void operations_push(struct operations *list, struct operation *operation);
-struct operation *operations_pop(struct operations *list); /* NULL: none */
 
 /* Writes the command and puts the operation into flight. False: it does not fit, nothing is
  * changed. */
 MUST_USE bool flight_send(struct store_redis_side *side, struct operation *operation);
-/* For later, if it matters then; else frees it. Bounded. */
+/* The same for what was just written by the caller. */
+void flight_expect(struct store_redis_side *side, struct operation *operation);
+/* The scripts, unless they are on their way. False: they do not fit, the link is of no use. */
+MUST_USE bool flight_load(struct store_redis_side *side);
+struct operation *flight_pop(struct store_redis_side *side); /* NULL: none */
+/* For later. Bounded. */
 void flight_keep(struct store_redis_side *side, struct operation *take_operation);
-/* The reply to the oldest. False: the link makes no sense any more, `why` says how. */
-MUST_USE bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply,
-                           char *why, size_t size);
-/* None of them will be answered: asks are decided alone, the rest is kept. */
-void flight_lost(struct store_redis_side *side);
+/* As much of what was kept as may be in flight at once. */
+void flight_send_kept(struct store_redis_side *side);
+/* An ask is in doubt: the store is told to forget it as soon as possible. */
+void flight_call_off(struct store_redis_side *side, const struct reservation *reservation);
+
+/* It will not be answered: asks are decided alone, what the store must know is kept. */
+enum loss { LOSS_OF_TIME, LOSS_OF_LINK };
+void flight_lose(struct store_redis_side *side, struct operation *take_operation, enum loss loss);
+/* None of them will. */
+void flight_lost(struct store_redis_side *side, enum loss loss);
 void flight_free(struct store_redis_side *side);
 /* By the local shares, or on_failure. */
 void side_decide_alone(struct store_redis_side *side, struct reservation *reservation);
-/* When the oldest is due. */
-void flight_set_patience(struct store_redis_side *side);
+void side_extend_alone(struct store_redis_side *side, struct reservation *reservation);
+
+/* ---- store_redis_answers.c ---- */
+
+/* The reply to the oldest. False: the link makes no sense any more, `why` says how. */
+MUST_USE bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply,
+                           char *why, size_t size);
 
 /* ---- store_redis_side.c ---- */
 
-/* Is that a message that the link should be dropped for? */
-void side_fail(struct store_redis_side *side, const char *why);
-void side_write_beat(struct store_redis_side *side);
-void side_greeting_over(struct store_redis_side *side);
+/* False: it does not fit. */
+MUST_USE bool side_write_beat(struct store_redis_side *side);
