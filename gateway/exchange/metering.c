@@ -93,8 +93,12 @@ static void set_bounds(struct metering *metering)
     const struct price *price = metering->price;
     uint64_t context = price == NULL ? USAGE_TOKENS_MAX : price->context;
     uint64_t most = price == NULL ? USAGE_TOKENS_MAX : price->max_output;
-    metering->input_bound = facts->text_only ? at_most(facts->text_bytes, context) : context;
+    uint64_t input = facts->inputs * context; /* both are bounded far below overflow */
+    metering->input_bound = facts->text_only ? at_most(facts->text_bytes, input) : input;
     bool silent = metering->call != NULL && metering->call->output_limit_count == 0;
+    uint64_t usual = metering->call != NULL && metering->call->output_default > 0
+                         ? metering->call->output_default
+                         : most;
     uint64_t each = silent ? 0 : facts->has_output_limit ? facts->output_limit : most;
     if (__builtin_mul_overflow(each, facts->choices, &metering->output_bound)) {
         metering->output_bound = UINT64_MAX;
@@ -114,7 +118,7 @@ static enum status read_facts(struct exchange *exchange, struct metering *meteri
         return status;
     }
     if (status != STATUS_OK) {
-        metering->facts = (struct request_facts){.text_bytes = body.len, .choices = 1};
+        metering->facts = (struct request_facts){.text_bytes = body.len, .inputs = 1, .choices = 1};
     }
     find_price(exchange, metering);
     set_bounds(metering);
