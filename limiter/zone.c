@@ -227,11 +227,7 @@ int64_t zone_to_utc(const struct zone *zone, int64_t local_seconds)
     if (local_at(zone, guess) == local_seconds) {
         return guess;
     }
-    guess = local_seconds - (early < late ? early : late);
-    if (local_at(zone, guess) == local_seconds) {
-        return guess;
-    }
-    while (high - low > 1) { /* skipped: the change itself, which leads beyond it */
+    while (high - low > 1) { /* behind a change or, where it is skipped, the change itself */
         int64_t middle = low + (high - low) / 2;
         if (local_at(zone, middle) >= local_seconds) {
             high = middle;

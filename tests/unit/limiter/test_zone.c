@@ -292,14 +292,16 @@ enum { CHANGE_A = 1000000, CHANGE_B = 2000000 };
 /* Two changes, between offsets of one, two and three hours; no rule. */
 static void put_changes(struct buffer *file, int64_t first, int64_t second, uint64_t type)
 {
-    const struct zone_file_counts old = {.times = 1, .types = 1, .letters = 4, .utc_marks = 1};
+    const struct zone_file_counts old = {
+        .utc_marks = 1, .standard_marks = 1, .leaps = 1, .times = 1, .types = 1, .letters = 4};
     const struct zone_file_counts counts = {.times = 2, .types = 3, .letters = 4};
     zone_file_put_header(file, '2', old);
     zone_file_put(file, 0, 4);
     zone_file_put(file, 0, 1);
     zone_file_put_type(file, -7777);
     zone_file_put(file, 0x58585800, 4);
-    zone_file_put(file, 0, 1);
+    zone_file_put(file, 0, 8); /* the leap second */
+    zone_file_put(file, 0, 2);
     zone_file_put_header(file, '2', counts);
     zone_file_put(file, (uint64_t)first, 8);
     zone_file_put(file, (uint64_t)second, 8);
@@ -308,7 +310,7 @@ static void put_changes(struct buffer *file, int64_t first, int64_t second, uint
     for (int i = 1; i <= 3; i++) {
         zone_file_put_type(file, i * HOUR);
     }
-    zone_file_put(file, 0x58585800, 4);
+    zone_file_put(file, 0, 4); /* as if there were a fourth type */
     zone_file_put_text(file, "\n\n");
 }
 
@@ -399,6 +401,58 @@ Test(zone, counts_offsets_and_versions_out_of_bounds_are_refused)
         zone_file_put_text(&file, "\n\n");
         cr_expect_eq(parse(&arena, &file, &zone), rows[i].good ? STATUS_OK : STATUS_INVALID,
                      "row %zu", i);
+    }
+}
+
+Test(zone, a_file_without_any_type_is_refused)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct buffer file CLEANUP(buffer_fini);
+    const struct zone *zone;
+    buffer_init(&file, 65536);
+    zone_file_put_header(&file, '2', (struct zone_file_counts){0});
+    zone_file_put_header(&file, '2', (struct zone_file_counts){0});
+    zone_file_put_text(&file, "\n\n");
+    cr_expect_eq(parse(&arena, &file, &zone), STATUS_INVALID);
+}
+
+Test(zone, a_rule_that_is_cut_is_refused)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct buffer file CLEANUP(buffer_fini);
+    const struct zone *zone;
+    buffer_init(&file, 65536);
+    zone_file_with_rule(&file, "CET-1");
+    cr_expect_eq(parse(&arena, &file, &zone), STATUS_OK);
+    file.end--;
+    cr_expect_eq(parse(&arena, &file, &zone), STATUS_INVALID);
+}
+
+Test(zone, more_of_a_kind_than_any_zone_has_is_refused)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        const struct zone_file_counts rows[] = {
+            {.types = 1, .utc_marks = 4096 + more}, {.types = 1, .standard_marks = 4096 + more},
+            {.types = 1, .times = 4096 + more},     {.types = 4096 + more},
+            {.types = 1, .letters = 4096 + more},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct arena arena CLEANUP(arena_fini) = {0};
+            struct buffer file CLEANUP(buffer_fini);
+            const struct zone *zone;
+            buffer_init(&file, 65536);
+            zone_file_put_header(&file, '2', (struct zone_file_counts){0});
+            zone_file_put_header(&file, '2', rows[i]);
+            for (uint32_t time = 0; time < rows[i].times; time++) {
+                zone_file_put(&file, time, 8);
+            }
+            uint32_t rest = rows[i].utc_marks + rows[i].standard_marks + rows[i].times +
+                            rows[i].types * 6 + rows[i].letters;
+            zone_file_put(&file, 0, rest);
+            zone_file_put_text(&file, "\n\n");
+            cr_expect_eq(parse(&arena, &file, &zone), more == 0 ? STATUS_OK : STATUS_INVALID,
+                         "row %zu", i);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ struct zone_file_counts {
 static inline void zone_file_put(struct buffer *file, uint64_t number, unsigned bytes)
 {
     while (bytes-- > 0) {
-        char byte = (char)(number >> (8 * bytes));
+        char byte = (char)(bytes < 8 ? number >> (8 * bytes) : 0);
         cr_assert_eq(buffer_append(file, slice_make(&byte, 1)), STATUS_OK);
     }
 }
