@@ -96,9 +96,6 @@ static void set_bounds(struct metering *metering)
     uint64_t input = facts->inputs * context; /* both are bounded far below overflow */
     metering->input_bound = facts->text_only ? at_most(facts->text_bytes, input) : input;
     bool silent = metering->call != NULL && metering->call->output_limit_count == 0;
-    uint64_t usual = metering->call != NULL && metering->call->output_default > 0
-                         ? metering->call->output_default
-                         : most;
     uint64_t each = silent ? 0 : facts->has_output_limit ? facts->output_limit : most;
     if (__builtin_mul_overflow(each, facts->choices, &metering->output_bound)) {
         metering->output_bound = UINT64_MAX;
