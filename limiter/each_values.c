@@ -1,3 +1,8 @@
+/*
+ * A stripe has the rules whose keys' hash falls on it; a rule has a table of its own, by the hash
+ * of the value with open addressing. It grows as values come, and those that have died are left out
+ * as it does, or when it is full. A rule of which none lives goes when another one comes.
+ */
 #include "limiter/each_values.h"
 
 #include "base/memory.h"
@@ -5,11 +10,13 @@
 
 #include <pthread.h>
 
-/* A rule's values: open addressing by hash; a place whose time is over may be taken by another
- * value. Twice as many places as values, so that probing stays short. */
-enum { PLACES = 32768, PROBES_MAX = 32, RULE_CHAINS = 256 };
+enum { STRIPES = 256, PLACES_MIN = 16 };
 
-_Static_assert(PLACES >= 2 * LIMIT_VALUES_MAX, "too few places");
+/* How often those that have died are looked for, while a rule is full. */
+#define CLEAN_EVERY (SEC / 2)
+#define LIFE_OF_DAY (86400 * SEC)
+/* Of concurrency: longer than all but few requests hold their slots. */
+#define LIFE_OF_HELD (3600 * SEC)
 
 struct place {
     uint64_t hash; /* of the value; 0: empty */
@@ -17,29 +24,41 @@ struct place {
 };
 
 struct rule {
-    struct rule *next; /* of its chain */
+    struct rule *next; /* of its stripe */
     uint64_t hash;
-    unsigned live; /* as counted last, and those that came since */
-    usec_t counted_at;
-    struct slice key;     /* limit->key; follows in the same allocation */
+    struct slice key;     /* limit->key; in the same allocation */
     struct place *places; /* owned */
+    unsigned size;        /* of places: a power of two, at least twice `count` */
+    unsigned count;       /* of those that live, and of those not left out yet */
+    usec_t until;         /* when the last of them dies */
+    usec_t cleaned_at;
+};
+
+struct stripe {
+    pthread_mutex_t lock; /* held for a few probes, or to go through one rule's places */
+    struct rule *rules;
 };
 
 struct each_values {
-    pthread_mutex_t lock; /* held for a few probes */
-    struct rule *chains[RULE_CHAINS];
+    struct stripe stripes[STRIPES];
 };
-
-/* How often those that have died are counted out, while a rule is full. */
-#define RECOUNT_EVERY SEC
-#define LIFE_OF_DAY   (86400 * SEC)
-#define LIFE_OF_HELD  (3600 * SEC)
 
 struct each_values *each_values_new(void)
 {
     struct each_values *values = MEMORY_NEW(struct each_values);
-    (void)pthread_mutex_init(&values->lock, NULL);
+    for (unsigned i = 0; i < STRIPES; i++) {
+        (void)pthread_mutex_init(&values->stripes[i].lock, NULL);
+    }
     return values;
+}
+
+/* Frees it, and returns the next one. */
+static struct rule *rule_free(struct rule *rule)
+{
+    struct rule *next = rule->next;
+    memory_free(rule->places);
+    memory_free(rule);
+    return next;
 }
 
 void each_values_free(struct each_values *values)
@@ -47,87 +66,127 @@ void each_values_free(struct each_values *values)
     if (values == NULL) {
         return;
     }
-    for (unsigned i = 0; i < RULE_CHAINS; i++) {
-        for (struct rule *rule = values->chains[i]; rule != NULL;) {
-            struct rule *next = rule->next;
-            memory_free(rule->places);
-            memory_free(rule);
-            rule = next;
+    for (unsigned i = 0; i < STRIPES; i++) {
+        struct rule *rule = values->stripes[i].rules;
+        while (rule != NULL) {
+            rule = rule_free(rule);
         }
+        (void)pthread_mutex_destroy(&values->stripes[i].lock);
     }
-    (void)pthread_mutex_destroy(&values->lock);
     memory_free(values);
 }
 
-static struct rule *find_rule(struct each_values *values, struct slice key)
+/* ---- rules ---- */
+
+static struct rule *rule_new(struct slice key, uint64_t hash)
 {
-    uint64_t hash = table_hash(key);
-    struct rule **chain = &values->chains[hash % RULE_CHAINS];
-    for (struct rule *rule = *chain; rule != NULL; rule = rule->next) {
-        if (rule->hash == hash && slice_equal(rule->key, key)) {
-            return rule;
-        }
-    }
     struct rule *rule = memory_alloc(sizeof(*rule) + key.len);
     char *copy = (char *)(rule + 1);
     memcpy(copy, key.ptr, key.len);
     rule->key = slice_make(copy, key.len);
     rule->hash = hash;
-    rule->places = memory_alloc(PLACES * sizeof(*rule->places));
-    rule->next = *chain;
-    *chain = rule;
+    rule->size = PLACES_MIN;
+    rule->places = memory_alloc(rule->size * sizeof(*rule->places));
     return rule;
 }
 
-static void count_live(struct rule *rule, usec_t now)
+/* Such as rules that a reload has removed. */
+static void remove_dead_rules(struct stripe *stripe, usec_t now)
 {
-    rule->live = 0;
-    rule->counted_at = now;
-    for (unsigned i = 0; i < PLACES; i++) {
-        rule->live += rule->places[i].hash != 0 && rule->places[i].until > now;
+    struct rule **at = &stripe->rules;
+    while (*at != NULL) {
+        if ((*at)->until <= now) {
+            *at = rule_free(*at);
+        } else {
+            at = &(*at)->next;
+        }
     }
 }
 
-static bool has_room(struct rule *rule, usec_t now)
+static struct rule *find_rule(struct stripe *stripe, struct slice key, uint64_t hash, usec_t now)
 {
-    if (rule->live >= LIMIT_VALUES_MAX && now - rule->counted_at >= RECOUNT_EVERY) {
-        count_live(rule, now);
+    for (struct rule *rule = stripe->rules; rule != NULL; rule = rule->next) {
+        if (rule->hash == hash && slice_equal(rule->key, key)) {
+            return rule;
+        }
     }
-    return rule->live < LIMIT_VALUES_MAX;
+    remove_dead_rules(stripe, now);
+    struct rule *rule = rule_new(key, hash);
+    rule->next = stripe->rules;
+    stripe->rules = rule;
+    return rule;
 }
 
-/* The value's own place, or one that it may take, or NULL. */
-static struct place *find_place(struct rule *rule, uint64_t hash, usec_t now)
+/* ---- values ---- */
+
+/* The value's place, or the empty one that it may have. */
+static struct place *find_place(struct place *places, unsigned size, uint64_t hash)
 {
-    struct place *free_place = NULL;
-    for (unsigned i = 0; i < PROBES_MAX; i++) {
-        struct place *place = &rule->places[(hash + i) % PLACES];
-        if (place->hash == hash) {
-            return place;
-        }
-        bool dead = place->hash == 0 || place->until <= now;
-        if (dead && free_place == NULL) {
-            free_place = place;
-        }
-        if (place->hash == 0) {
-            break;
+    uint64_t at = hash;
+    while (places[at % size].hash != 0 && places[at % size].hash != hash) {
+        at++;
+    }
+    return &places[at % size];
+}
+
+static unsigned count_live(const struct rule *rule, usec_t now)
+{
+    unsigned live = 0;
+    for (unsigned i = 0; i < rule->size; i++) {
+        live += rule->places[i].until > now;
+    }
+    return live;
+}
+
+/* Leaves out what has died, with room for twice as many as live. */
+static void clean(struct rule *rule, usec_t now)
+{
+    unsigned live = count_live(rule, now);
+    unsigned size = PLACES_MIN;
+    while (size < 4 * live) {
+        size *= 2;
+    }
+    struct place *places = memory_alloc(size * sizeof(*places));
+    for (unsigned i = 0; i < rule->size; i++) {
+        const struct place *place = &rule->places[i];
+        if (place->until > now) {
+            *find_place(places, size, place->hash) = *place;
         }
     }
-    return free_place;
+    memory_free(rule->places);
+    rule->places = places;
+    rule->size = size;
+    rule->count = live;
+    rule->cleaned_at = now;
+}
+
+/* Is there room for one more? Moves the places. */
+static bool make_room(struct rule *rule, usec_t now)
+{
+    bool full = rule->count >= LIMIT_VALUES_MAX;
+    if (full && now - rule->cleaned_at < CLEAN_EVERY) {
+        return false;
+    }
+    if (full || 2 * (rule->count + 1) > rule->size) {
+        clean(rule, now);
+    }
+    return rule->count < LIMIT_VALUES_MAX;
 }
 
 static bool admit(struct rule *rule, uint64_t hash, usec_t now, usec_t life)
 {
-    struct place *place = find_place(rule, hash, now);
-    if (place == NULL) {
-        return false;
+    struct place *place = find_place(rule->places, rule->size, hash);
+    if (place->hash == 0) {
+        if (!make_room(rule, now)) {
+            return false;
+        }
+        place = find_place(rule->places, rule->size, hash);
+        place->hash = hash;
+        rule->count++;
     }
-    bool lives = place->hash == hash && place->until > now;
-    if (!lives && !has_room(rule, now)) {
-        return false;
-    }
-    rule->live += !lives;
-    *place = (struct place){.hash = hash, .until = now + life};
+    usec_t until = now + life;
+    place->until = until > place->until ? until : place->until;
+    rule->until = until > rule->until ? until : rule->until;
     return true;
 }
 
@@ -151,10 +210,12 @@ static usec_t life_of(const struct limit *limit)
 bool each_values_admit(struct each_values *values, const struct limit *limit, struct slice value,
                        usec_t now)
 {
-    uint64_t hash = table_hash(value);
-    hash += hash == 0;
-    (void)pthread_mutex_lock(&values->lock);
-    bool own = admit(find_rule(values, limit->key), hash, now, life_of(limit));
-    (void)pthread_mutex_unlock(&values->lock);
+    uint64_t key_hash = table_hash(limit->key);
+    uint64_t value_hash = table_hash(value);
+    struct stripe *stripe = &values->stripes[key_hash % STRIPES];
+    (void)pthread_mutex_lock(&stripe->lock);
+    struct rule *rule = find_rule(stripe, limit->key, key_hash, now);
+    bool own = admit(rule, value_hash == 0 ? 1 : value_hash, now, life_of(limit));
+    (void)pthread_mutex_unlock(&stripe->lock);
     return own;
 }
