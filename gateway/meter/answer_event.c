@@ -124,18 +124,6 @@ static bool is_details(enum answer_part part)
     return part == ANSWER_INPUT_DETAILS || part == ANSWER_OUTPUT_DETAILS;
 }
 
-/* What an array or object is taken for that is `part`, and should be of that kind. */
-static enum answer_part inside_of(enum answer_part part, enum json_event kind)
-{
-    bool known = part == ANSWER_TOP || part == ANSWER_CHOICE || part == ANSWER_RESPONSE ||
-                 part == ANSWER_MESSAGE || part == ANSWER_USAGE || is_details(part);
-    if (part == ANSWER_TEXT || part == ANSWER_GENERATED) {
-        return ANSWER_GENERATED;
-    }
-    bool fits = kind == (part == ANSWER_CHOICES ? JSON_ARRAY_BEGIN : JSON_OBJECT_BEGIN);
-    return fits && (known || part == ANSWER_CHOICES) ? part : ANSWER_OTHER;
-}
-
 static void read_value(struct answer_event *event, enum answer_part part, enum json_event kind)
 {
     if (part == ANSWER_TEXT) {
@@ -151,7 +139,7 @@ static void read_value(struct answer_event *event, enum answer_part part, enum j
     }
     if ((kind == JSON_OBJECT_BEGIN || kind == JSON_ARRAY_BEGIN) &&
         event->json.depth < ANSWER_DEPTH) {
-        event->path[event->json.depth] = (uint8_t)inside_of(part, kind);
+        event->path[event->json.depth] = part == ANSWER_TEXT ? ANSWER_GENERATED : (uint8_t)part;
     }
 }
 

@@ -113,8 +113,13 @@ Test(event_stream, passes_over_what_is_no_data)
 Test(event_stream, an_event_without_its_empty_line_is_none)
 {
     static const struct reading readings[] = {
-        {"data: a", "a"},   {"data: a\n", "a"},        {"data: a\n\nd", "a()"},
-        {"event: x\n", ""}, {"data: a\n\n: c", "a()"}, {"data: a\r\n\r", "a"},
+        {"data: a", "a"},
+        {"data: a\n", "a"},
+        {"data: a\n\nd", "a()"},
+        {"event: x\n", ""},
+        {"data: a\n\n: c", "a()"},
+        {"data: a\r\n\r", "a"},
+        {"data: a\r\n\r\n\r", "a()"},
     };
     CHECK(readings);
 }

@@ -100,6 +100,27 @@ Test(stream_end, ends_each_choice_that_is_open)
                "data: [DONE]\n\n");
 }
 
+Test(stream_end, a_choice_is_not_mixed_up_with_the_one_before)
+{
+    expect_end(USAGE_OPENAI_CHAT,
+               SLICE("data: {\"id\":\"c\",\"choices\":[{\"index\":2,\"finish_reason\":\"stop\"},"
+                     "{\"delta\":{}}]}\n\n"),
+               WITHOUT_USAGE,
+               "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":0,"
+               "\"model\":\"\",\"choices\":[{\"index\":0" LENGTH "]}\n\n"
+               "data: [DONE]\n\n");
+}
+
+/* Usage in every chunk is not the chunk that was asked for. */
+Test(stream_end, usage_beside_choices_is_said_again)
+{
+    expect_end(USAGE_OPENAI_CHAT,
+               SLICE("data: {\"id\":\"chatcmpl-9\",\"created\":1694268190,"
+                     "\"model\":\"gpt-4o-mini\",\"choices\":[{\"finish_reason\":\"stop\"}],"
+                     "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"),
+               WITH_USAGE, CHUNK_HEAD CHUNK_USAGE "data: [DONE]\n\n");
+}
+
 Test(stream_end, ends_a_chat_of_which_nothing_was_seen)
 {
     expect_end(USAGE_OPENAI_CHAT, SLICE(""), WITHOUT_USAGE,

@@ -109,6 +109,8 @@ Test(usage_figures, usage_elsewhere_does_not_count)
          "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}},\n\n"},
         {USAGE_OPENAI_CHAT, SCAN_EVENTS,
          "data: x{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"},
+        {USAGE_OPENAI_CHAT, SCAN_EVENTS,
+         "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}\n\n"},
         {USAGE_OPENAI_RESPONSES, SCAN_JSON,
          "{\"response\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}}"},
         {USAGE_OPENAI_RESPONSES, SCAN_EVENTS,
@@ -177,10 +179,26 @@ Test(usage_figures, a_broken_usage_is_none)
 
 Test(usage_figures, a_broken_usage_spoils_the_stream)
 {
-    struct findings found = events(
-        USAGE_OPENAI_CHAT, "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":-2}}\n\n"
-                           "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n");
-    cr_expect_not(found.told);
+    static const char *const broken[] = {"{\"completion_tokens\":-2}", "\"none\"", "[]"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        char text[256];
+        (void)snprintf(text, sizeof(text),
+                       "data: {\"usage\":%s}\n\n"
+                       "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n",
+                       broken[i]);
+        cr_expect_not(events(USAGE_OPENAI_CHAT, text).told, "%s", text);
+    }
+}
+
+Test(usage_figures, a_name_that_is_too_long_is_not_the_one_before)
+{
+    char text[512];
+    char name[300];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    (void)snprintf(text, sizeof(text),
+                   "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"%s\":3}}", name);
+    cr_expect(json(USAGE_OPENAI_CHAT, text).told);
 }
 
 Test(usage_figures, figures_up_to_the_bound_count)

@@ -274,6 +274,14 @@ Test(usage_scan, looks_no_further_than_the_event_that_is_not_covered)
     usage_scan_free(scan);
 }
 
+Test(usage_scan, output_up_to_what_is_covered_holds_up_nothing)
+{
+    struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
+    struct slice data = SLICE(CHUNK("12345") CHUNK(""));
+    cr_expect_eq(usage_scan_feed(scan, data, 5), data.len);
+    usage_scan_free(scan);
+}
+
 Test(usage_scan, an_event_in_pieces_is_not_covered_at_its_end)
 {
     struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
