@@ -3,6 +3,7 @@
 #include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
+#include "gateway/exchange/quota_counts.h"
 #include "gateway/meter/stream_end.h"
 #include "gateway/observe/families.h"
 #include "limiter/reservation.h"
@@ -71,6 +72,7 @@ static void take_extension(struct exchange *exchange)
         metering->extending = false;
         if (!exchange->reservation->extension_refused) {
             metering->bytes_covered += metering->wants_bytes;
+            quota_note_warnings(exchange);
         }
         metering->wants_bytes = 0;
         metering->wants_output = false;
@@ -192,7 +194,7 @@ static void find_usage(const struct exchange *exchange)
 
 static uint64_t amount_used(const struct exchange *exchange, const struct demand *demand)
 {
-    const struct metering *metering = exchange->metering;
+    struct metering *metering = exchange->metering;
     uint64_t used = 0;
     switch (demand->limit->unit) {
     case LIMIT_TOKENS:
@@ -209,7 +211,11 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
     case LIMIT_UNITS:
         return 0;
     }
-    return metering->estimated ? at_most(used, demand->granted) : at_most(used, LIMIT_AMOUNT_MAX);
+    used = at_most(used, metering->estimated ? demand->granted : LIMIT_AMOUNT_MAX);
+    if (demand->limit->unit == LIMIT_COST) {
+        metering->cost_nanousd = used; /* the log says what was charged */
+    }
+    return used;
 }
 
 void metering_settle(struct exchange *exchange)
@@ -224,12 +230,13 @@ void metering_settle(struct exchange *exchange)
     }
 }
 
-/* What the usage is so far, where the stream is ended by us. */
+/* What the usage is so far, where the stream is ended by us. A quota of bytes may stop it within an
+ * event: what came behind that would be read as a part of it. */
 enum status metering_write_end(struct exchange *exchange, struct buffer *out)
 {
     const struct metering *metering = exchange->metering;
     struct usage usage;
-    if (metering->scan == NULL || !metering->events) {
+    if (metering->scan == NULL || !usage_scan_between_events(metering->scan)) {
         return STATUS_OK;
     }
     if (!usage_scan_result(metering->scan, &usage)) {
