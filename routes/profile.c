@@ -86,11 +86,13 @@ const char *profile_nearest(const struct profile_set *set, struct slice name)
     return nearest.best;
 }
 
-const struct error_type *profile_error_type(const struct profile *profile, unsigned status)
+const struct error_type *profile_error_type(const struct profile *profile, unsigned status,
+                                            struct slice error)
 {
     for (unsigned i = 0; i < profile->error_type_count; i++) {
         const struct error_type *type = &profile->error_types[i];
-        if (type->status == status || type->status == 0) {
+        bool of_status = type->status == status || type->status == 0;
+        if (of_status && (type->error.len == 0 || slice_equal(type->error, error))) {
             return type; /* the one for any other is the last */
         }
     }

@@ -36,7 +36,8 @@ struct error_template {
 };
 
 struct error_type {
-    unsigned status; /* 0: any other */
+    unsigned status;    /* 0: any other */
+    struct slice error; /* only for this code of the gateway, as in X-Sallyport-Error; empty: any */
     struct slice type;
     struct slice code; /* empty: the gateway's own */
 };
@@ -72,8 +73,9 @@ struct profile_set {
 /* Reads one, as a file NAME.json has it; everything is copied into the arena. */
 MUST_USE enum status profile_read(struct arena *arena, struct slice name, struct slice json,
                                   struct profile *ret, struct error *err);
-/* The profile's words for a status: its own entry, else the one for any other, else NULL. */
-const struct error_type *profile_error_type(const struct profile *profile, unsigned status);
+/* The profile's words for a status and the gateway's code: the first entry that fits, or NULL. */
+const struct error_type *profile_error_type(const struct profile *profile, unsigned status,
+                                            struct slice error);
 
 /* Loads the built-in ones. An error is a bug of the data, found by a test. */
 MUST_USE enum status profile_set_load(struct arena *arena, struct profile_set *ret,

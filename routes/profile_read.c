@@ -198,7 +198,7 @@ static enum status read_error_template(struct arena *arena, const struct cJSON *
 static enum status read_error_type(struct arena *arena, const struct cJSON *item,
                                    struct error_type *ret, struct error *err)
 {
-    static const char *const known[] = {"status", "type", "code", NULL};
+    static const char *const known[] = {"status", "error", "type", "code", NULL};
     const struct cJSON *status = json_get(item, "status");
     uint64_t number = 0;
     TRY(members_check(item, known, err));
@@ -209,6 +209,7 @@ static enum status read_error_type(struct arena *arena, const struct cJSON *item
         FAIL(err, STATUS_INVALID, "the one without a status must be the last");
     }
     ret->status = (unsigned)number;
+    TRY(members_text(arena, item, "error", &ret->error, err));
     TRY(members_need_text(arena, item, "type", &ret->type, err));
     return members_text(arena, item, "code", &ret->code, err);
 }

@@ -202,10 +202,11 @@ static enum status fill(struct slice template, const struct facts *facts, struct
     return STATUS_OK;
 }
 
-/* The provider's own words for this status, else ours. */
+/* The provider's own words for this status and code, else ours. */
 static void choose_type(const struct profile *profile, const struct row *row, struct facts *facts)
 {
-    const struct error_type *chosen = profile_error_type(profile, row->status);
+    const struct error_type *chosen =
+        profile_error_type(profile, row->status, slice_from(row->text));
     facts->type = chosen != NULL && chosen->type.len > 0 ? chosen->type : SLICE("gateway_error");
     facts->code = chosen != NULL && chosen->code.len > 0 ? chosen->code : slice_from(row->text);
 }

@@ -172,15 +172,31 @@ Test(profile, every_status_has_a_type_where_the_template_shows_one)
         const struct profile *profile = &set.profiles[i];
         bool typed =
             profile->error.body.len > 0 && strstr(profile->error.body.ptr, "{type}") != NULL;
-        cr_expect_eq(profile_error_type(profile, 418) != NULL, typed, "%s", profile->name);
+        cr_expect_eq(profile_error_type(profile, 418, SLICE("x")) != NULL, typed, "%s",
+                     profile->name);
     }
-    const struct error_type *type = profile_error_type(find(&set, "anthropic"), 401);
+    const struct error_type *type =
+        profile_error_type(find(&set, "anthropic"), 401, SLICE("tenant_unknown"));
     cr_expect(slice_equal(type->type, SLICE("authentication_error")));
     cr_expect_eq(type->code.len, 0);
-    type = profile_error_type(find(&set, "openai"), 429);
-    cr_expect(slice_equal(type->code, SLICE("rate_limit_exceeded")));
-    type = profile_error_type(find(&set, "stripe"), 400);
+    type = profile_error_type(find(&set, "stripe"), 400, SLICE("bad_request"));
     cr_expect(slice_equal(type->type, SLICE("invalid_request_error")));
+}
+
+Test(profile, a_code_of_the_gateway_may_have_words_of_its_own_within_a_status)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    load(&arena, &set);
+    const struct profile *profile = find(&set, "openai");
+    const struct error_type *type = profile_error_type(profile, 429, SLICE("budget_exceeded"));
+    cr_expect(slice_equal(type->code, SLICE("insufficient_quota")));
+    type = profile_error_type(profile, 429, SLICE("quota_exceeded"));
+    cr_expect(slice_equal(type->code, SLICE("rate_limit_exceeded")));
+    type = profile_error_type(profile, 429, SLICE("concurrency_exceeded"));
+    cr_expect(slice_equal(type->code, SLICE("rate_limit_exceeded")));
+    type = profile_error_type(profile, 400, SLICE("budget_exceeded"));
+    cr_expect(slice_equal(type->type, SLICE("invalid_request_error")), "the status counts, too");
 }
 
 Test(profile, a_mistyped_name_finds_its_neighbour)

@@ -1,13 +1,14 @@
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "gateway/client/problem.h"
 #include "routes/profile.h"
 
 #include <criterion/criterion.h>
 
 static const struct error_type openai_types[] = {
-    {401, SLICE_INIT("invalid_request_error"), SLICE_INIT("invalid_api_key")},
-    {404, SLICE_INIT("invalid_request_error"), {NULL, 0}},
-    {0, SLICE_INIT("api_error"), {NULL, 0}},
+    {401, {NULL, 0}, SLICE_INIT("invalid_request_error"), SLICE_INIT("invalid_api_key")},
+    {404, {NULL, 0}, SLICE_INIT("invalid_request_error"), {NULL, 0}},
+    {0, {NULL, 0}, SLICE_INIT("api_error"), {NULL, 0}},
 };
 
 static const struct profile openai = {
@@ -97,6 +98,40 @@ Test(problem, every_code_has_text_status_and_reason_phrase)
         cr_expect_gt(strlen(problem_code_text((enum problem_code)code)), 0);
         cr_expect_str_neq(problem_status_text(status), "Error", "%u", status);
     }
+}
+
+/* The code with this text, or PROBLEM_CODES. */
+static enum problem_code code_of(struct slice text)
+{
+    unsigned code = 0;
+    while (code < PROBLEM_CODES &&
+           !slice_equal(text, slice_from(problem_code_text((enum problem_code)code)))) {
+        code++;
+    }
+    return (enum problem_code)code;
+}
+
+Test(problem, profiles_have_words_for_no_code_that_is_never_answered)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    struct error err = {0};
+    unsigned found = 0;
+    cr_assert_eq(profile_set_load(&arena, &set, &err), STATUS_OK, "%s", err.message);
+    for (unsigned i = 0; i < set.count; i++) {
+        for (unsigned k = 0; k < set.profiles[i].error_type_count; k++) {
+            const struct error_type *type = &set.profiles[i].error_types[k];
+            if (type->error.len == 0) {
+                continue;
+            }
+            enum problem_code code = code_of(type->error);
+            cr_assert_neq(code, PROBLEM_CODES, "%s", type->error.ptr);
+            cr_expect_eq(profile_error_type(&set.profiles[i], problem_status(code), type->error),
+                         type, "%s: %s is never reached", set.profiles[i].name, type->error.ptr);
+            found++;
+        }
+    }
+    cr_expect_gt(found, 0);
 }
 
 Test(problem, codes_are_known_by_the_codecs_statuses)
