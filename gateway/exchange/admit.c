@@ -216,20 +216,10 @@ static void leave_line(struct exchange *exchange)
     wait_place_leave(TAKE(exchange->place));
 }
 
-static void note_warnings(struct exchange *exchange)
-{
-    const struct reservation *reservation = exchange->reservation;
-    for (unsigned i = 0; i < reservation->count; i++) {
-        if (reservation->demands[i].crossed) {
-            quota_warn(exchange, &reservation->demands[i]);
-        }
-    }
-}
-
 static enum step_result admitted(struct exchange *exchange)
 {
     leave_line(exchange);
-    note_warnings(exchange);
+    quota_note_warnings(exchange);
     if (exchange->metering != NULL) {
         metering_held(exchange);
     }
@@ -283,6 +273,7 @@ static void set_room_timer(struct exchange *exchange, const struct demand *deman
 static enum step_result stand_in_line(struct exchange *exchange, const struct demand *demand)
 {
     struct quota_side *quota = &exchange->side->quota;
+    bool first = exchange->place == NULL; /* who moves from line to line has just been woken */
     if (exchange->place != NULL && !slice_equal(wait_place_key(exchange->place), demand->key)) {
         leave_line(exchange);
     }
@@ -291,6 +282,9 @@ static enum step_result stand_in_line(struct exchange *exchange, const struct de
             wait_line_join(quota->lines, demand->key, quota->mailbox, &exchange->waiter);
         if (exchange->place == NULL) {
             return too_much(exchange, demand);
+        }
+        if (first && wait_place_is_head(exchange->place)) {
+            wake(&exchange->waiter); /* what was given back before it stood here told nobody */
         }
     }
     exchange->line_demand = demand;

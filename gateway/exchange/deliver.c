@@ -99,11 +99,23 @@ static enum step_result broken_off(struct exchange *exchange)
 
 /* ---- more room in the quotas ---- */
 
+/* NULL: none, the store is away. */
+static const struct demand *note_refusal(struct exchange *exchange)
+{
+    const struct demand *demand = reservation_refusal(exchange->reservation);
+    if (demand != NULL) {
+        exchange->refused_quota = demand->limit->name;
+        quota_count_rejected(exchange, demand);
+    }
+    return demand;
+}
+
 /* Between two events the stream can be ended as if the model had come to its limit. */
 static enum step_result end_early(struct exchange *exchange)
 {
     struct buffer end CLEANUP(buffer_fini);
     buffer_init(&end, END_MAX_BYTES);
+    (void)note_refusal(exchange);
     exchange_note_end(exchange, ENDED_BY_QUOTA);
     if (exchange->answer_framing == HTTP1_LENGTH ||
         metering_write_end(exchange, &end) != STATUS_OK || buffer_len(&end) == 0) {
@@ -124,15 +136,13 @@ static enum step_result end_early(struct exchange *exchange)
 static enum step_result refuse_answer(struct exchange *exchange)
 {
     char text[QUOTA_TEXT_MAX];
-    const struct demand *demand = reservation_refusal(exchange->reservation);
+    const struct demand *demand = note_refusal(exchange);
     if (demand == NULL) {
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
                              "the store of the quotas does not answer, and a quota of this request "
                              "is set to refuse then");
     }
     exchange->refused_by = demand;
-    exchange->refused_quota = demand->limit->name;
-    quota_count_rejected(exchange, demand);
     quota_refusal_text(demand, text);
     return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
 }

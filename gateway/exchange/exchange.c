@@ -140,6 +140,14 @@ static void on_room(struct timer *timer)
     wake(&EXCHANGE_OF(timer, room)->waiter);
 }
 
+void exchange_limit_time(struct exchange *exchange)
+{
+    usec_t now = exchange->side->loop->now;
+    usec_t waited = exchange->waiting_since == 0 ? 0 : now - exchange->waiting_since;
+    usec_t total = exchange->route->timeouts.total;
+    loop_timer(exchange->side->loop, &exchange->total, total > waited ? total - waited : 0);
+}
+
 static void on_total(struct timer *timer)
 {
     struct exchange *exchange = EXCHANGE_OF(timer, total);

@@ -15,7 +15,7 @@ static void count(const struct exchange *exchange, enum metric_family family,
     metrics_count(exchange->side->metrics, family, labels, amount);
 }
 
-void quota_warn(const struct exchange *exchange, const struct demand *demand)
+static void warn(const struct exchange *exchange, const struct demand *demand)
 {
     count(exchange, FAMILY_quota_warned_total, demand, 1);
     log_warn("audit: tenant \"%s\" has used %" PRIu64 " of %" PRIu64 " %s of quota \"%s\"%s",
@@ -23,6 +23,18 @@ void quota_warn(const struct exchange *exchange, const struct demand *demand)
              demand->whole > demand->left ? demand->whole - demand->left : 0, demand->whole,
              limit_unit_name(demand->limit->unit), demand->limit->name,
              demand->over ? ", which is over its limit but only warns" : "");
+}
+
+void quota_note_warnings(const struct exchange *exchange)
+{
+    struct reservation *reservation = exchange->reservation;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        struct demand *demand = &reservation->demands[i];
+        if (demand->crossed) {
+            demand->crossed = false; /* an extension leaves those alone that it asks nothing of */
+            warn(exchange, demand);
+        }
+    }
 }
 
 void quota_count_rejected(const struct exchange *exchange, const struct demand *demand)

@@ -6,8 +6,9 @@
 struct demand;
 struct exchange;
 
-/* warn_at, or a limit that only warns, was crossed: one audit line, one count. */
-void quota_warn(const struct exchange *exchange, const struct demand *demand);
+/* Where the last ask or extension crossed warn_at, or a limit that only warns: one audit line, one
+ * count. */
+void quota_note_warnings(const struct exchange *exchange);
 void quota_count_rejected(const struct exchange *exchange, const struct demand *demand);
 /* Before the reservation is settled: what is charged above what was reserved. */
 void quota_count_overruns(const struct exchange *exchange);

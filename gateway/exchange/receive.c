@@ -39,7 +39,7 @@ enum step_result receive_begin(struct exchange *exchange)
         request->content_length > exchange->snapshot->gateway.limits.body_bytes) {
         return too_large(exchange);
     }
-    loop_timer(exchange->side->loop, &exchange->total, exchange->route->timeouts.total);
+    exchange_limit_time(exchange);
     connection_continue(exchange->connection);
     bool small = request->framing == HTTP1_LENGTH && request->content_length <= HOLD_BYTES;
     if (!small && !exchange->hold_whole) {

@@ -96,7 +96,7 @@ enum step_result send_begin(struct exchange *exchange)
     exchange->facts.sent = clock_now();
     exchange->facts.attempts++;
     if (exchange->total.due == 0) { /* else the body had to be waited for */
-        loop_timer(side->loop, &exchange->total, route->timeouts.total);
+        exchange_limit_time(exchange);
     }
     exchange->attempt = attempt_start(side->upstreams, &request);
     secret_wipe(side->head.ptr, side->head.end);

@@ -66,9 +66,7 @@ static void settle_quotas(struct exchange *exchange)
     }
     struct buffer keys CLEANUP(buffer_fini);
     buffer_init(&keys, (size_t)RESERVATION_DEMANDS_MAX * (LIMIT_KEY_MAX + 1));
-    if (wait_lines_count(side->quota.lines) > 0) {
-        note_keys(exchange, &keys);
-    }
+    note_keys(exchange, &keys); /* though nobody waits yet: who comes meanwhile may be refused */
     if (exchange->metering != NULL) {
         metering_settle(exchange);
     }

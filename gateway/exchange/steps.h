@@ -30,6 +30,9 @@ enum step_result exchange_fail(struct exchange *exchange, enum ended_by by, enum
 /* The client's request is broken (400, 408 or what `fault` says): answers and closes. */
 enum step_result exchange_fail_request(struct exchange *exchange, const struct http1_fault *fault);
 
+/* Sets the whole request's deadline: timeouts.total, of which it may have spent some in a line. */
+void exchange_limit_time(struct exchange *exchange);
+
 /* Notes who ended it, where and why; the first one counts. */
 void exchange_note_end(struct exchange *exchange, enum ended_by by);
 

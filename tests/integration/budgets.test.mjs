@@ -171,6 +171,41 @@ test('a stream whose extension is refused ends as if the model had come to its l
   assert.deepEqual([line.ended_by, line.step], ['quota', 'deliver']);
 });
 
+test('a stream that a quota of bytes stops within an event is cut, not ended there', async (t) => {
+  const { gateway } = await start(t, {
+    quotas: [{ tokens: '10M', per: 'day' }, { name: 'traffic', bytes: '300KiB', per: 'day' }],
+    answer: (request, socket) => {
+      socket.write(streamHead);
+      socket.write(chunk({ id: 'c', choices: [{ index: 0, delta: { content: 'v'.repeat(300 * 1024) } }] }));
+    },
+  });
+  const response = await chat(gateway, { stream: true });
+  const parts = [];
+  await assert.rejects(async () => {
+    for await (const part of response.body) parts.push(part);
+  });
+  assert.doesNotMatch(Buffer.concat(parts).toString(), /DONE/);
+  const line = await gateway.logLine(response.headers.get('x-sallyport-request-id'));
+  assert.deepEqual([line.ended_by, line.step, line.quota], ['quota', 'deliver', 'traffic']);
+  assert.equal(await gateway.metric('quota_rejected_total', { quota: 'traffic' }), 1);
+});
+
+test('a mark that is crossed while a stream goes on is warned of, once', async (t) => {
+  const { gateway } = await start(t, {
+    quotas: [{ name: 'daily', tokens: 10000, per: 'day', warn_at: '20%' }],
+    answer: (request, socket) => {
+      socket.write(streamHead);
+      for (let i = 0; i < 60; i++) {
+        socket.write(chunk({ id: 'c', choices: [{ index: 0, delta: { content: 'u'.repeat(50) } }] }));
+      }
+      socket.write(`${chunk('[DONE]')}0\r\n\r\n`);
+    },
+  });
+  await (await chat(gateway, { stream: true })).text();
+  await settled(gateway, 'daily');
+  assert.equal(await gateway.metric('quota_warned_total', { quota: 'daily' }), 1);
+});
+
 test("Anthropic's streams are settled by message_delta, and end by its grammar", async (t) => {
   let endless = false;
   const { gateway } = await start(t, {
