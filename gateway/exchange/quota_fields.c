@@ -190,8 +190,8 @@ static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit 
 enum status quota_fields_write(const struct exchange *exchange, struct buffer *out)
 {
     const struct reservation *reservation = exchange->reservation;
-    if (reservation == NULL || reservation->count == 0) {
-        return STATUS_OK;
+    if (reservation == NULL || reservation->count == 0 || reservation->step == 0) {
+        return STATUS_OK; /* nobody was asked what is left */
     }
     TRY(put_policy(reservation, out));
     TRY(put_left(reservation, out));
@@ -274,7 +274,12 @@ void quota_refusal_text(const struct demand *demand, char out[QUOTA_TEXT_MAX])
     limit_text(limit, rule);
     limit_amount_text(limit->unit, demand->left, left);
     duration_text(retry_after(demand), when, sizeof(when));
-    if (demand->room_after < 0) {
+    if (demand->whole == 0) { /* not asked: it stood behind others until its patience ended */
+        (void)snprintf(out, QUOTA_TEXT_MAX,
+                       "the quota \"%s\" allows %s, and others wait for it, too; send it again "
+                       "later",
+                       limit->name, rule);
+    } else if (demand->room_after < 0) {
         (void)snprintf(out, QUOTA_TEXT_MAX,
                        "the quota \"%s\" allows %s, and this request alone may need more; make it "
                        "smaller, for example by a lower limit of output",

@@ -228,6 +228,46 @@ test('patience ends: who waited in vain is refused', async (t) => {
   await nothingReserved(gateway);
 });
 
+test('who stood behind others to the end is told so, not that nothing is left', async (t) => {
+  const { gateway, upstream } = await start(t, {
+    quotas: [{ name: 'slots', concurrency: 1, wait: '30s' }, { name: 'daily', requests: 100, per: 'day' }],
+    answer: () => undefined,
+  });
+  const leave = new AbortController();
+  const calls = [call(gateway, { signal: leave.signal }).catch(() => 'left')];
+  await until('one is at the provider', () => upstream.requests.length === 1);
+  calls.push(call(gateway, { signal: leave.signal }).catch(() => 'left'));
+  await until('one waits', async () => (await gateway.metric('quota_waiting')) === 1);
+  await gateway.reload((config) => (config.tenants.app.quotas[0].wait = '100ms'));
+  const behind = await call(gateway);
+  assert.equal(behind.status, 429);
+  assert.equal(behind.headers.get('retry-after'), '1');
+  assert.equal(behind.headers.get('ratelimit'), null);
+  assert.match((await behind.json()).detail, /"slots" allows .* others wait for it, too/);
+  leave.abort();
+  assert.deepEqual(await Promise.all(calls), ['left', 'left']);
+  await nothingReserved(gateway);
+});
+
+test('the time in a line is a part of timeouts.total', async (t) => {
+  const held = [];
+  const { gateway, upstream } = await start(t, {
+    quotas: [{ concurrency: 1, wait: '20s' }],
+    routes: (to) => ({ api: route(to, { timeouts: { total: '2s' } }) }),
+    answer: (request, socket) => void held.push(socket),
+  });
+  const first = call(gateway);
+  await until('one is at the provider', () => upstream.requests.length === 1);
+  const began = Date.now();
+  const second = call(gateway);
+  setTimeout(() => held[0].write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), 1500);
+  assert.equal((await first).status, 200);
+  assert.equal((await second).status, 504);
+  assert.equal(upstream.requests.length, 2);
+  assert.ok(Date.now() - began < 3000, `it took ${Date.now() - began} ms`);
+  await nothingReserved(gateway);
+});
+
 test('a limit that only warns lets through, and says so once', async (t) => {
   const { gateway } = await start(t, {
     quotas: [{ name: 'soft', requests: 4, per: 'day', action: 'warn' },
