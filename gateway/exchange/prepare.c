@@ -157,12 +157,27 @@ static bool credential_fits(const struct exchange *exchange)
            http1_valid_field_value(secret_reveal(exchange->credential->secret));
 }
 
+/* A limit of output is written into a copy of the body, and that is held, too. */
+static bool hold_outgoing(struct exchange *exchange)
+{
+    bool copied = metering_output_limit(exchange) > 0;
+    if (copied && !exchange_side_hold(exchange->side, exchange->body_slice.len)) {
+        return false;
+    }
+    exchange->held_bytes += copied ? exchange->body_slice.len : 0;
+    exchange->outgoing = metering_body(exchange);
+    return true;
+}
+
 enum step_result prepare_begin(struct exchange *exchange)
 {
     const struct route *route = exchange->route;
     struct buffer *head = &exchange->side->head;
 
-    exchange->outgoing = metering_body(exchange);
+    if (!hold_outgoing(exchange)) {
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
+                             "gateway.limits.buffered_bytes is used up: try again later");
+    }
     if (route->credential != NULL) {
         exchange->credential = credential_acquire(route->credential);
         if (exchange->credential == NULL || !credential_fits(exchange)) {

@@ -97,6 +97,21 @@ test('without a limit of its own a request gets a quarter of what is left, and t
   assert.deepEqual(sent.messages, [{ role: 'user', content: 'Hello' }]);
 });
 
+test('the copy of a body with a limit written into it counts against what may be held', async (t) => {
+  const { gateway, upstream } = await start(t, {
+    quotas: [{ name: 'daily', tokens: 740000, per: 'day' }],
+    gateway: { limits: { body_bytes: '1MiB', buffered_bytes: '1MiB' } },
+  });
+  const messages = [{ role: 'user', content: 'a'.repeat(700 * 1024) }];
+  const refused = await chat(gateway, { model: 'gpt-4.1', messages });
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('x-sallyport-error'), 'overloaded');
+  assert.equal(upstream.requests.length, 0);
+  assert.equal((await settled(gateway, 'daily')).used, 0);
+  assert.equal((await chat(gateway, { model: 'gpt-4.1', messages, max_tokens: 10 })).status, 200);
+  await settled(gateway, 'daily');
+});
+
 test('usage above the reservation is charged in full, and counted as overrun', async (t) => {
   const { gateway } = await start(t, {
     quotas: [{ name: 'daily', tokens: '100k', per: 'day' }],
