@@ -12,6 +12,7 @@ enum {
     FLAG_OVER_TENANTS = 4,
     DEMAND_TEXT_MAX = 12 * RESP_NUMBER_MAX,
     EVALSHA_WORDS = 3, /* EVALSHA, hash, number of keys */
+    RECORD_KEYS = 3,   /* see put_record_keys() */
 };
 
 /* ---- pieces ---- */
@@ -56,6 +57,12 @@ static struct slice kind_of(const struct limit *limit)
     return SLICE("h");
 }
 
+/* Numbers of a script are whole doubles: nothing larger than an amount is told. */
+static int64_t told(uint64_t number)
+{
+    return (int64_t)(number < LIMIT_AMOUNT_MAX ? number : LIMIT_AMOUNT_MAX);
+}
+
 static uint64_t period_ms(const struct limit *limit)
 {
     return (uint64_t)(limit->period / MSEC);
@@ -67,9 +74,9 @@ static size_t put_word(char *out, size_t len, uint64_t number)
     return len + resp_digits(number, out + len);
 }
 
-static bool over_tenants(const struct demand *demand)
+static bool over_tenants(const struct limit *limit)
 {
-    return demand->limit->tenant == NULL && demand->limit->each != EACH_TENANT;
+    return limit->tenant == NULL && limit->each != EACH_TENANT;
 }
 
 /* One word for each demand: see redis_scripts/admit.lua. */
@@ -80,7 +87,7 @@ static void put_demand(struct resp *resp, const struct redis_namespace *ns,
     const struct limit *limit = demand->limit;
     int flags = (limit->action == LIMIT_DENY ? FLAG_DENY : 0) +
                 (limit_settles(limit) ? FLAG_SETTLES : 0) +
-                (over_tenants(demand) ? FLAG_OVER_TENANTS : 0);
+                (over_tenants(limit) ? FLAG_OVER_TENANTS : 0);
     size_t len = 1;
     text[0] = kind_of(limit).ptr[0];
     len = put_word(text, len, (uint64_t)flags);
@@ -107,7 +114,8 @@ static enum status write_step(const struct redis_namespace *ns,
                               struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_ADMIT, out, 5 + reservation->count, 8 + reservation->count);
+    begin(&resp, ns, SCRIPT_ADMIT, out, RECORD_KEYS + 2 + reservation->count,
+          8 + reservation->count);
     put_record_keys(&resp, ns, reservation);
     resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
     resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
@@ -117,7 +125,7 @@ static enum status write_step(const struct redis_namespace *ns,
     resp_number(&resp, reservation->step);
     resp_text(&resp, mode);
     resp_number(&resp, reservation->lifetime / MSEC);
-    resp_number(&resp, (int64_t)reservation->output_want);
+    resp_number(&resp, told(reservation->output_want));
     resp_number(&resp, reservation->output_share);
     resp_text(&resp, slice_from(ns->gateway));
     put_epoch(&resp, ns);
@@ -143,13 +151,13 @@ enum status redis_write_settle(const struct redis_namespace *ns,
                                const struct reservation *reservation, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_SETTLE, out, 3 + reservation->count, reservation->count);
+    begin(&resp, ns, SCRIPT_SETTLE, out, RECORD_KEYS + reservation->count, reservation->count);
     put_record_keys(&resp, ns, reservation);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
     for (unsigned i = 0; i < reservation->count; i++) {
-        resp_number(&resp, (int64_t)reservation->demands[i].used);
+        resp_number(&resp, told(reservation->demands[i].used));
     }
     return resp_end(&resp);
 }
@@ -158,7 +166,7 @@ enum status redis_write_call_off(const struct redis_namespace *ns,
                                  const struct reservation *reservation, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_CALL_OFF, out, 3 + reservation->count, 1);
+    begin(&resp, ns, SCRIPT_CALL_OFF, out, RECORD_KEYS + reservation->count, 1);
     put_record_keys(&resp, ns, reservation);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
@@ -183,16 +191,36 @@ static void put_rate(struct resp *resp, const struct limit *limit)
     resp_text(resp, slice_make(text, len));
 }
 
+/* When a window that begins there is over at the latest, whatever its zone: a hand-over's limit is
+ * a copy that outlives its zone. */
+static int64_t latest_end_ms(const struct limit *limit, int64_t start_ms)
+{
+    static const int64_t day_ms = 24 * 3600 * 1000;
+    switch (limit->span) {
+    case LIMIT_DAYS:
+        return start_ms + (limit->days + 2) * day_ms;
+    case LIMIT_WEEK:
+        return start_ms + 9 * day_ms;
+    case LIMIT_MONTH:
+        return start_ms + 33 * day_ms;
+    case LIMIT_RATE:
+    case LIMIT_HELD:
+        break;
+    }
+    return 0;
+}
+
 enum status redis_write_hand_over(const struct redis_namespace *ns,
                                   const struct hand_over *hand_over, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 4);
+    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 5);
     resp_key(&resp, ns->store, hand_over->tenant, SLICE("h:"), slice_from(hand_over->id));
     resp_text(&resp, hand_over->key);
     resp_text(&resp, kind_of(hand_over->limit));
     resp_number(&resp, hand_over->amount);
     resp_number(&resp, hand_over->window_start_ms);
+    resp_number(&resp, latest_end_ms(hand_over->limit, hand_over->window_start_ms));
     put_rate(&resp, hand_over->limit);
     return resp_end(&resp);
 }
@@ -201,9 +229,10 @@ enum status redis_write_beat(const struct redis_namespace *ns, const char *const
                              unsigned count, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_BEAT, out, 2 + count, 4);
+    begin(&resp, ns, SCRIPT_BEAT, out, 3 + count, 4);
     resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
     resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
+    resp_key(&resp, ns->store, NULL, SLICE("open"), SLICE(""));
     for (unsigned i = 0; i < count; i++) {
         resp_key(&resp, ns->store, tenants[i], SLICE("open"), SLICE(""));
     }
@@ -213,28 +242,17 @@ enum status redis_write_beat(const struct redis_namespace *ns, const char *const
     return resp_end(&resp);
 }
 
-/* The window at the gateway's clock; of what has none, zeros. */
-static struct window window_of(const struct redis_namespace *ns, const struct limit *limit)
-{
-    bool windowed = limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
-    return windowed ? window_at(limit, ns->wall_ms) : (struct window){0};
-}
-
 enum status redis_write_read(const struct redis_namespace *ns, const struct limit *limit,
                              struct slice key, const char *tenant, struct buffer *out)
 {
     struct resp resp;
-    struct window window = window_of(ns, limit);
-    bool shared = limit->tenant == NULL && limit->each != EACH_TENANT;
-    begin(&resp, ns, SCRIPT_READ, out, 3, 5);
+    begin(&resp, ns, SCRIPT_READ, out, 4, 2);
     resp_text(&resp, key);
-    resp_key(&resp, ns->store, shared ? NULL : tenant, SLICE("open"), SLICE(""));
+    resp_key(&resp, ns->store, over_tenants(limit) ? NULL : tenant, SLICE("open"), SLICE(""));
+    resp_key(&resp, ns->store, NULL, SLICE("open"), SLICE(""));
     resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
     resp_text(&resp, kind_of(limit));
     put_rate(&resp, limit);
-    resp_number(&resp, window.start_ms);
-    resp_number(&resp, window.end_ms);
-    resp_number(&resp, window.next_end_ms);
     return resp_end(&resp);
 }
 
@@ -243,14 +261,11 @@ enum status redis_write_change(const struct redis_namespace *ns, enum redis_chan
                                struct buffer *out)
 {
     struct resp resp;
-    struct window window = window_of(ns, limit);
-    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 6);
+    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 4);
     resp_text(&resp, key);
     resp_text(&resp, change == REDIS_RAISE ? SLICE("raise") : SLICE("reset"));
     resp_text(&resp, kind_of(limit));
     put_rate(&resp, limit);
-    resp_number(&resp, (int64_t)amount);
-    resp_number(&resp, window.start_ms);
-    resp_number(&resp, window.end_ms);
+    resp_number(&resp, told(amount));
     return resp_end(&resp);
 }

@@ -23,7 +23,7 @@ static struct slice text_of(const char *name)
             return slice_make(file->bytes, file->len);
         }
     }
-    assert(!"the script is part of the binary");
+    assert(false); /* the scripts are part of the binary */
     return slice_make("", 0);
 }
 
@@ -57,13 +57,17 @@ void redis_scripts_free(struct redis_scripts *scripts)
 
 enum status redis_scripts_load(const struct redis_scripts *scripts, struct buffer *out)
 {
+    size_t before = buffer_len(out);
     for (unsigned i = 0; i < SCRIPTS; i++) {
         struct resp resp;
         resp_begin(&resp, out, 3);
         resp_text(&resp, SLICE("SCRIPT"));
         resp_text(&resp, SLICE("LOAD"));
         resp_text(&resp, slice_from(scripts->texts[i]));
-        TRY(resp_end(&resp));
+        if (resp_end(&resp) != STATUS_OK) {
+            out->end -= buffer_len(out) - before; /* all or none */
+            return STATUS_TOO_LARGE;
+        }
     }
     return STATUS_OK;
 }

@@ -1,44 +1,51 @@
 -- What a key has counted, and the sum of the open reservations that it is made of, one by one.
--- KEYS: usage key, open reservations (the tenant's, or those of keys over tenants), gateways.
--- ARGV: kind, rate, window start, window end, end of the next.
+-- KEYS: usage key, open of the tenant (or of all, for a key over tenants), open of all, gateways.
+-- ARGV: kind, rate ("amount/period" or -).
 -- Returns: used reserved taken settled refunded open.
+local OVERDUE_MAX, A_TIME = 4096, 64
 local now = server_ms()
 local kind = ARGV[1]
-for _ = 1, 64 do
-    local before = redis.call('ZCOUNT', KEYS[2], '-inf', num(now))
-    if before == 0 then
-        break
-    end
-    charge_overdue(KEYS[2], now, 64)
-end
+local charged = 0
+repeat
+    local count = charge_overdue(KEYS[2], KEYS[3], now, A_TIME)
+    charged = charged + count
+until count < A_TIME or charged >= OVERDUE_MAX
+
 local state = read_state(kind, redis.call('GET', KEYS[1]))
 local used
 if kind == 'r' then
-    advance_part(state, {rate = ARGV[2]}, now)
+    advance_rate_by(state, ARGV[2], now)
     used = state.debt
 elseif kind == 'w' then
-    local first = now >= tonumber(ARGV[4]) and tonumber(ARGV[4]) or tonumber(ARGV[3])
-    if state.start < first then
-        state = read_state('w', nil)
-        state.start = first
+    if window_is_over(state, now, state.start) then
+        state = new_window(0, 0)
     end
     used = math.max(state.reserved + state.settled - state.forgiven, 0)
 else
-    used = count_slots(state, alive_gateways(KEYS[3], now))
+    used = count_slots(state, alive_gateways(KEYS[4], now))
 end
+
+-- Most records are of other keys: they are told apart before they are taken to pieces.
+local function open_in(key)
+    local text = redis.call('GET', key)
+    if not text then
+        redis.call('ZREM', KEYS[2], key)
+    elseif not string.find(text, KEYS[1], 1, true) then
+        return 0
+    end
+    local record, sum = read_record(key), 0
+    for _, part in ipairs(record and record.state == 'o' and record.parts or {}) do
+        if part.settles > 0 and part.key == KEYS[1] and
+            (kind ~= 'w' or part.position == state.start) then
+            sum = sum + part.amount
+        end
+    end
+    return sum
+end
+
 local open = 0
 for _, key in ipairs(redis.call('ZRANGE', KEYS[2], '0', '-1')) do
-    local text = redis.call('GET', key)
-    local record = text and read_record(text)
-    if record and record.state == 'o' then
-        for _, part in ipairs(record.parts) do
-            if part.settles and part.key == KEYS[1] and (kind ~= 'w' or part.position == state.start) then
-                open = open + part.amount
-            end
-        end
-    else
-        redis.call('ZREM', KEYS[2], key)
-    end
+    open = open + open_in(key)
 end
-return string.format('%.0f %.0f %.0f %.0f %.0f %.0f', used, state.reserved, state.taken, state.settled,
-    state.refunded, open)
+return string.format('%.0f %.0f %.0f %.0f %.0f %.0f', used, state.reserved, state.taken,
+    state.settled, state.refunded, open)

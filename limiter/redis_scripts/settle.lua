@@ -1,22 +1,21 @@
--- Charges what was used, once.
+-- Charges what was used, once: of what was reserved, or instead of the full charge at the deadline.
 -- KEYS: record, open of the tenant, open of all, then the usage keys of all demands.
 -- ARGV: what each demand used.
 -- Returns: S settled, L late (it had been charged in full), N nothing to settle.
-local text = redis.call('GET', KEYS[1])
-local record = text and read_record(text)
+local record = read_record(KEYS[1])
 if not record or (record.state ~= 'o' and record.state ~= 'c') then
     return 'N'
 end
-local now = server_ms()
+local now, late = server_ms(), record.state == 'c'
 for _, part in ipairs(record.parts) do
-    local charged = record.state == 'c'
-    if part.settles and not (charged and part.kind == 'h') then
-        settle_part(part, tonumber(ARGV[part.index]), charged, now)
-    end
-    if part.shared then
-        redis.call('ZREM', KEYS[3], KEYS[1])
+    if part.settles > 0 and not (late and part.kind == 'h') then
+        settle_part(part, tonumber(ARGV[part.index]), late, now)
     end
 end
-redis.call('ZREM', KEYS[2], KEYS[1])
-redis.call('DEL', KEYS[1])
-return record.state == 'o' and 'S' or 'L'
+unlist(record, KEYS[2], KEYS[3])
+if record.off > 0 then
+    write_tombstone(KEYS[1], record.off) -- a step that was called off may still come
+else
+    redis.call('DEL', KEYS[1])
+end
+return late and 'L' or 'S'
