@@ -15,14 +15,14 @@ enum state {
     STATE_NEXT, /* a comma, or the end of the array or object */
     STATE_DONE, /* nothing but blanks */
     STATE_WORD,
-    STATE_NUMBER_MINUS,
-    STATE_NUMBER_ZERO,
-    STATE_NUMBER_WHOLE,
-    STATE_NUMBER_POINT,
-    STATE_NUMBER_FRACTION,
-    STATE_NUMBER_E,
-    STATE_NUMBER_E_SIGN,
-    STATE_NUMBER_E_DIGITS,
+    STATE_MINUS, /* numbers, by what was read last */
+    STATE_ZERO,
+    STATE_WHOLE,
+    STATE_POINT,
+    STATE_FRACTION,
+    STATE_E,
+    STATE_E_SIGN,
+    STATE_E_DIGITS,
     STATE_STRING,
     STATE_STRING_ESCAPE,
     STATE_STRING_HEX,        /* digits of \u */
@@ -149,9 +149,7 @@ static enum json_event begin_value(struct json_scan *scan, char byte)
     if (byte != '-' && !ascii_is_digit(byte)) {
         return fail(scan, "a value is expected");
     }
-    (void)begin_text(scan, byte == '-'   ? STATE_NUMBER_MINUS
-                           : byte == '0' ? STATE_NUMBER_ZERO
-                                         : STATE_NUMBER_WHOLE);
+    (void)begin_text(scan, byte == '-' ? STATE_MINUS : byte == '0' ? STATE_ZERO : STATE_WHOLE);
     keep_byte(scan, byte);
     return JSON_MORE;
 }
@@ -212,49 +210,53 @@ static enum json_event read_word(struct json_scan *scan, char byte)
 
 static bool number_may_end(unsigned state)
 {
-    return state == STATE_NUMBER_ZERO || state == STATE_NUMBER_WHOLE ||
-           state == STATE_NUMBER_FRACTION || state == STATE_NUMBER_E_DIGITS;
+    return state == STATE_ZERO || state == STATE_WHOLE || state == STATE_FRACTION ||
+           state == STATE_E_DIGITS;
+}
+
+enum mark { MARK_OTHER, MARK_ZERO, MARK_DIGIT, MARK_POINT, MARK_E, MARK_SIGN, MARKS };
+
+static enum mark mark_of(char byte)
+{
+    if (ascii_is_digit(byte)) {
+        return byte == '0' ? MARK_ZERO : MARK_DIGIT;
+    }
+    if (byte == 'e' || byte == 'E') {
+        return MARK_E;
+    }
+    bool sign = byte == '+' || byte == '-';
+    return byte == '.' ? MARK_POINT : sign ? MARK_SIGN : MARK_OTHER;
 }
 
 /* The state behind `byte`; STATE_INVALID: it cannot be part of the number. */
-static unsigned number_next(unsigned state, char byte)
+static uint8_t number_next(unsigned state, char byte)
 {
-    bool digit = ascii_is_digit(byte);
-    bool e = byte == 'e' || byte == 'E';
-    switch (state) {
-    case STATE_NUMBER_MINUS:
-        return byte == '0' ? STATE_NUMBER_ZERO : digit ? STATE_NUMBER_WHOLE : STATE_INVALID;
-    case STATE_NUMBER_WHOLE:
-    case STATE_NUMBER_ZERO:
-        if (digit && state == STATE_NUMBER_WHOLE) {
-            return STATE_NUMBER_WHOLE;
-        }
-        return byte == '.' ? STATE_NUMBER_POINT : e ? STATE_NUMBER_E : STATE_INVALID;
-    case STATE_NUMBER_POINT:
-        return digit ? STATE_NUMBER_FRACTION : STATE_INVALID;
-    case STATE_NUMBER_FRACTION:
-        return digit ? STATE_NUMBER_FRACTION : e ? STATE_NUMBER_E : STATE_INVALID;
-    case STATE_NUMBER_E:
-        if (byte == '+' || byte == '-') {
-            return STATE_NUMBER_E_SIGN;
-        }
-        return digit ? STATE_NUMBER_E_DIGITS : STATE_INVALID;
-    default: /* STATE_NUMBER_E_SIGN, STATE_NUMBER_E_DIGITS */
-        return digit ? STATE_NUMBER_E_DIGITS : STATE_INVALID;
-    }
+    /* clang-format off */
+    static const uint8_t next[][MARKS] = { /* behind: else, 0, 1-9, point, e, sign */
+        [STATE_MINUS]    = {0, STATE_ZERO, STATE_WHOLE, 0, 0, 0},
+        [STATE_ZERO]     = {0, 0, 0, STATE_POINT, STATE_E, 0},
+        [STATE_WHOLE]    = {0, STATE_WHOLE, STATE_WHOLE, STATE_POINT, STATE_E, 0},
+        [STATE_POINT]    = {0, STATE_FRACTION, STATE_FRACTION, 0, 0, 0},
+        [STATE_FRACTION] = {0, STATE_FRACTION, STATE_FRACTION, 0, STATE_E, 0},
+        [STATE_E]        = {0, STATE_E_DIGITS, STATE_E_DIGITS, 0, 0, STATE_E_SIGN},
+        [STATE_E_SIGN]   = {0, STATE_E_DIGITS, STATE_E_DIGITS, 0, 0, 0},
+        [STATE_E_DIGITS] = {0, STATE_E_DIGITS, STATE_E_DIGITS, 0, 0, 0},
+    };
+    /* clang-format on */
+    return next[state][mark_of(byte)];
 }
 
 /* The byte behind a number is not taken: it may mean something. */
 static enum json_event read_number(struct json_scan *scan, struct slice *data)
 {
     while (data->len > 0) {
-        unsigned next = number_next(scan->state, data->ptr[0]);
+        uint8_t next = number_next(scan->state, data->ptr[0]);
         if (next == STATE_INVALID) {
             bool whole = number_may_end(scan->state) && !ascii_is_digit(data->ptr[0]);
             return whole ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
         }
         keep_byte(scan, data->ptr[0]);
-        scan->state = (uint8_t)next;
+        scan->state = next;
         *data = slice_skip(*data, 1);
     }
     return JSON_MORE;
@@ -457,7 +459,7 @@ static enum json_event advance(struct json_scan *scan, struct slice *data)
     if (scan->state >= STATE_STRING) {
         return read_text(scan, data);
     }
-    if (scan->state >= STATE_NUMBER_MINUS) {
+    if (scan->state >= STATE_MINUS) {
         return read_number(scan, data);
     }
     char byte = data->ptr[0];
@@ -484,13 +486,10 @@ enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
 
 enum json_event json_scan_end(struct json_scan *scan)
 {
-    if (scan->state == STATE_DONE) {
-        return JSON_DONE;
+    if (scan->state == STATE_DONE || scan->state == STATE_INVALID) {
+        return scan->state == STATE_DONE ? JSON_DONE : JSON_INVALID;
     }
-    if (scan->state == STATE_INVALID) {
-        return JSON_INVALID;
-    }
-    if (scan->level == 0 && scan->state >= STATE_NUMBER_MINUS && scan->state < STATE_STRING) {
+    if (scan->level == 0 && scan->state >= STATE_MINUS && scan->state < STATE_STRING) {
         return number_may_end(scan->state) ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
     }
     return fail(scan, "the value is not complete");
