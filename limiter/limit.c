@@ -20,8 +20,10 @@ static void put(struct text *text, struct slice bytes)
         text->full = true;
         return;
     }
-    memcpy(text->out + text->len, bytes.ptr, bytes.len);
-    text->len += bytes.len;
+    if (bytes.len > 0) {
+        memcpy(text->out + text->len, bytes.ptr, bytes.len);
+        text->len += bytes.len;
+    }
 }
 
 static size_t finish(const struct text *text)

@@ -1,6 +1,7 @@
 #include "limiter/reservation.h"
 
 #include "base/memory.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <string.h>
@@ -33,9 +34,16 @@ struct slice reservation_keep_key(struct reservation *reservation, struct slice 
 {
     assert(reservation->key_room - reservation->key_bytes >= key.len);
     char *place = keys_of(reservation) + reservation->key_bytes;
-    memcpy(place, key.ptr, key.len);
+    if (key.len > 0) {
+        memcpy(place, key.ptr, key.len);
+    }
     reservation->key_bytes += key.len;
     return slice_make(place, key.len);
+}
+
+uint64_t demand_hash(const struct demand *demand)
+{
+    return demand->key_hash != 0 ? demand->key_hash : table_hash(demand->key);
 }
 
 uint64_t demand_amount(const struct demand *demand, uint64_t output)
@@ -50,6 +58,7 @@ uint64_t demand_amount(const struct demand *demand, uint64_t output)
 
 uint64_t demand_output_room(const struct demand *demand, uint64_t left, unsigned share)
 {
+    assert(share > 0);
     if (demand->per_output == 0) {
         return UINT64_MAX;
     }

@@ -25,6 +25,7 @@ enum {
 struct demand {
     const struct limit *limit; /* borrowed from the snapshot */
     struct slice key;          /* behind the demands, in the reservation's memory */
+    uint64_t key_hash; /* table_hash() of it; 0: it is made where it is needed */
     uint64_t fixed;            /* wanted whatever the output; at most LIMIT_AMOUNT_MAX */
     uint64_t per_output;       /* for one token of output: 1 of LIMIT_TOKENS, nano-USD rounded up of
                                   LIMIT_COST, else 0 */
@@ -89,12 +90,15 @@ void reservation_free(struct reservation *reservation);
 /* Copies the key behind the demands. Not more than key_bytes in all. */
 struct slice reservation_keep_key(struct reservation *reservation, struct slice key);
 
+/* The hash of its key, for tables. */
+uint64_t demand_hash(const struct demand *demand);
+
 /* The amount of a demand for so many tokens of output; saturates at LIMIT_AMOUNT_MAX + 1, which no
  * limit has room for. */
 uint64_t demand_amount(const struct demand *demand, uint64_t output);
 
-/* How many tokens of output fit into `left` beside the fixed part: see output_share. UINT64_MAX:
- * any. */
+/* How many tokens of output fit into `left` beside the fixed part: see output_share, which is not
+ * 0 here. UINT64_MAX: any. */
 uint64_t demand_output_room(const struct demand *demand, uint64_t left, unsigned share);
 
 /* Which refusal is told: one without `wait`, else the one that takes longest; NULL if none refused.

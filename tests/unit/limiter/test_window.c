@@ -6,7 +6,7 @@ enum { HOUR = 3600 };
 static const char *const zones[] = {
     "UTC",          "Europe/Berlin",    "America/New_York", "Australia/Lord_Howe",
     "Pacific/Apia", "America/Havana",   "Asia/Kathmandu",   "Pacific/Auckland",
-    "Asia/Beirut",  "America/Asuncion",
+    "Asia/Beirut",  "America/Asuncion", "America/St_Johns",
 };
 
 static struct window window_in(const char *name, struct limit limit, int64_t utc_seconds)
@@ -189,6 +189,17 @@ Test(window, the_first_hours_of_1970_have_a_window_that_began_before)
     cr_expect_eq(window.end_ms, 5 * HOUR * 1000);
     window = window_in("UTC", a_week, 0);
     cr_expect_eq(window.start_ms, -3 * 24 * HOUR * 1000);
+}
+
+Test(window, a_midnight_that_is_taken_back_ends_its_day_all_the_same)
+{
+    /* At 00:01 it became 23:01 of November 6 again. */
+    int64_t midnight = clock_of(2010, 11, 7, 2, 30);
+    struct window before = window_in("America/St_Johns", a_day, midnight - 1);
+    struct window after = window_in("America/St_Johns", a_day, midnight + 1800);
+    cr_expect_eq(before.end_ms, midnight * 1000);
+    cr_expect_eq(after.start_ms, midnight * 1000);
+    cr_expect_eq(after.end_ms, midnight * 1000 + 25 * HOUR * 1000);
 }
 
 /* ---- over a hundred years ---- */
