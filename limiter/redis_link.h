@@ -102,6 +102,6 @@ void redis_link_expect(struct redis_link *link, unsigned replies);
 /* Sends what was written, with one write where the socket takes it. Bytes that the server does not
  * take are bounded by the output's maximum (REDIS_OUTPUT_MAX). */
 void redis_link_flush(struct redis_link *link);
-/* Waits at most `most` for all that was written to leave, without the loop. Only close or free it
- * afterwards. */
+/* Waits at most `most` until the server has taken all that was written, without the loop; answers
+ * are not read any more. Only close or free it afterwards. */
 void redis_link_drain(struct redis_link *link, usec_t most);

@@ -60,6 +60,30 @@ static bool send_piece(struct bufferevent *stream, struct evbuffer *waiting, use
     return sent != SENT_BROKEN && left > 0 && poll(&look, 1, (int)(left / MSEC) + 1) > 0;
 }
 
+/* A socket that is closed with answers unread is reset, and what the server has not read yet is
+ * lost: so the end is said, and all is read until the server has said it, too. */
+static void part(struct bufferevent *stream, usec_t (*now)(void), usec_t end)
+{
+    char thrown_away[4096];
+    int fd = bufferevent_getfd(stream);
+    struct ssl_st *ssl = bufferevent_openssl_get_ssl(stream);
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    if (ssl != NULL) {
+        ERR_clear_error();
+        (void)SSL_shutdown(ssl);
+    }
+    (void)shutdown(fd, SHUT_WR);
+    for (usec_t left = end - now(); left > 0; left = end - now()) {
+        ssize_t count = recv(fd, thrown_away, sizeof(thrown_away), 0);
+        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+            return;
+        }
+        if (count < 0 && poll(&look, 1, (int)(left / MSEC) + 1) <= 0) {
+            return;
+        }
+    }
+}
+
 void redis_drain(struct bufferevent *stream, struct buffer *rest, usec_t (*now)(void), usec_t most)
 {
     usec_t end = now() + most;
@@ -71,6 +95,10 @@ void redis_drain(struct bufferevent *stream, struct buffer *rest, usec_t (*now)(
         return;
     }
     buffer_consume(rest, bytes.len);
-    while (evbuffer_get_length(waiting) > 0 && send_piece(stream, waiting, end - now())) {
+    while (evbuffer_get_length(waiting) > 0) {
+        if (!send_piece(stream, waiting, end - now())) {
+            return;
+        }
     }
+    part(stream, now, end);
 }

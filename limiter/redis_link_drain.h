@@ -7,5 +7,6 @@
 
 struct bufferevent;
 
-/* What waits in the stream, then `rest`; for at most `most`, as `now` says. */
+/* What waits in the stream, then `rest`; then waits until the server has taken all. At most `most`
+ * in all, as `now` says. The stream is only to be freed afterwards. */
 void redis_drain(struct bufferevent *stream, struct buffer *rest, usec_t (*now)(void), usec_t most);

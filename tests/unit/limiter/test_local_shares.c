@@ -488,7 +488,7 @@ Test(local_shares, more_of_a_rate_is_not_handed_over_where_the_store_has_a_recor
     reservation->demands[0].granted = 15;
     cr_assert(extend(reservation, 10));
     cr_assert_eq(admitted(&limit, 50), 10);
-    (void)handed_over();
+    cr_assert_eq(handed_over(), 10); /* what was admitted alone */
     settle(reservation, 25);
     cr_assert_eq(handed_over(), 0);
 }
@@ -616,19 +616,38 @@ Test(local_shares, a_rate_is_given_back_only_what_has_not_drained)
     cr_assert_eq(admitted(&limit, 40), 10);
 }
 
-Test(local_shares, a_rate_is_not_given_back_what_has_been_handed_over)
+Test(local_shares, time_passes_before_a_rate_is_given_back)
 {
     struct limit limit = rate_of(LIMIT_TOKENS, 60, 60 * SEC);
     hear(&limit, 60, 2, 0);
     struct reservation *reservation = reserve(&limit, 30);
     cr_assert(ask(reservation));
-    cr_assert_eq(handed_over(), 30);
+    pass(40 * SEC); /* 20 of them have drained */
+    settle(reservation, 0);
+    cr_assert_eq(handed_over(), 20);
+}
+
+Test(local_shares, a_rate_is_not_given_back_what_has_been_handed_over)
+{
+    struct limit limit = rate_of(LIMIT_TOKENS, 60, 60 * SEC);
+    hear(&limit, 60, 2, 0);
+    struct reservation *reservation = reserve(&limit, 25);
+    cr_assert(ask(reservation));
+    cr_assert_eq(handed_over(), 25);
+    cr_assert_eq(admitted(&limit, 4), 4);
     settle(reservation, 10);
-    cr_assert_eq(handed_over(), 0);
-    reservation = reserve(&limit, 20);
+    cr_assert_eq(handed_over(), 0); /* the 4 may be among what is given back */
+}
+
+Test(local_shares, a_rate_is_charged_what_was_used_beyond_what_was_reserved)
+{
+    struct limit limit = rate_of(LIMIT_TOKENS, 60, 60 * SEC);
+    hear(&limit, 60, 2, 0);
+    struct reservation *reservation = reserve(&limit, 20);
     cr_assert(ask(reservation));
     settle(reservation, 25);
-    cr_assert_eq(handed_over(), 25);
+    cr_assert_eq(admitted(&limit, 40), 5);
+    cr_assert_eq(handed_over(), 30);
 }
 
 Test(local_shares, a_bucket_of_a_later_spell_is_not_given_back_what_an_earlier_one_took)

@@ -1,6 +1,6 @@
 /* store_redis against a real server that is well: what is counted, by one gateway and by several.
  */
-#include "tests/unit/limiter/redis_fixture.h"
+#include "tests/unit/limiter/store_redis_rig.h"
 
 TestSuite(store_redis, .init = rig_begin, .fini = rig_end, .timeout = 60);
 
