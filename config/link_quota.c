@@ -1,5 +1,6 @@
 /* One quota: what it says is read and checked by itself. */
 #include "base/http1.h"
+#include "base/table.h"
 #include "config/link.h"
 #include "config/quota_values.h"
 #include "limiter/limit_text.h"
@@ -281,6 +282,7 @@ static bool name_usage(const struct link *link, const struct quota_section *sect
     limit->identity = link_keep_slice(link, slice_make(text, len));
     len = limit_key_prefix(limit, link->snapshot->store.name, text, sizeof(text));
     limit->key = link_keep_slice(link, slice_make(text, len));
+    limit->key_hash = table_hash(limit->key);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* All quotas: their names, what is twice, and which apply to whom. */
 #include "base/field_values.h"
 #include "config/link.h"
+#include "limiter/limit_text.h"
 #include "limiter/reservation.h"
 
 #include <stdio.h>
@@ -230,11 +231,14 @@ static void read_limits(struct quotas *quotas, struct scope *scope)
 /* Adds them to the snapshot's, where they are a set. */
 static struct limit_set add_limits(struct quotas *quotas, const struct scope *scope)
 {
+    char policy[LIMIT_POLICY_MAX];
     struct limit_set set = {.limits = &quotas->limits[quotas->count]};
     for (unsigned i = 0; i < scope->items->count; i++) {
         struct limit *limit = scope->limits[i];
         if (limit != NULL) {
             limit->index = quotas->count;
+            limit->policy =
+                link_keep_slice(quotas->link, slice_make(policy, limit_policy_text(limit, policy)));
             quotas->limits[quotas->count++] = limit;
             set.needs_body = set.needs_body || limit_needs_body(limit);
             set.count++;

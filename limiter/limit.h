@@ -57,6 +57,8 @@ struct limit {
                               "concurrency/each=ip": see limit_identity() */
     struct slice key;      /* where its usage is kept, or (each other than NOTHING) what that begins
                               with: see limit_key_write() */
+    uint64_t key_hash;     /* table_hash() of it; 0: not made yet */
+    struct slice policy;   /* as RateLimit-Policy has it: limit_policy_text() */
     const char *tenant;    /* whose config has it; NULL: for all tenants */
     int route_index;       /* -1: any route */
     const char *route;     /* its name; NULL: any */

@@ -89,3 +89,51 @@ void limit_text(const struct limit *limit, char out[LIMIT_TEXT_MAX])
                                                                  : " a ",
                    span);
 }
+
+/* The quota's unit, where it is not requests (draft, section 2.4.2: "qu"). */
+static const char *unit_parameter(enum limit_unit unit)
+{
+    switch (unit) {
+    case LIMIT_REQUESTS:
+    case LIMIT_UNITS:
+        break;
+    case LIMIT_TOKENS:
+        return ";qu=\"tokens\"";
+    case LIMIT_COST:
+        return ";qu=\"nano-usd\"";
+    case LIMIT_BYTES:
+        return ";qu=\"content-bytes\"";
+    case LIMIT_CONCURRENCY:
+        return ";qu=\"concurrent-requests\"";
+    }
+    return "";
+}
+
+/* The length of its window: of a rate its period, of a budget what a usual one has. */
+static uint64_t window_seconds(const struct limit *limit)
+{
+    switch (limit->span) {
+    case LIMIT_RATE:
+        return (uint64_t)(limit->period / SEC);
+    case LIMIT_DAYS:
+        return (uint64_t)limit->days * 86400;
+    case LIMIT_WEEK:
+        return UINT64_C(7) * 86400;
+    case LIMIT_MONTH:
+        return UINT64_C(30) * 86400;
+    case LIMIT_HELD:
+        break;
+    }
+    return 0;
+}
+
+size_t limit_policy_text(const struct limit *limit, char out[LIMIT_POLICY_MAX])
+{
+    int len = snprintf(out, LIMIT_POLICY_MAX, "\"%s\";q=%" PRIu64 "%s", limit->name, limit->amount,
+                       unit_parameter(limit->unit));
+    if (limit->span != LIMIT_HELD) {
+        len += snprintf(out + len, LIMIT_POLICY_MAX - (size_t)len, ";w=%" PRIu64,
+                        window_seconds(limit));
+    }
+    return (size_t)len;
+}

@@ -211,7 +211,7 @@ void local_shares_note(struct local_shares *shares, const struct reservation *re
     bool taken = reservation->state == RESERVATION_HELD && !reservation->extension_refused;
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
-        uint64_t hash = table_hash(demand->key);
+        uint64_t hash = demand_hash(demand);
         struct stripe *stripe = share_lock(shares, hash);
         struct share *share = share_get(stripe, hash, demand, reservation->tenant, now);
         share->gateways = alive > 0 ? alive : shares->configured;

@@ -1,5 +1,4 @@
 /* local_verdict: deciding by the shares, while the store is away. */
-#include "base/table.h"
 #include "limiter/local_shares_state.h"
 #include "limiter/window.h"
 
@@ -226,7 +225,7 @@ void local_shares_settle(struct local_shares *shares, struct reservation *reserv
         if (!limit_settles(demand->limit) || (demand->taken_alone == 0 && !slots)) {
             continue;
         }
-        uint64_t hash = table_hash(demand->key);
+        uint64_t hash = demand_hash(demand);
         struct stripe *stripe = share_lock(shares, hash);
         struct share *share = share_find(stripe, hash, demand->key);
         if (share != NULL) {
@@ -257,7 +256,7 @@ static uint64_t stripes_of(const struct reservation *reservation, uint64_t *hash
 {
     uint64_t stripes = 0;
     for (unsigned i = 0; i < reservation->count; i++) {
-        hashes[i] = table_hash(reservation->demands[i].key);
+        hashes[i] = demand_hash(&reservation->demands[i]);
         stripes |= UINT64_C(1) << (hashes[i] >> 58);
     }
     return stripes;
@@ -404,7 +403,7 @@ static bool is_unknown(struct local_shares *shares, const struct demand *demand)
     if (!is_window(demand->limit->span) || demand->limit->action == LIMIT_WARN) {
         return false;
     }
-    uint64_t hash = table_hash(demand->key);
+    uint64_t hash = demand_hash(demand);
     struct stripe *stripe = share_lock(shares, hash);
     const struct share *share = share_find(stripe, hash, demand->key);
     bool unknown = share == NULL || !share->heard;

@@ -25,7 +25,7 @@ enum {
 struct demand {
     const struct limit *limit; /* borrowed from the snapshot */
     struct slice key;          /* behind the demands, in the reservation's memory */
-    uint64_t key_hash; /* table_hash() of it; 0: it is made where it is needed */
+    uint64_t key_hash;         /* table_hash() of it; 0: it is made where it is needed */
     uint64_t fixed;            /* wanted whatever the output; at most LIMIT_AMOUNT_MAX */
     uint64_t per_output;       /* for one token of output: 1 of LIMIT_TOKENS, nano-USD rounded up of
                                   LIMIT_COST, else 0 */

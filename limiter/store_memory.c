@@ -167,7 +167,7 @@ static void ask(void *side, struct reservation *reservation)
         demand->granted = 0;
         demand->over = false;
         struct cell_part *part = limit_settles(demand->limit) ? &parts_of(reservation)[i] : NULL;
-        add_bid(&step, &(struct bid){demand, NULL, part, table_hash(demand->key)});
+        add_bid(&step, &(struct bid){demand, NULL, part, demand_hash(demand)});
     }
     cells_lock(store->cells, step.stripes);
     for (unsigned i = 0; i < step.count; i++) {

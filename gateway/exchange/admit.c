@@ -159,6 +159,7 @@ static void fill_demand(const struct exchange *exchange, const struct limit *lim
                         struct demand *demand)
 {
     demand->limit = limit;
+    demand->key_hash = limit->each == EACH_NOTHING ? limit->key_hash : 0;
     switch (limit->unit) {
     case LIMIT_REQUESTS:
     case LIMIT_CONCURRENCY:

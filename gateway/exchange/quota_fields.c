@@ -18,43 +18,6 @@ static uint64_t whole_seconds(usec_t span)
 
 /* ---- RateLimit-Policy and RateLimit ---- */
 
-/* The quota's unit, where it is not requests (draft, section 2.4.2: "qu"). */
-static struct slice unit_parameter(enum limit_unit unit)
-{
-    switch (unit) {
-    case LIMIT_REQUESTS:
-    case LIMIT_UNITS:
-        break;
-    case LIMIT_TOKENS:
-        return SLICE(";qu=\"tokens\"");
-    case LIMIT_COST:
-        return SLICE(";qu=\"nano-usd\"");
-    case LIMIT_BYTES:
-        return SLICE(";qu=\"content-bytes\"");
-    case LIMIT_CONCURRENCY:
-        return SLICE(";qu=\"concurrent-requests\"");
-    }
-    return slice_make("", 0);
-}
-
-/* The length of its window: of a rate its period, of a budget what a usual one has. */
-static uint64_t window_seconds(const struct limit *limit)
-{
-    switch (limit->span) {
-    case LIMIT_RATE:
-        return (uint64_t)(limit->period / SEC);
-    case LIMIT_DAYS:
-        return (uint64_t)limit->days * 86400;
-    case LIMIT_WEEK:
-        return UINT64_C(7) * 86400;
-    case LIMIT_MONTH:
-        return UINT64_C(30) * 86400;
-    case LIMIT_HELD:
-        break;
-    }
-    return 0;
-}
-
 static enum status put_name(const struct limit *limit, unsigned index, struct buffer *out)
 {
     TRY(buffer_append(out, index == 0 ? SLICE("\"") : SLICE(", \"")));
@@ -66,15 +29,8 @@ static enum status put_policy(const struct reservation *reservation, struct buff
 {
     TRY(buffer_append(out, SLICE("RateLimit-Policy: ")));
     for (unsigned i = 0; i < reservation->count; i++) {
-        const struct limit *limit = reservation->demands[i].limit;
-        TRY(put_name(limit, i, out));
-        TRY(buffer_append(out, SLICE(";q=")));
-        TRY(buffer_append_number(out, limit->amount));
-        TRY(buffer_append(out, unit_parameter(limit->unit)));
-        if (limit->span != LIMIT_HELD) {
-            TRY(buffer_append(out, SLICE(";w=")));
-            TRY(buffer_append_number(out, window_seconds(limit)));
-        }
+        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(", ")));
+        TRY(buffer_append(out, reservation->demands[i].limit->policy));
     }
     return buffer_append(out, SLICE("\r\n"));
 }

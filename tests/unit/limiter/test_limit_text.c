@@ -53,3 +53,28 @@ Test(limit_text, rules_are_written_as_a_sentence_needs_them)
         cr_expect_str_eq(text, rows[i].text);
     }
 }
+
+Test(limit_text, a_policy_says_name_amount_unit_and_window)
+{
+    static const struct {
+        struct limit limit;
+        const char *text;
+    } rows[] = {
+        {{.name = "rpm",
+          .unit = LIMIT_REQUESTS,
+          .amount = 600,
+          .span = LIMIT_RATE,
+          .period = 60 * SEC},
+         "\"rpm\";q=600;w=60"},
+        {{.name = "budget", .unit = LIMIT_COST, .amount = 5000000000, .span = LIMIT_MONTH},
+         "\"budget\";q=5000000000;qu=\"nano-usd\";w=2592000"},
+        {{.name = "at-once", .unit = LIMIT_CONCURRENCY, .amount = 10, .span = LIMIT_HELD},
+         "\"at-once\";q=10;qu=\"concurrent-requests\""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[LIMIT_POLICY_MAX];
+        size_t len = limit_policy_text(&rows[i].limit, text);
+        cr_expect_eq(len, strlen(rows[i].text));
+        cr_expect(memcmp(text, rows[i].text, len) == 0, "%.*s", (int)len, text);
+    }
+}
