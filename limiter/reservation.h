@@ -75,7 +75,7 @@ struct reservation {
     bool extending;               /* state ASKED: an extension, so what was held before still is */
     bool extension_refused;       /* of the last extension; what was held before still is */
     struct waiter *waiter;        /* borrowed; woken once an answer is there; NULL: none wants it */
-    usec_t asked_at;              /* clock_now(); for durations */
+    usec_t asked_at;              /* monotonic; for durations */
     void *store_data;             /* the store's own */
     void (*release)(void *owner); /* called with `owner` when it is freed, */
     void *owner;                  /* which keeps alive what it borrows; NULL: nothing */
