@@ -216,6 +216,22 @@ Test(store_redis, a_gateway_whose_clock_is_wrong_asks_by_the_servers)
     cr_assert_eq(rig_entry(limit).used, 1);
 }
 
+Test(store_redis, an_extension_by_a_wrong_clock_is_one_still_when_it_is_asked_again)
+{
+    const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);
+    struct rig_request request;
+    cr_assert(rig_get(&request, 0, limit, 60));
+    rig_wall_ahead = -5 * 86400 * SEC;
+    rig_extend(&request, 50);
+    rig_until(request.reservation->state != RESERVATION_ASKED);
+    cr_assert_eq(request.reservation->state, RESERVATION_HELD);
+    cr_assert(request.reservation->extension_refused);
+    cr_assert_eq(request.reservation->demands[0].granted, 60);
+    rig_settle(&request, 60);
+    rig_until(rig_is_quiet(0));
+    cr_assert_eq(rig_entry(limit).used, 60);
+}
+
 Test(store_redis, lost_data_is_said_each_time_and_once)
 {
     const struct limit *limit = rig_daily(LIMIT_REQUESTS, 3, STORE_LOCAL);
