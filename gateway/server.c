@@ -330,6 +330,14 @@ static void stop(struct server *server)
     loop_fini(&server->loop);
 }
 
+/* What libevent has to say, as of a name server that does not answer, is said in our own form. */
+static void on_library_words(int severity, const char *text)
+{
+    if (severity >= EVENT_LOG_WARN) {
+        log_warn("libevent: %s", text);
+    }
+}
+
 enum status server_run(const char *config_path, struct error *err)
 {
     struct server server = {.config_path = config_path};
@@ -338,6 +346,7 @@ enum status server_run(const char *config_path, struct error *err)
     if (evthread_use_pthreads() != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "libevent cannot use threads here");
     }
+    event_set_log_callback(on_library_words);
     upstream_global_init();
     enum status status = start(&server, err);
     if (status == STATUS_OK) {
