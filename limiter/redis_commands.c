@@ -261,11 +261,16 @@ enum status redis_write_change(const struct redis_namespace *ns, enum redis_chan
                                struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 4);
+    bool windowed = limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
+    struct window window = windowed ? window_at(limit, ns->wall_ms) : (struct window){0};
+    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 7);
     resp_text(&resp, key);
     resp_text(&resp, change == REDIS_RAISE ? SLICE("raise") : SLICE("reset"));
     resp_text(&resp, kind_of(limit));
     put_rate(&resp, limit);
     resp_number(&resp, told(amount));
+    resp_number(&resp, window.start_ms);
+    resp_number(&resp, window.end_ms);
+    resp_number(&resp, window.next_end_ms);
     return resp_end(&resp);
 }

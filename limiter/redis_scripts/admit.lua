@@ -66,12 +66,7 @@ local function load_state(demand, text, alive)
     if demand.kind == 'r' then
         advance_rate_by(state, demand.rate, now)
     elseif demand.kind == 'w' then
-        if not text or window_is_over(state, now, demand.ends) or
-            (state.ends == 0 and state.start < demand.start) then
-            state = new_window(demand.start, demand.ends)
-        elseif state.ends == 0 then
-            state.ends = demand.ends
-        end
+        state = window_at(text, state, now, demand.start, demand.ends)
     end
     demand.state, demand.alive = state, alive
     measure(demand)

@@ -157,6 +157,16 @@ local function window_is_over(state, now, next_start)
     return (state.ends > 0 and now >= state.ends) or state.start > next_start
 end
 
+-- The window that counts now: the key's own, or a new one from `start` to `ends`.
+local function window_at(text, state, now, start, ends)
+    if not text or window_is_over(state, now, ends) or (state.ends == 0 and state.start < start) then
+        return new_window(start, ends)
+    elseif state.ends == 0 then
+        state.ends = ends
+    end
+    return state
+end
+
 local function slots_text(slots)
     local texts = {}
     for gateway, slot in pairs(slots) do

@@ -327,12 +327,12 @@ static void compare_entries(struct world *world, const struct limit *limit)
 static void change_both(struct world *world, const struct limit *limit)
 {
     uint64_t amount = any_amount(&world->dice, limit->amount);
-    if (roll(&world->dice, 2) == 0) {
-        (void)store_memory_reset(world->memory, limit, limit->key);
-        (void)send_written(redis_write_change(&ns, REDIS_RESET, limit, limit->key, 0, &out));
-    } else {
-        (void)store_memory_raise(world->memory, limit, limit->key, amount);
-        (void)send_written(redis_write_change(&ns, REDIS_RAISE, limit, limit->key, amount, &out));
+    bool raises = roll(&world->dice, 2) == 0;
+    bool known = raises ? store_memory_raise(world->memory, limit, limit->key, amount)
+                        : store_memory_reset(world->memory, limit, limit->key);
+    if (known) {
+        (void)send_written(redis_write_change(&ns, raises ? REDIS_RAISE : REDIS_RESET, limit,
+                                              limit->key, amount, &out));
     }
 }
 
@@ -389,4 +389,9 @@ static void live(uint64_t seed, unsigned steps)
 Test(redis_twin, ten_thousand_random_steps_are_decided_as_by_the_memory_store)
 {
     live(1, 10000);
+}
+
+Test(redis_twin, so_are_those_of_another_life)
+{
+    live(2, 4000);
 }
