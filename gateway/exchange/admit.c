@@ -410,6 +410,7 @@ enum step_result admit_resume(struct exchange *exchange)
 {
     if (exchange->asking) {
         exchange->asking = exchange->reservation->state == RESERVATION_ASKED;
+        exchange->facts.store_wait = clock_now() - exchange->reservation->asked_at;
         return verdict(exchange);
     }
     if (patience_ends(exchange, exchange->line_demand) <= exchange->side->loop->now) {

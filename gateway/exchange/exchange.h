@@ -87,6 +87,7 @@ struct exchange_facts {
     usec_t sent;                            /* the attempt was started; 0: never */
     usec_t first_byte_out;                  /* our answer's head went to the client; 0: never */
     usec_t running_since;                   /* when the steps that run now were begun */
+    usec_t store_wait;                      /* for the verdict of a shared store; 0: none */
     usec_t overhead;                        /* time in our own steps, all runs */
     uint64_t request_bytes, response_bytes; /* of bodies, decoded */
     unsigned status;                        /* sent to the client; 0: none */

@@ -146,6 +146,7 @@ static void count(const struct exchange *exchange, const struct durations *durat
                                  .upstream_duration = durations->upstream,
                                  .overhead_duration = facts->overhead,
                                  .time_to_first_byte = durations->first_byte,
+                                 .store_duration = facts->store_wait > 0 ? facts->store_wait : -1,
                              });
     if (exchange->tenant == NULL) {
         metrics_add(metrics, METRIC_requests_refused_total, 1);

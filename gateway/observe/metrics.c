@@ -40,6 +40,11 @@ const struct histogram_shape histogram_shapes[HISTOGRAM_KINDS] = {
         .help = "From the first byte of a request's head to the first byte of its answer.",
         BOUNDS(MSEC, 2500 * USEC, 5 * MSEC, 10 * MSEC, 25 * MSEC, 50 * MSEC, 100 * MSEC, 250 * MSEC,
                500 * MSEC, SEC, 2500 * MSEC, 5 * SEC, 10 * SEC, 30 * SEC, 60 * SEC)},
+    [HISTOGRAM_STORE] = {
+        .name = "store_duration_seconds",
+        .help = "From asking the shared store of quotas to its verdict.",
+        BOUNDS(100 * USEC, 250 * USEC, 500 * USEC, MSEC, 2500 * USEC, 5 * MSEC, 10 * MSEC, 25 * MSEC,
+               50 * MSEC, 100 * MSEC, 250 * MSEC, SEC)},
 };
 /* clang-format on */
 
@@ -256,4 +261,5 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
     observe(series->durations, HISTOGRAM_UPSTREAM, request->upstream_duration);
     observe(series->durations, HISTOGRAM_OVERHEAD, request->overhead_duration);
     observe(series->durations, HISTOGRAM_FIRST_BYTE, request->time_to_first_byte);
+    observe(series->durations, HISTOGRAM_STORE, request->store_duration);
 }

@@ -37,6 +37,7 @@ struct request_metrics {
     usec_t upstream_duration;  /* -1: no upstream was asked */
     usec_t overhead_duration;  /* duration less waiting for client and upstream; -1: unknown */
     usec_t time_to_first_byte; /* of the answer; -1: none */
+    usec_t store_duration;     /* waiting for the quotas' store; -1: it was not asked, or is here */
 };
 
 struct metrics *metrics_new(unsigned workers); /* blocks 0..workers-1, and one more for main */

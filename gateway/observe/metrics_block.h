@@ -23,6 +23,7 @@ enum histogram_kind {
     HISTOGRAM_UPSTREAM,
     HISTOGRAM_OVERHEAD,
     HISTOGRAM_FIRST_BYTE,
+    HISTOGRAM_STORE,
     HISTOGRAM_KINDS /* not a kind; keep last */
 };
 

@@ -20,6 +20,7 @@ static const struct request_metrics ordinary = {
     .upstream_duration = 29 * MSEC,
     .overhead_duration = 20,
     .time_to_first_byte = 12 * MSEC,
+    .store_duration = -1,
 };
 
 /* NUL-terminated. */
