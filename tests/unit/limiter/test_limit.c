@@ -201,6 +201,16 @@ Test(limit, keys_carry_the_tag_of_the_tenant_or_of_all)
                 "{sallyport:acme}:v1:each:cost/month/each=tenant");
 }
 
+Test(limit, a_key_that_differs_from_tenant_to_tenant_has_its_identity_alone_as_prefix)
+{
+    char prefix[LIMIT_KEY_MAX];
+    struct limit limit = month;
+    limit.each = EACH_TENANT;
+    limit.identity = SLICE("cost/month/each=tenant");
+    size_t len = limit_key_prefix(&limit, "sallyport", prefix, sizeof(prefix));
+    expect_text(len, prefix, "cost/month/each=tenant");
+}
+
 Test(limit, keys_end_with_the_value)
 {
     static const struct {
