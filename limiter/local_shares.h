@@ -39,7 +39,7 @@ void local_shares_settle(struct local_shares *shares, struct reservation *reserv
  * of each are copies in `out`'s own memory. */
 struct local_debt {
     struct hand_over hand_over;
-    struct limit limit; /* only span, amount, burst and period are to be read */
+    struct limit limit; /* its pointers are not to be used */
     char key[LIMIT_KEY_MAX];
     char tenant[80];
 };

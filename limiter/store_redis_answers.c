@@ -6,19 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an answer is about: the side, its oldest operation, and room to say what is wrong. */
+/* What an answer is about. */
 struct answer {
     struct store_redis_side *side;
     struct operation *operation; /* owned: out of flight */
-    char *why;
-    size_t size;
 };
 
 static bool make_no_sense(const struct answer *answer, const char *text)
 {
-    (void)snprintf(answer->why, answer->size, "%s: %s", answer->side->store->address.url_shown,
-                   text);
-    flight_lose(answer->side, answer->operation, LOSS_OF_LINK);
+    struct store_redis_side *side = answer->side;
+    (void)snprintf(side->why, sizeof(side->why), "%s: %s", side->store->address.url_shown, text);
+    flight_lose(side, answer->operation, LOSS_OF_LINK);
     return false;
 }
 
@@ -182,7 +180,7 @@ static bool is_particular(const struct operation *operation, struct slice text)
 static void give_up(const struct answer *answer)
 {
     struct operation *operation = answer->operation;
-    store_redis_warn(answer->side->store, answer->why);
+    store_redis_warn(answer->side->store, answer->side->why);
     if (operation->kind == OPERATION_ASK || operation->kind == OPERATION_EXTEND) {
         flight_lose(answer->side, operation, LOSS_OF_LINK);
     } else {
@@ -214,6 +212,7 @@ static bool repeat(const struct answer *answer)
 
 static bool on_error(const struct answer *answer, struct slice text)
 {
+    struct store_redis_side *side = answer->side;
     struct operation *operation = answer->operation;
     if (operation->kind == OPERATION_POLICY) { /* not all may ask that */
         operation_free(operation);
@@ -222,23 +221,21 @@ static bool on_error(const struct answer *answer, struct slice text)
     if (slice_starts_with(text, SLICE("NOSCRIPT")) && repeat(answer)) {
         return true;
     }
-    (void)snprintf(answer->why, answer->size, "%s says: %.*s",
-                   answer->side->store->address.url_shown, text.len > 120 ? 120 : (int)text.len,
-                   text.ptr);
+    (void)snprintf(side->why, sizeof(side->why), "%s says: %.*s", side->store->address.url_shown,
+                   text.len > 120 ? 120 : (int)text.len, text.ptr);
     if (is_particular(operation, text)) {
         give_up(answer);
         return true;
     }
-    flight_lose(answer->side, operation, LOSS_OF_LINK);
+    flight_lose(side, operation, LOSS_OF_LINK);
     return false;
 }
 
-bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply, char *why,
-                  size_t size)
+bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply)
 {
     struct operation *operation = flight_pop(side);
     assert(operation != NULL); /* the link matches replies to what was expected */
-    const struct answer answer = {side, operation, why, size};
+    const struct answer answer = {side, operation};
     if (reply->kind == REDIS_ERROR) {
         return on_error(&answer, reply->text);
     }

@@ -61,16 +61,15 @@ static void on_patience(struct timer *timer)
 {
     struct store_redis_side *side = SIDE_OF(timer, patience);
     usec_t now = side->store->settings.clock.now();
-    char why[400];
     if (is_late_itself(side, now)) {
         timer_set(side->timers, &side->patience, now + MSEC);
         return;
     }
     usec_t patience = side->state == SIDE_UP ? side->store->settings.timeout : GREETING_TIMEOUT;
-    (void)snprintf(why, sizeof(why),
+    (void)snprintf(side->why, sizeof(side->why),
                    "%.250s: no answer within %lld ms; is it overloaded or stopped?",
                    side->store->address.url_shown, (long long)(patience / MSEC));
-    fail(side, why, LOSS_OF_TIME);
+    fail(side, side->why, LOSS_OF_TIME);
 }
 
 static void on_retry(struct timer *timer)
@@ -153,9 +152,8 @@ static void on_beat_due(struct timer *timer)
 static void on_reply(void *ctx, const struct redis_reply *reply)
 {
     struct store_redis_side *side = ctx;
-    char why[400];
-    if (!flight_reply(side, reply, why, sizeof(why))) {
-        fail(side, why, LOSS_OF_LINK);
+    if (!flight_reply(side, reply)) {
+        fail(side, side->why, LOSS_OF_LINK);
     } else if (side->state == SIDE_GREETING && side->flight.count == 0) {
         greeting_over(side);
     }

@@ -109,6 +109,7 @@ struct store_redis_side {
     struct timer beat;
     usec_t backoff, up_since;
     char policy[40];            /* maxmemory-policy, until maxmemory is known */
+    char why[400];              /* the link is dropped, or a command given up */
     const char *const *tenants; /* borrowed */
     unsigned tenant_count, next_tenant;
     struct side_counts counts;
@@ -168,9 +169,8 @@ void side_extend_alone(struct store_redis_side *side, struct reservation *reserv
 
 /* ---- store_redis_answers.c ---- */
 
-/* The reply to the oldest. False: the link makes no sense any more, `why` says how. */
-MUST_USE bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply,
-                           char *why, size_t size);
+/* The reply to the oldest. False: the link makes no sense any more, side->why says how. */
+MUST_USE bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply);
 
 /* ---- store_redis_side.c ---- */
 
