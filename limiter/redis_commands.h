@@ -15,6 +15,12 @@
  *   {STORE}:v1:gateways                  gateways by their last heartbeat
  *   {STORE}:v1:epoch                     made when the data began: gone when data was lost
  *   {STORE:TENANT}:v1:h:ID               a hand-over that was taken
+ *
+ * All but the epoch expire: usage and records a day after the last deadline, window or debt that
+ * needs them. What a reservation holds is in its record, so that a step in doubt is settled as it
+ * was taken. Slots count while their gateway beats or asks; the totals of all keys go by the
+ * records, which are charged at their deadline. Totals above 2^52 forget half of what is settled
+ * and given back, so that doubles count them. Redis 5 or newer.
  */
 #pragma once
 
@@ -58,7 +64,8 @@ MUST_USE enum status redis_write_extend(const struct redis_namespace *ns,
                                         const struct reservation *reservation, struct buffer *out);
 MUST_USE enum status redis_write_settle(const struct redis_namespace *ns,
                                         const struct reservation *reservation, struct buffer *out);
-/* The step that is in doubt: given back if it was taken, else a tombstone that refuses it. */
+/* The ask that is in doubt: given back if it was taken, else a tombstone that refuses it. Of the
+ * reservation, id, step, tenant and keys are read; an extension in doubt is settled instead. */
 MUST_USE enum status redis_write_call_off(const struct redis_namespace *ns,
                                           const struct reservation *reservation,
                                           struct buffer *out);
@@ -77,8 +84,11 @@ MUST_USE enum status redis_write_hand_over(const struct redis_namespace *ns,
 /* `tenants`: whose overdue reservations are settled by it, 0 to 64 names. */
 MUST_USE enum status redis_write_beat(const struct redis_namespace *ns, const char *const *tenants,
                                       unsigned count, struct buffer *out);
+/* `tenant`: whose it is; of a rule over tenants it is not read: their open reservations have an
+ * index of their own. */
 MUST_USE enum status redis_write_read(const struct redis_namespace *ns, const struct limit *limit,
                                       struct slice key, const char *tenant, struct buffer *out);
+/* As store_memory_reset() and _raise(); but a raise may be the first that a window hears of. */
 enum redis_change { REDIS_RESET, REDIS_RAISE };
 MUST_USE enum status redis_write_change(const struct redis_namespace *ns, enum redis_change change,
                                         const struct limit *limit, struct slice key,
@@ -95,7 +105,9 @@ struct redis_answer {
     char epoch[17];     /* the epoch now */
 };
 /* Reads the reply to an ask or extension into the reservation's demands and state (HELD or REFUSED;
- * extension_refused). STATUS_INVALID: not a reply of ours, the error says what came. */
+ * extension_refused). Refused with no demand refused: the step had been called off, the clock is
+ * off, or there was nothing open to extend. STATUS_INVALID: not a reply of ours; state and what was
+ * granted are as before. */
 MUST_USE enum status redis_read_verdict(struct slice text, struct reservation *reservation,
                                         struct redis_answer *ret, struct error *err);
 MUST_USE enum status redis_read_beat(struct slice text, struct redis_answer *ret,

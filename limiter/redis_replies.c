@@ -12,7 +12,8 @@ struct words {
 static struct slice next_word(struct words *words)
 {
     struct slice word = slice_make(words->rest.ptr, slice_find(words->rest, ' '));
-    words->good = words->good && word.len > 0;
+    bool ends_in_blank = word.len + 1 == words->rest.len;
+    words->good = words->good && word.len > 0 && !ends_in_blank;
     words->rest = slice_skip(words->rest, word.len + 1);
     return word;
 }
@@ -66,30 +67,42 @@ static usec_t to_usec(int64_t ms)
     return ms < 0 ? -1 : ms * MSEC;
 }
 
-static void read_demand(struct words *words, struct demand *demand, bool admitted)
+/* What is granted is added when all of the reply is known to be good. */
+static void read_demand(struct words *words, struct demand *demand)
 {
     demand->refused = next_flag(words);
     demand->over = next_flag(words) || demand->over;
     demand->crossed = next_flag(words);
-    uint64_t taken = next_number(words);
+    demand->last_taken = next_number(words);
     demand->left = next_number(words);
     demand->whole = next_number(words);
     demand->room_after = to_usec(next_wait(words));
     demand->reset_after = to_usec(next_wait(words));
-    if (admitted) {
-        demand->granted += taken;
-        demand->last_taken = taken;
-    }
 }
 
-static bool read_head(struct words *words, struct redis_answer *ret)
+/* The verdict's letter, see redis_scripts/admit.lua; 0: it is none. */
+static char read_head(struct words *words, struct redis_answer *ret)
 {
     struct slice verdict = next_word(words);
+    bool known = verdict.len == 1 && strchr("ARCK", verdict.ptr[0]) != NULL;
+    words->good = words->good && known;
     ret->server_ms = (int64_t)next_number(words);
     ret->data_lost = next_flag(words);
     read_epoch(words, ret);
-    ret->clock_off = slice_equal(verdict, SLICE("K"));
-    return slice_equal(verdict, SLICE("A"));
+    return known ? verdict.ptr[0] : '\0';
+}
+
+/* An admission tells of all demands; a refusal, too, unless there was nothing to extend. */
+static void read_demands(struct words *words, char verdict, struct reservation *reservation)
+{
+    bool told = verdict == 'A' || (verdict == 'R' && words->rest.len > 0);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        reservation->demands[i].refused = false;
+        reservation->demands[i].last_taken = 0;
+        if (told) {
+            read_demand(words, &reservation->demands[i]);
+        }
+    }
 }
 
 enum status redis_read_verdict(struct slice text, struct reservation *reservation,
@@ -97,22 +110,17 @@ enum status redis_read_verdict(struct slice text, struct reservation *reservatio
 {
     struct words words = {.rest = text, .good = true};
     *ret = (struct redis_answer){0};
-    bool admitted = read_head(&words, ret);
+    char verdict = read_head(&words, ret);
     uint64_t output = next_number(&words);
-    bool told =
-        words.rest.len > 0; /* demands follow, unless it was called off or the clock is off */
-    for (unsigned i = 0; i < reservation->count; i++) {
-        struct demand *demand = &reservation->demands[i];
-        demand->refused = false;
-        if (told) {
-            read_demand(&words, demand, admitted);
-        }
-    }
+    read_demands(&words, verdict, reservation);
     TRY(check(&words, err));
-    if (admitted) {
-        reservation->output_granted += output;
-    }
+    bool admitted = verdict == 'A';
     bool extension = reservation->extending;
+    ret->clock_off = verdict == 'K';
+    for (unsigned i = 0; i < reservation->count; i++) {
+        reservation->demands[i].granted += reservation->demands[i].last_taken;
+    }
+    reservation->output_granted += output;
     reservation->extending = false;
     reservation->extension_refused = extension && !admitted;
     reservation->state = admitted || extension ? RESERVATION_HELD : RESERVATION_REFUSED;

@@ -39,3 +39,23 @@ Test(digest, random_bytes_fills_all_of_it_and_differs_each_time)
         cr_expect_gt(seen[i], 0U, "never %u", i);
     }
 }
+
+/* FIPS 180-4 examples, and a length over a block's border. */
+Test(digest, sha1_agrees_with_published_vectors)
+{
+    static const struct {
+        const char *text, *hex;
+    } rows[] = {
+        {"", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+        {"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned char hash[SHA1_BYTES];
+        char out[2 * SHA1_BYTES + 1] = {0};
+        digest_sha1(slice_from(rows[i].text), hash);
+        encode_hex(slice_make((const char *)hash, sizeof(hash)), out);
+        cr_expect_str_eq(out, rows[i].hex);
+    }
+}
