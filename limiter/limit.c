@@ -14,6 +14,13 @@ struct text {
     bool full;
 };
 
+static struct text text_in(char *out, size_t size)
+{
+    struct text text = {.size = size};
+    text.out = out;
+    return text;
+}
+
 static void put(struct text *text, struct slice bytes)
 {
     if (bytes.len > text->size - text->len) {
@@ -106,7 +113,7 @@ static void put_each(struct text *text, const struct limit *limit)
 
 size_t limit_identity(const struct limit *limit, char *out, size_t size)
 {
-    struct text text = {.out = out, .size = size};
+    struct text text = text_in(out, size);
     put(&text, slice_from(limit_unit_name(limit->unit)));
     put_span(&text, limit);
     if (limit->route != NULL) {
@@ -160,7 +167,7 @@ static void put_tag(struct text *text, const char *store, const char *tenant)
 
 size_t limit_key_prefix(const struct limit *limit, const char *store, char *out, size_t size)
 {
-    struct text text = {.out = out, .size = size};
+    struct text text = text_in(out, size);
     if (limit->each != EACH_TENANT) {
         put_tag(&text, store, limit->tenant);
         put(&text, SLICE("q:"));
@@ -190,7 +197,7 @@ static void put_value(struct text *text, struct slice value)
 size_t limit_key_write(const struct limit *limit, const char *store, const char *tenant,
                        struct slice value, char out[LIMIT_KEY_MAX])
 {
-    struct text text = {.out = out, .size = LIMIT_KEY_MAX};
+    struct text text = text_in(out, LIMIT_KEY_MAX);
     switch (limit->each) {
     case EACH_NOTHING:
         put(&text, limit->key);

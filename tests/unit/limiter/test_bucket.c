@@ -440,9 +440,7 @@ static void expect_bound_in_every_span(const struct story *story, uint64_t seed)
             int64_t span = story->requests[last].at_ms - story->requests[first].at_ms;
             int128 most =
                 (int128)rate->burst * (int128)rate->period_ms + (int128)span * (int128)rate->amount;
-            if (sum * (int128)rate->period_ms > most) {
-                cr_assert_fail("seed %lu: requests %u to %u", seed, first, last);
-            }
+            require(sum * (int128)rate->period_ms <= most, "within the bound", seed);
         }
     }
 }
@@ -460,10 +458,8 @@ static void run_story(struct story *story, uint64_t seed, bool settles)
         } else {
             ask_one(story);
         }
-        if (exact_debt(&story->bucket, &story->rate) < debt_in_hindsight(story, now_ms)) {
-            cr_assert_fail("seed %lu: after %u requests more passes than there is", seed,
-                           story->count);
-        }
+        require(exact_debt(&story->bucket, &story->rate) >= debt_in_hindsight(story, now_ms),
+                "no more passes than there is", seed);
     }
     expect_bound_in_every_span(story, seed);
 }

@@ -223,6 +223,13 @@ static bool holds_throughout(const struct limit *limit, struct window window)
     return true;
 }
 
+static void require(bool claim, const char *name, int64_t at)
+{
+    if (!claim) {
+        cr_assert_fail("%s, after %ld", name, (long)at);
+    }
+}
+
 static void follow(const char *name, struct limit limit)
 {
     struct arena arena CLEANUP(arena_fini) = {0};
@@ -231,10 +238,9 @@ static void follow(const char *name, struct limit limit)
     int64_t end_ms = clock_of(2090, 1, 1, 0, 0) * 1000;
     while (window.start_ms < end_ms) {
         struct window next = window_at(&limit, window.end_ms);
-        if (window.end_ms <= window.start_ms || next.start_ms != window.end_ms ||
-            next.end_ms != window.next_end_ms || !holds_throughout(&limit, window)) {
-            cr_assert_fail("%s, after %ld", name, (long)(window.start_ms / 1000));
-        }
+        bool follows = next.start_ms == window.end_ms && next.end_ms == window.next_end_ms;
+        bool good = window.start_ms < window.end_ms && follows && holds_throughout(&limit, window);
+        require(good, name, window.start_ms / 1000);
         window = next;
     }
 }
