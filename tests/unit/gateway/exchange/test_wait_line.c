@@ -1,6 +1,5 @@
-#include "gateway/exchange/wait_line.h"
-
 #include "base/waiter.h"
+#include "gateway/exchange/wait_line.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 
@@ -56,8 +55,8 @@ TestSuite(wait_line, .init = open_scene, .fini = close_scene);
 
 static void join(unsigned guest, const char *key)
 {
-    scene.guests[guest].place = wait_line_join(scene.lines, slice_from(key), scene.mailbox,
-                                               &scene.guests[guest].waiter);
+    scene.guests[guest].place =
+        wait_line_join(scene.lines, slice_from(key), scene.mailbox, &scene.guests[guest].waiter);
     cr_assert_not_null(scene.guests[guest].place);
 }
 
@@ -155,12 +154,10 @@ Test(wait_line, takes_no_more_than_its_maximum)
 {
     static struct wait_place *places[WAIT_LINE_MAX];
     for (unsigned i = 0; i < WAIT_LINE_MAX; i++) {
-        places[i] =
-            wait_line_join(scene.lines, SLICE("a"), scene.mailbox, &scene.guests[0].waiter);
+        places[i] = wait_line_join(scene.lines, SLICE("a"), scene.mailbox, &scene.guests[0].waiter);
         cr_assert_not_null(places[i]);
     }
-    cr_assert_null(
-        wait_line_join(scene.lines, SLICE("a"), scene.mailbox, &scene.guests[0].waiter));
+    cr_assert_null(wait_line_join(scene.lines, SLICE("a"), scene.mailbox, &scene.guests[0].waiter));
     join(1, "b"); /* another line is not full */
     for (unsigned i = WAIT_LINE_MAX; i > 0; i--) {
         wait_place_leave(places[i - 1]);
