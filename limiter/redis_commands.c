@@ -2,6 +2,7 @@
 
 #include "limiter/redis_protocol.h"
 #include "limiter/window.h"
+#include "limiter/zone.h"
 
 #include <assert.h>
 #include <string.h>
@@ -31,9 +32,11 @@ static void put_record_keys(struct resp *resp, const struct redis_namespace *ns,
                             const struct reservation *reservation)
 {
     struct slice id = slice_make(reservation->id, RESERVATION_ID_LEN);
-    resp_key(resp, ns->store, reservation->tenant, SLICE("r:"), id);
-    resp_key(resp, ns->store, reservation->tenant, SLICE("open"), SLICE(""));
-    resp_key(resp, ns->store, NULL, SLICE("open"), SLICE(""));
+    struct slice store = slice_from(ns->store);
+    struct slice tenant = slice_from(reservation->tenant);
+    resp_key(resp, store, tenant, SLICE("r:"), id);
+    resp_key(resp, store, tenant, SLICE("open"), SLICE(""));
+    resp_key(resp, store, SLICE(""), SLICE("open"), SLICE(""));
 }
 
 static void put_epoch(struct resp *resp, const struct redis_namespace *ns)
@@ -71,12 +74,69 @@ static uint64_t period_ms(const struct limit *limit)
 static size_t put_word(char *out, size_t len, uint64_t number)
 {
     out[len++] = ' ';
+    if (number < 10) {
+        out[len++] = (char)('0' + number);
+        return len;
+    }
     return len + resp_digits(number, out + len);
 }
 
 static bool over_tenants(const struct limit *limit)
 {
     return limit->tenant == NULL && limit->each != EACH_TENANT;
+}
+
+static size_t put_new_window(char *out, size_t len, const struct window *window)
+{
+    len = put_word(out, len, (uint64_t)window->start_ms);
+    len = put_word(out, len, (uint64_t)window->end_ms);
+    return put_word(out, len, (uint64_t)window->next_end_ms);
+}
+
+static const struct redis_window *find_window(const struct redis_windows *windows,
+                                              const struct limit *limit, int64_t wall_ms)
+{
+    for (size_t i = 0; i < sizeof(windows->known) / sizeof(windows->known[0]); i++) {
+        const struct redis_window *known = &windows->known[i];
+        if (wall_ms >= known->start_ms && wall_ms < known->end_ms && known->span == limit->span &&
+            known->days == limit->days && strcmp(known->zone, zone_name(limit->zone)) == 0) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+static void keep_window(struct redis_windows *windows, const struct limit *limit,
+                        const struct window *window)
+{
+    struct slice zone = slice_from(zone_name(limit->zone));
+    struct redis_window *known = &windows->known[windows->next];
+    if (zone.len < sizeof(known->zone)) {
+        windows->next = (windows->next + 1) % (sizeof(windows->known) / sizeof(windows->known[0]));
+        *known = (struct redis_window){.span = limit->span,
+                                       .days = limit->days,
+                                       .start_ms = window->start_ms,
+                                       .end_ms = window->end_ms};
+        memcpy(known->zone, zone.ptr, zone.len);
+        known->len = (unsigned)put_new_window(known->text, 0, window);
+    }
+}
+
+/* " start end next_end" of the window at the gateway's clock. */
+static size_t put_window(char *out, size_t len, const struct redis_namespace *ns,
+                         const struct limit *limit)
+{
+    const struct redis_window *known =
+        ns->windows == NULL ? NULL : find_window(ns->windows, limit, ns->wall_ms);
+    if (known != NULL) {
+        memcpy(out + len, known->text, sizeof(known->text)); /* of a fixed size: it is quicker */
+        return len + known->len;
+    }
+    struct window window = window_at(limit, ns->wall_ms);
+    if (ns->windows != NULL) {
+        keep_window(ns->windows, limit, &window);
+    }
+    return put_new_window(out, len, &window);
 }
 
 /* One word for each demand: see redis_scripts/admit.lua. */
@@ -99,10 +159,7 @@ static void put_demand(struct resp *resp, const struct redis_namespace *ns,
         len = put_word(text, len, limit->burst);
         len = put_word(text, len, period_ms(limit));
     } else if (limit->span != LIMIT_HELD) {
-        struct window window = window_at(limit, ns->wall_ms);
-        len = put_word(text, len, (uint64_t)window.start_ms);
-        len = put_word(text, len, (uint64_t)window.end_ms);
-        len = put_word(text, len, (uint64_t)window.next_end_ms);
+        len = put_window(text, len, ns, limit);
     }
     resp_text(resp, slice_make(text, len));
 }
@@ -117,8 +174,8 @@ static enum status write_step(const struct redis_namespace *ns,
     begin(&resp, ns, SCRIPT_ADMIT, out, RECORD_KEYS + 2 + reservation->count,
           8 + reservation->count);
     put_record_keys(&resp, ns, reservation);
-    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
-    resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
@@ -215,7 +272,8 @@ enum status redis_write_hand_over(const struct redis_namespace *ns,
 {
     struct resp resp;
     begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 5);
-    resp_key(&resp, ns->store, hand_over->tenant, SLICE("h:"), slice_from(hand_over->id));
+    resp_key(&resp, slice_from(ns->store), slice_from(hand_over->tenant), SLICE("h:"),
+             slice_from(hand_over->id));
     resp_text(&resp, hand_over->key);
     resp_text(&resp, kind_of(hand_over->limit));
     resp_number(&resp, hand_over->amount);
@@ -230,11 +288,11 @@ enum status redis_write_beat(const struct redis_namespace *ns, const char *const
 {
     struct resp resp;
     begin(&resp, ns, SCRIPT_BEAT, out, 3 + count, 4);
-    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
-    resp_key(&resp, ns->store, NULL, SLICE("epoch"), SLICE(""));
-    resp_key(&resp, ns->store, NULL, SLICE("open"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("open"), SLICE(""));
     for (unsigned i = 0; i < count; i++) {
-        resp_key(&resp, ns->store, tenants[i], SLICE("open"), SLICE(""));
+        resp_key(&resp, slice_from(ns->store), slice_from(tenants[i]), SLICE("open"), SLICE(""));
     }
     resp_text(&resp, slice_from(ns->gateway));
     resp_text(&resp, ns->has_beaten ? SLICE("0") : SLICE("1"));
@@ -248,9 +306,10 @@ enum status redis_write_read(const struct redis_namespace *ns, const struct limi
     struct resp resp;
     begin(&resp, ns, SCRIPT_READ, out, 4, 2);
     resp_text(&resp, key);
-    resp_key(&resp, ns->store, over_tenants(limit) ? NULL : tenant, SLICE("open"), SLICE(""));
-    resp_key(&resp, ns->store, NULL, SLICE("open"), SLICE(""));
-    resp_key(&resp, ns->store, NULL, SLICE("gateways"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), slice_from(over_tenants(limit) ? NULL : tenant),
+             SLICE("open"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("open"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
     resp_text(&resp, kind_of(limit));
     put_rate(&resp, limit);
     return resp_end(&resp);

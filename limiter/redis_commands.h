@@ -45,6 +45,19 @@ void redis_scripts_free(struct redis_scripts *scripts); /* takes NULL */
 /* SCRIPT LOAD of all, SCRIPTS replies. */
 MUST_USE enum status redis_scripts_load(const struct redis_scripts *scripts, struct buffer *out);
 
+/* The calendar windows that were looked up last, as an ask tells them. Zero-initialized is none. */
+struct redis_windows {
+    struct redis_window {
+        char zone[48]; /* its name */
+        enum limit_span span;
+        unsigned days;
+        int64_t start_ms, end_ms; /* what it is right for; 0: nothing */
+        unsigned len;             /* of " start end next_end" */
+        char text[64];
+    } known[8];
+    unsigned next; /* to be replaced */
+};
+
 /* What all commands are written with. */
 struct redis_namespace {
     const struct redis_scripts *scripts;
@@ -54,6 +67,7 @@ struct redis_namespace {
     char epoch[17];     /* as last seen; "" before the first contact */
     char candidate[17]; /* what a new epoch is made of, if there is none: this gateway's own */
     int64_t wall_ms;    /* the gateway's clock, with the server's offset added, for windows */
+    struct redis_windows *windows; /* borrowed: one thread's; NULL: none, each is looked up */
 };
 
 /* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays.

@@ -1,6 +1,6 @@
 /*
- * redis_protocol: commands in Redis' protocol (RESP2), written in place: one reservation of space a
- * word, no printf. Internal to redis_commands and redis_scripts.
+ * redis_protocol: commands in Redis' protocol (RESP2), written in place, no printf. Internal to
+ * redis_commands and redis_scripts.
  */
 #pragma once
 
@@ -18,32 +18,21 @@ struct redis_scripts {
 /* One command being written; after resp_end() it is there, or nothing of it. */
 struct resp {
     struct buffer *out;
-    size_t start; /* bytes that were there before */
+    size_t start;    /* bytes that were there before */
+    char *at, *edge; /* where it goes on, and where the room ends; NULL: none yet */
     bool full;
 };
 
 enum { RESP_NUMBER_MAX = 24 };
 
 /* Digits of a number; returns how many. */
-static inline size_t resp_digits(uint64_t number, char out[RESP_NUMBER_MAX])
-{
-    char digits[RESP_NUMBER_MAX];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    for (size_t i = 0; i < count; i++) {
-        out[i] = digits[count - 1 - i];
-    }
-    return count;
-}
+size_t resp_digits(uint64_t number, char out[RESP_NUMBER_MAX]);
 
 /* "*words\r\n" */
 void resp_begin(struct resp *resp, struct buffer *out, unsigned words);
 void resp_text(struct resp *resp, struct slice text);
 void resp_number(struct resp *resp, int64_t number);
-/* The name of a key: two parts, such as "{store:tenant}:v1:" and "open". */
-void resp_key(struct resp *resp, const char *store, const char *tenant, struct slice name,
+/* The name of a key: "{store:tenant}:v1:" or, tenant being empty, "{store}:v1:", then two parts. */
+void resp_key(struct resp *resp, struct slice store, struct slice tenant, struct slice name,
               struct slice rest);
 MUST_USE enum status resp_end(struct resp *resp);

@@ -3,25 +3,42 @@
 
 #include <string.h>
 
+enum { NUMBER_DIGITS_MAX = 18 }; /* fit 64 bits; what a double counts has 16 */
+
 /* The words that are left. */
 struct words {
     struct slice rest;
     bool good;
 };
 
+/* Goes on behind a word of `len` bytes, and the blank behind that, which another word has to
+ * follow. */
+static void skip_word(struct words *words, size_t len)
+{
+    const char *at = words->rest.ptr + len;
+    size_t left = words->rest.len - len;
+    words->good = words->good && len > 0 && (left == 0 || (left > 1 && *at == ' '));
+    words->rest = left == 0 ? slice_make(at, 0) : slice_make(at + 1, left - 1);
+}
+
 static struct slice next_word(struct words *words)
 {
     struct slice word = slice_make(words->rest.ptr, slice_find(words->rest, ' '));
-    bool ends_in_blank = word.len + 1 == words->rest.len;
-    words->good = words->good && word.len > 0 && !ends_in_blank;
-    words->rest = slice_skip(words->rest, word.len + 1);
+    skip_word(words, word.len);
     return word;
 }
 
 static uint64_t next_number(struct words *words)
 {
+    const char *at = words->rest.ptr;
     uint64_t number = 0;
-    words->good = slice_number(next_word(words), UINT64_C(1) << 62, &number) && words->good;
+    size_t len = 0;
+    while (len < words->rest.len && (unsigned char)(at[len] - '0') <= 9) {
+        number = number * 10 + (uint64_t)(at[len] - '0');
+        len++;
+    }
+    words->good = words->good && len <= NUMBER_DIGITS_MAX;
+    skip_word(words, len);
     return number;
 }
 

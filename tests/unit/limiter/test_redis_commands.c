@@ -107,6 +107,54 @@ Test(redis_commands, a_negative_hand_over_has_its_sign)
                      "$9\r\n600/60000\r\n");
 }
 
+Test(redis_commands, numbers_of_all_lengths_are_written)
+{
+    uint64_t power = 1;
+    for (unsigned digits = 1; digits <= 20; digits++) {
+        const uint64_t numbers[] = {power - 1, power, power + 1, power * 9 + 9, power / 3 * 7};
+        for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+            char text[RESP_NUMBER_MAX];
+            char expected[RESP_NUMBER_MAX];
+            size_t len = resp_digits(numbers[i], text);
+            (void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)numbers[i]);
+            cr_expect(slice_equal(slice_make(text, len), slice_from(expected)), "%s", expected);
+        }
+        power *= digits < 20 ? 10 : 1;
+    }
+}
+
+/* Whatever was asked for before: other zones, spans, and times before and behind a border. */
+Test(redis_commands, windows_that_are_kept_are_those_that_would_be_looked_up)
+{
+    static const char *const names[] = {"UTC", "Europe/Berlin", "America/St_Johns"};
+    struct redis_windows windows = {.next = 0};
+    for (unsigned i = 0; i < 3000; i++) {
+        struct limit limit = daily(LIMIT_REQUESTS, 9);
+        limit.span = LIMIT_DAYS + i % 3;
+        limit.days = 1 + i / 3 % 2;
+        cr_assert_eq(zone_load(&arena, names[i / 6 % 3], &limit.zone, NULL), STATUS_OK);
+        struct reservation *reservation = reserve(1, &limit);
+        ns.wall_ms = START + (int64_t)(i / 18) * HOUR - (i / 900 == 2 ? 40 * DAY : 0);
+        ns.windows = NULL;
+        cr_assert_eq(redis_write_ask(&ns, reservation, &out), STATUS_OK);
+        size_t half = buffer_len(&out);
+        ns.windows = &windows;
+        cr_assert_eq(redis_write_ask(&ns, reservation, &out), STATUS_OK);
+        cr_assert_eq(buffer_len(&out), 2 * half);
+        cr_assert_eq(memcmp(buffer_bytes(&out).ptr, buffer_bytes(&out).ptr + half, half), 0,
+                     "%u: %s", i, buffer_bytes(&out).ptr);
+        buffer_consume(&out, buffer_len(&out));
+        reservation_free(reservation);
+    }
+    struct limit limit = daily(LIMIT_REQUESTS, 9);
+    struct reservation *reservation = reserve(1, &limit);
+    cr_expect_eq(redis_write_ask(&ns, reservation, &out), STATUS_OK);
+    unsigned next = windows.next;
+    cr_expect_eq(redis_write_ask(&ns, reservation, &out), STATUS_OK);
+    cr_expect_eq(windows.next, next, "it is not looked up twice");
+    reservation_free(reservation);
+}
+
 /* As many bytes as a command has, less one: nothing of it stays, and what was there does. */
 Test(redis_commands, a_command_is_written_as_a_whole_or_not_at_all)
 {
