@@ -201,6 +201,24 @@ Test(store_redis_away, what_was_called_off_may_be_asked_again)
     cr_assert_eq(rig_entry(limit).used, 3);
 }
 
+Test(store_redis_away, it_is_the_step_in_doubt_that_is_called_off)
+{
+    const struct limit *limit = rig_daily(LIMIT_TOKENS, 10, STORE_DENY);
+    struct rig_request request;
+    cr_assert_not(rig_get(&request, 0, limit, 11));
+    request.reservation->demands[0].fixed = 4;
+    (void)rig_ask_again(&request);
+    rig_send(0);
+    while (rig_entry(limit).used == 0) {
+        redis_server_nap();
+    }
+    pass_unread(RIG_TIMEOUT);
+    cr_assert_eq(request.reservation->state, RESERVATION_UNAVAILABLE);
+    rig_settle(&request, 0);
+    rig_find(0);
+    cr_assert_eq(rig_entry(limit).used, 0);
+}
+
 Test(store_redis_away, an_ask_whose_client_has_left_is_called_off_on_the_next_link)
 {
     const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);
@@ -262,6 +280,21 @@ Test(store_redis_away, an_extension_in_doubt_goes_by_the_share_and_is_settled_ex
     rig_find(0);
     cr_assert_eq(rig_entry(limit).used, 40);
     cr_assert_eq(rig_entry(limit).open, 0);
+}
+
+Test(store_redis_away, an_extension_that_is_settled_without_an_answer_takes_nothing_alone)
+{
+    const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);
+    struct rig_request request;
+    cr_assert(rig_get(&request, 0, limit, 10));
+    redis_server_pause(&rig.server);
+    rig_extend(&request, 20);
+    rig_settle(&request, 25);
+    rig_send(0);
+    pass_unread(RIG_TIMEOUT);
+    rig_find(0);
+    rig_turns(5);
+    cr_assert_eq(rig_entry(limit).used, 25);
 }
 
 Test(store_redis_away, an_extension_is_refused_where_on_failure_says_deny)
@@ -341,6 +374,23 @@ Test(store_redis_away, what_is_settled_after_it_is_back_corrects_what_was_handed
     rig_turn();
     rig_until(rig_is_quiet(0));
     cr_assert_eq(rig_entry(limit).used, 6);
+}
+
+Test(store_redis_away, what_was_admitted_alone_is_extended_alone)
+{
+    const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);
+    struct rig_request request;
+    use(limit, 1);
+    rig_lose(0);
+    cr_assert_eq(rig_ask(&request, 0, limit, 20), RESERVATION_HELD);
+    rig_find(0);
+    rig_extend(&request, 5); /* the store has no record to extend */
+    cr_assert_eq(request.reservation->state, RESERVATION_HELD);
+    cr_assert_not(request.reservation->extension_refused);
+    rig_settle(&request, 23);
+    rig_turn();
+    rig_until(rig_is_quiet(0));
+    cr_assert_eq(rig_entry(limit).used, 24);
 }
 
 Test(store_redis_away, slots_of_its_own_may_be_filled_again)
