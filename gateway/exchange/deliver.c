@@ -199,41 +199,52 @@ static bool relay_metered(struct exchange *exchange, struct slice data)
     return pass == METERING_PASS;
 }
 
+/* Is there room for a piece, and time for it in this turn? False: *ret is what the step comes to.
+ */
+static bool may_read(struct exchange *exchange, uint64_t received_before, unsigned pieces,
+                     size_t *ret_room, enum step_result *ret)
+{
+    *ret = STEP_WAIT;
+    *ret_room = connection_room(exchange->connection);
+    if (*ret_room == 0) {
+        connection_flush(exchange->connection);
+        *ret_room = connection_room(exchange->connection);
+        if (connection_gone(exchange->connection)) {
+            exchange_note_end(exchange, ENDED_BY_CLIENT);
+            *ret = exchange_go(exchange, EXCHANGE_SETTLE);
+            return false;
+        }
+    }
+    if (*ret_room > 0 && had_its_turn(exchange, received_before, pieces)) {
+        wake(&exchange->waiter);
+        connection_flush(exchange->connection);
+        return false;
+    }
+    return *ret_room > 0;
+}
+
+/* Asks the quotas. False: *ret is what the step comes to. */
+static bool may_go_on(struct exchange *exchange, enum step_result *ret)
+{
+    *ret = go_on(exchange);
+    return *ret == STEP_NEXT && exchange->state == EXCHANGE_DELIVER;
+}
+
 enum step_result deliver_resume(struct exchange *exchange)
 {
-    enum step_result result = go_on(exchange);
-    if (result != STEP_NEXT || exchange->state != EXCHANGE_DELIVER) {
-        return result;
-    }
-    uint64_t received_before = attempt_facts(exchange->attempt)->received_bytes;
-    for (unsigned pieces = 0;; pieces++) {
-        size_t room = connection_room(exchange->connection);
-        if (room == 0) {
-            connection_flush(exchange->connection);
-            room = connection_room(exchange->connection);
-            if (connection_gone(exchange->connection)) {
-                exchange_note_end(exchange, ENDED_BY_CLIENT);
-                return exchange_go(exchange, EXCHANGE_SETTLE);
-            }
-            if (room == 0) {
-                return STEP_WAIT;
-            }
-        }
-        if (had_its_turn(exchange, received_before, pieces)) {
-            wake(&exchange->waiter);
-            connection_flush(exchange->connection);
-            return STEP_WAIT;
-        }
+    enum step_result result;
+    bool going = may_go_on(exchange, &result);
+    uint64_t received_before = going ? attempt_facts(exchange->attempt)->received_bytes : 0;
+    for (unsigned pieces = 0; going; pieces++) {
+        size_t room;
         struct slice data;
+        if (!may_read(exchange, received_before, pieces, &room, &result)) {
+            break;
+        }
         switch (attempt_read(exchange->attempt, &data)) {
         case ATTEMPT_READY:
             data.len = data.len < room ? data.len : room;
-            if (!relay_metered(exchange, data)) {
-                result = go_on(exchange);
-                if (result != STEP_NEXT || exchange->state != EXCHANGE_DELIVER) {
-                    return result;
-                }
-            }
+            going = relay_metered(exchange, data) || may_go_on(exchange, &result);
             break;
         case ATTEMPT_PENDING:
             connection_flush(exchange->connection);
@@ -244,4 +255,5 @@ enum step_result deliver_resume(struct exchange *exchange)
             return broken_off(exchange);
         }
     }
+    return result;
 }
