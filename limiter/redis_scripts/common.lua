@@ -315,11 +315,12 @@ local function unlist(record, open_key, open_of_all)
     end
 end
 
--- Says what a part really used: it is reserved, or was `charged` in full before. A key that was lost
--- and began anew knows nothing of it; a window that is over has taken its sums with it.
+-- Says what a part really used: it is reserved, or was `charged` in full before (slots never are:
+-- they were given back then). A key that was lost and began anew knows nothing of it; a window that
+-- is over has taken its sums with it.
 local function settle_part(part, used, charged, now)
     local text = redis.call('GET', part.key)
-    if not text then
+    if not text or (charged and part.kind == 'h') then
         return
     end
     local state = read_state(part.kind, text)
@@ -335,7 +336,7 @@ local function settle_part(part, used, charged, now)
         free_slots(state, part)
     elseif part.kind == 'r' then
         advance_rate(state, now)
-        give_rate_back(state, part.position, part.last, math.min(unused, part.last))
+        give_rate_back(state, part.position, part.last, unused)
         take_rate(state, overrun)
     end
     state[holder] = state[holder] - part.amount
@@ -345,13 +346,10 @@ local function settle_part(part, used, charged, now)
     write_state(part.key, state, now)
 end
 
--- Gives back all that a record took. Slots that were charged at the deadline have been given back.
+-- Gives back all that a record took.
 local function give_back(record, now)
-    local late = record.state == 'c'
     for _, part in ipairs(record.parts) do
-        if not (late and part.kind == 'h') then
-            settle_part(part, 0, late or part.settles == 0, now)
-        end
+        settle_part(part, 0, record.state == 'c' or part.settles == 0, now)
     end
 end
 

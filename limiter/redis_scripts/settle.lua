@@ -8,7 +8,7 @@ if not record or (record.state ~= 'o' and record.state ~= 'c') then
 end
 local now, late = server_ms(), record.state == 'c'
 for _, part in ipairs(record.parts) do
-    if part.settles > 0 and not (late and part.kind == 'h') then
+    if part.settles > 0 then
         settle_part(part, tonumber(ARGV[part.index]), late, now)
     end
 end

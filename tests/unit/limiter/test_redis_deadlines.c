@@ -154,10 +154,10 @@ Test(redis_deadlines, no_key_goes_before_a_deadline_that_needs_it)
     }
     cr_expect_gt(atoll(command("PTTL {%s:shop}:v1:open", store_name)), 20 * DAY);
     cr_expect_gt(atoll(command("PTTL {%s:shop}:v1:r:%s", store_name, lasting->id)), 20 * DAY);
-    pass(15 * DAY);
+    lasting->lifetime = 40 * DAY * MSEC;
     cr_expect(extend(lasting));
     for (unsigned i = 0; i < 3; i++) { /* that of slots, too, which it does not take of */
-        cr_expect_gt(atoll(ttl_of(limits[i].key)), 21 * DAY - HOUR, "%u", i);
+        cr_expect_gt(atoll(ttl_of(limits[i].key)), 41 * DAY - HOUR, "%u", i);
     }
     reservation_free(lasting);
     reservation_free(brief);
@@ -345,6 +345,14 @@ Test(redis_deadlines, of_another_window_nothing_is_handed_over)
     cr_expect_eq(entry_of(&limit).used, 0);                   /* over */
     cr_expect_str_eq(hand_over(&limit, "3", 50, START + DAY), "H");
     cr_expect_eq(entry_of(&limit).used, 50);
+}
+
+Test(redis_deadlines, a_hand_over_counts_in_the_window_that_runs_whatever_its_zone)
+{
+    struct limit limit = daily(LIMIT_TOKENS, 1000);
+    cr_expect(use(&limit, 100));
+    cr_expect_str_eq(hand_over(&limit, "5", 50, START + 2 * HOUR), "H");
+    cr_expect_eq(entry_of(&limit).used, 150);
 }
 
 Test(redis_deadlines, a_hand_over_may_be_the_first_that_a_window_hears)

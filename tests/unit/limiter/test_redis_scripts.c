@@ -125,6 +125,18 @@ Test(redis_scripts, a_window_runs_to_its_end_in_another_zone_too)
     cr_expect(use(&limit, 1));
 }
 
+Test(redis_scripts, a_clock_that_is_set_back_goes_on_in_the_window_that_has_begun)
+{
+    struct limit limit = daily(LIMIT_REQUESTS, 2);
+    set_time(START + 10 * DAY);
+    cr_expect(use(&limit, 2));
+    set_time(START + 10 * DAY - 1000);
+    cr_expect_not(use(&limit, 1));
+    set_time(START); /* it was far ahead: that is no window to wait for */
+    cr_expect(use(&limit, 2));
+    cr_expect_not(use(&limit, 1));
+}
+
 /* ---- again ---- */
 
 Test(redis_scripts, an_ask_that_comes_twice_takes_once_and_is_answered_alike)
