@@ -300,7 +300,8 @@ local function write_record(record, ttl_ms)
 end
 
 local function write_tombstone(key, step)
-    local record = {key = key, parts = {}, state = 't', step = step, deadline = 0, output = 0, off = step}
+    local record = {key = key, parts = {}, state = 't', step = step, deadline = 0, output = 0,
+        off = step}
     write_record(record, TOMBSTONE_MS)
 end
 
