@@ -181,6 +181,19 @@ Test(store_redis, a_side_that_is_freed_sends_what_is_queued)
     cr_assert_eq(rig_entry(limit).used, 4);
 }
 
+Test(store_redis, a_side_that_is_freed_hands_over_what_was_taken_alone)
+{
+    const struct limit *limit = rig_daily(LIMIT_REQUESTS, 100, STORE_LOCAL);
+    struct rig_request request;
+    cr_assert(rig_get(&request, 0, limit, 1));
+    rig_settle(&request, 1);
+    rig_make(&request, 0, limit, 7);
+    local_shares_ask(store_redis_shares(rig.stores[0]), request.reservation);
+    rig_settle(&request, 7);
+    rig_free_side(0);
+    cr_assert_eq(rig_entry(limit).used, 8); /* it was waited for */
+}
+
 Test(store_redis, a_side_is_freed_with_everything_in_flight)
 {
     const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);

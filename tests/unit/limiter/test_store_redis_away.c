@@ -445,6 +445,23 @@ Test(store_redis_away, several_sides_say_once_that_it_is_away_and_back)
     cr_assert_eq(rig.news[STORE_WENT_DOWN], 1);
 }
 
+Test(store_redis_away, as_long_as_one_side_reaches_it_it_is_not_said_to_be_away)
+{
+    const struct limit *limit = rig_daily(LIMIT_REQUESTS, 100, STORE_ALLOW);
+    struct rig_request request;
+    rig_add_side(1, rig.stores[0]);
+    rig_until(rig_is_up(1));
+    (void)rig_cli("CONFIG", "SET", "maxmemory", "1");
+    (void)rig_ask(&request, 0, limit, 1); /* drops this side's link alone */
+    rig_until(!rig_is_up(0));
+    (void)rig_cli("CONFIG", "SET", "maxmemory", "0");
+    rig_settle(&request, 1);
+    cr_assert(rig_is_up(1));
+    cr_assert_eq(rig.news[STORE_WENT_DOWN], 0);
+    rig_find(0);
+    cr_assert_eq(rig.news[STORE_CAME_UP], 1);
+}
+
 /* ---- errors ---- */
 
 Test(store_redis_away, a_server_that_is_full_is_as_good_as_away)
