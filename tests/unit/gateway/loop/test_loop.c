@@ -48,6 +48,7 @@ Test(loop, timers_fire_in_order_and_not_early)
     timer_init(&second.timer, on_alarm);
     timer_init(&late.timer, on_alarm);
     usec_t start = clock_now();
+    loop.now = start; /* which timers count from */
     loop_timer(&loop, &late.timer, 3600 * SEC);
     loop_timer(&loop, &second.timer, 60 * MSEC);
     loop_timer(&loop, &first.timer, 20 * MSEC);
