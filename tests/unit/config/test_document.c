@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "config/document.h"
+#include "tests/unit/config/problem_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +38,7 @@ static const struct tree *parse(const char *text)
 
 static const char *line_of(unsigned index)
 {
-    static char line[2048];
-    line[0] = '\0';
-    if (index < problems.count) {
-        problem_format(&problems.list[index], line, sizeof(line));
-    }
-    return line;
+    return problem_line(problems.list, problems.count, index);
 }
 
 static void expect_place(const struct tree *node, unsigned line, unsigned column)

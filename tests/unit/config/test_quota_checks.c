@@ -4,6 +4,7 @@
 #include "base/problems.h"
 #include "config/snapshot.h"
 #include "limiter/reservation.h"
+#include "tests/unit/config/problem_line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,20 +37,10 @@ static void load(const char *text)
     cr_assert_eq(status == STATUS_OK, problems.count == 0);
 }
 
-static const char *line_of(const struct problem *list, unsigned count, unsigned index)
-{
-    static char line[2048];
-    line[0] = '\0';
-    if (index < count) {
-        problem_format(&list[index], line, sizeof(line));
-    }
-    return line;
-}
-
 static void expect_line(const char *text, const char *expected)
 {
     load(text);
-    const char *line = line_of(problems.list, problems.count, 0);
+    const char *line = problem_line(problems.list, problems.count, 0);
     cr_expect_eq(problems.count, 1U, "%u problems of: %s", problems.count, text);
     cr_expect_str_eq(line, expected, "%s", line);
 }
@@ -325,7 +316,7 @@ Test(quota_checks, the_same_for_two_tenants_is_no_problem)
                 "tenants:\n"
                 "  a: {keys: [], quotas: [{name: x, requests: 1, per: 1m}]}\n"
                 "  b: {keys: [], quotas: [{name: x, requests: 1, per: 1m}]}\n");
-    cr_expect_eq(problems.count, 0U, "%s", line_of(problems.list, problems.count, 0));
+    cr_expect_eq(problems.count, 0U, "%s", problem_line(problems.list, problems.count, 0));
 }
 
 /* `own` rules of one tenant and `all` over tenants, of which every second is for one route. */
@@ -372,7 +363,7 @@ Test(quota_checks, more_rules_than_one_request_can_have)
         CLEANUP(buffer_fini) struct buffer text;
         buffer_init(&text, 65536);
         load(many(&text, cases[i].own, cases[i].all, cases[i].route));
-        const char *line = line_of(problems.list, problems.count, 0);
+        const char *line = problem_line(problems.list, problems.count, 0);
         cr_expect_str_eq(line, cases[i].expected == NULL ? "" : cases[i].expected, "%s", line);
         cr_expect_leq(problems.count, 1U);
     }
@@ -392,7 +383,7 @@ Test(quota_checks, the_rules_of_one_tenant_are_not_counted_with_those_of_the_nex
     }
     cr_assert_eq(buffer_append(&text, slice_make("", 1)), STATUS_OK);
     load(buffer_bytes(&text).ptr);
-    cr_expect_eq(problems.count, 0U, "%s", line_of(problems.list, problems.count, 0));
+    cr_expect_eq(problems.count, 0U, "%s", problem_line(problems.list, problems.count, 0));
 }
 
 Test(quota_checks, budgets_in_memory_are_warned_of_once)
@@ -402,7 +393,7 @@ Test(quota_checks, budgets_in_memory_are_warned_of_once)
     cr_assert_not_null(snapshot);
     cr_expect_eq(problems.warning_count, 1U);
     cr_expect_str_eq(
-        line_of(problems.warnings, problems.warning_count, 0),
+        problem_line(problems.warnings, problems.warning_count, 0),
         "f:3:53: quotas[1].per: budgets restart at zero when the gateway restarts, for "
         "store.url is memory:; to keep them write store: {url: redis://HOST}");
     load("version: 1\nquotas: [{requests: 1, per: 1m}, {concurrency: 1}]\n");

@@ -2,6 +2,7 @@
 #include "base/problems.h"
 #include "config/snapshot.h"
 #include "routes/allow.h"
+#include "tests/unit/config/problem_line.h"
 
 #include <stdlib.h>
 
@@ -40,12 +41,7 @@ static void load(const char *text)
 
 static const char *line_of(unsigned index)
 {
-    static char line[2048];
-    line[0] = '\0';
-    if (index < problems.count) {
-        problem_format(&problems.list[index], line, sizeof(line));
-    }
-    return line;
+    return problem_line(problems.list, problems.count, index);
 }
 
 static void expect_valid(void)

@@ -3,6 +3,7 @@
 #include "base/tree.h"
 #include "config/snapshot.h"
 #include "config/store_url.h"
+#include "tests/unit/config/problem_line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,20 +40,10 @@ static void load(const char *text)
     cr_assert_eq(status == STATUS_OK, problems.count == 0);
 }
 
-static const char *line_of(const struct problem *list, unsigned count, unsigned index)
-{
-    static char line[2048];
-    line[0] = '\0';
-    if (index < count) {
-        problem_format(&list[index], line, sizeof(line));
-    }
-    return line;
-}
-
 static void expect_line(const char *text, const char *expected)
 {
     load(text);
-    const char *line = line_of(problems.list, problems.count, 0);
+    const char *line = problem_line(problems.list, problems.count, 0);
     cr_expect_eq(problems.count, 1U, "%u problems of: %s", problems.count, text);
     cr_expect_str_eq(line, expected, "%s", line);
 }
@@ -78,7 +69,7 @@ Test(store, settings_are_taken)
          "  timeout: 40ms\n"
          "  gateways: 4\n"
          "  tls: {ca: /proc/self/status}");
-    cr_assert_not_null(snapshot, "%s", line_of(problems.list, problems.count, 0));
+    cr_assert_not_null(snapshot, "%s", problem_line(problems.list, problems.count, 0));
     const struct store_settings *store = &snapshot->store;
     cr_expect(store->redis);
     cr_expect_str_eq(store->address.host, "redis.internal");
@@ -237,7 +228,7 @@ Test(store, that_is_not_shared_ignores_how_many_share_it_with_a_warning)
     load("store: {gateways: 3}");
     cr_assert_not_null(snapshot);
     cr_expect_eq(problems.warning_count, 1U);
-    cr_expect_str_eq(line_of(problems.warnings, problems.warning_count, 0),
+    cr_expect_str_eq(problem_line(problems.warnings, problems.warning_count, 0),
                      "f:2:19: store.gateways: ignored: memory: is of this process alone, and "
                      "shared with no gateway");
     load("store: {url: \"redis://db\", gateways: 3}");
@@ -278,7 +269,7 @@ Test(store, a_password_is_never_shown)
         load(cases[i]);
         cr_expect_gt(problems.count, 0U, "%s", cases[i]);
         for (unsigned j = 0; j < problems.count; j++) {
-            const char *line = line_of(problems.list, problems.count, j);
+            const char *line = problem_line(problems.list, problems.count, j);
             cr_expect_null(strstr(line, PASSWORD), "%s", line);
         }
     }

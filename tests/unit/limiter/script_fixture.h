@@ -10,6 +10,7 @@
 #include "limiter/redis_protocol.h"
 #include "limiter/zone.h"
 #include "tests/support/redis_server.h"
+#include "tests/unit/limiter/reservation_of.h"
 
 #include <stdarg.h>
 
@@ -204,20 +205,14 @@ static inline struct limit slots(uint64_t amount)
 /* A reservation of `count` limits, 1 fixed of each, for a minute. */
 static inline struct reservation *reserve(unsigned count, ...)
 {
-    struct reservation *reservation = reservation_new(count, (size_t)count * LIMIT_KEY_MAX);
+    va_list limits;
+    va_start(limits, count);
+    struct reservation *reservation = reservation_of(count, limits);
+    va_end(limits);
     (void)snprintf(reservation->id, sizeof(reservation->id), "%032x", ++next_id);
     reservation->tenant = "shop";
     reservation->step = 1;
     reservation->lifetime = 60 * SEC;
-    va_list limits;
-    va_start(limits, count);
-    for (unsigned i = 0; i < count; i++) {
-        const struct limit *limit = va_arg(limits, const struct limit *);
-        reservation->demands[i].limit = limit;
-        reservation->demands[i].fixed = 1;
-        reservation->demands[i].key = reservation_keep_key(reservation, limit->key);
-    }
-    va_end(limits);
     return reservation;
 }
 

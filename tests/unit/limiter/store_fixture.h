@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "limiter/store_memory.h"
 #include "limiter/zone.h"
+#include "tests/unit/limiter/reservation_of.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,15 +80,9 @@ static inline struct limit slots(uint64_t amount)
 /* A reservation of `count` limits, 1 fixed of each. */
 static inline struct reservation *reserve(unsigned count, ...)
 {
-    struct reservation *reservation = reservation_new(count, (size_t)count * LIMIT_KEY_MAX);
     va_list limits;
     va_start(limits, count);
-    for (unsigned i = 0; i < count; i++) {
-        const struct limit *limit = va_arg(limits, const struct limit *);
-        reservation->demands[i].limit = limit;
-        reservation->demands[i].fixed = 1;
-        reservation->demands[i].key = reservation_keep_key(reservation, limit->key);
-    }
+    struct reservation *reservation = reservation_of(count, limits);
     va_end(limits);
     return reservation;
 }
