@@ -4,6 +4,9 @@
 
 #include "base/digest.h"
 
+#include "base/encode.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,4 +45,13 @@ void random_bytes(void *out, size_t len)
         ptr += count;
         len -= (size_t)count;
     }
+}
+
+void random_name(char *out, size_t len)
+{
+    unsigned char bytes[RANDOM_NAME_MAX_BYTES];
+    assert(len <= sizeof(bytes));
+    random_bytes(bytes, len);
+    encode_hex(slice_make((const char *)bytes, len), out);
+    out[2 * len] = '\0';
 }

@@ -86,7 +86,7 @@ static usec_t window_ends_after(const struct cell *cell, const struct cell_insta
 usec_t cell_room_after(const struct cell *cell, const struct limit *limit, uint64_t amount,
                        const struct cell_instant *at)
 {
-    if (amount > cell_whole(limit)) {
+    if (amount > limit_whole(limit)) {
         return -1;
     }
     switch (limit->span) {

@@ -56,12 +56,6 @@ static inline struct slice cell_key(const struct cell *cell)
     return slice_make(cell->key, cell->key_len);
 }
 
-/* Burst of a rate, else the amount. */
-static inline uint64_t cell_whole(const struct limit *limit)
-{
-    return limit->span == LIMIT_RATE ? limit->burst : limit->amount;
-}
-
 /* Drains the bucket, or begins the window. First, before anything below that takes a limit. */
 void cell_advance(struct cell *cell, const struct limit *limit, const struct cell_instant *at);
 

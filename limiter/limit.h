@@ -98,6 +98,18 @@ static inline bool limit_settles(const struct limit *limit)
     return limit->unit != LIMIT_REQUESTS;
 }
 
+/* What can be used at once at most: the burst of a rate, else the amount. */
+static inline uint64_t limit_whole(const struct limit *limit)
+{
+    return limit->span == LIMIT_RATE ? limit->burst : limit->amount;
+}
+
+/* Is one count kept for all tenants, so that it lies beside none of them in the store? */
+static inline bool limit_over_tenants(const struct limit *limit)
+{
+    return limit->tenant == NULL && limit->each != EACH_TENANT;
+}
+
 /* "requests", "tokens", "cost", "bytes", "concurrency". */
 const char *limit_unit_name(enum limit_unit unit);
 

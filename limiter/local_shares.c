@@ -1,7 +1,6 @@
 #include "limiter/local_shares.h"
 
 #include "base/digest.h"
-#include "base/encode.h"
 #include "base/memory.h"
 #include "base/table.h"
 #include "limiter/local_shares_state.h"
@@ -224,18 +223,15 @@ void local_shares_note(struct local_shares *shares, const struct reservation *re
 
 static void put_debt(const struct share *share, struct local_debt *out)
 {
-    unsigned char random[16];
-    random_bytes(random, sizeof(random));
-    encode_hex(slice_make((const char *)random, sizeof(random)), out->hand_over.id);
-    out->hand_over.id[2 * sizeof(random)] = '\0';
+    random_name(out->hand_over.id, sizeof(out->hand_over.id) / 2);
     memcpy(out->key, share->text, share->key_len);
     assert(share->tenant_len < sizeof(out->tenant));
     memcpy(out->tenant, share->text + share->key_len, share->tenant_len);
     out->tenant[share->tenant_len] = '\0';
     out->limit = share->limit;
     out->hand_over.limit = &out->limit;
-    bool over_tenants = share->limit.tenant == NULL && share->limit.each != EACH_TENANT;
-    out->hand_over.tenant = over_tenants ? NULL : out->tenant; /* so that it lies beside the key */
+    bool shared = limit_over_tenants(&share->limit);
+    out->hand_over.tenant = shared ? NULL : out->tenant; /* so that it lies beside the key */
     out->hand_over.key = slice_make(out->key, share->key_len);
     out->hand_over.amount = share->unsent;
     out->hand_over.window_start_ms = share->window_start_ms;

@@ -289,7 +289,7 @@ static usec_t room_after(const struct local_shares *shares, const struct share *
                          uint64_t amount, usec_t now)
 {
     const struct limit *limit = &share->limit;
-    if (amount > (limit->span == LIMIT_RATE ? limit->burst : limit->amount)) {
+    if (amount > limit_whole(limit)) {
         return -1;
     }
     if (limit->span == LIMIT_RATE) {
@@ -324,7 +324,7 @@ static bool look(const struct local_shares *shares, struct share *share, struct 
     const struct limit *limit = demand->limit;
     uint64_t amount = demand_amount(demand, output);
     share_advance(shares, share, limit, now);
-    demand->whole = limit->span == LIMIT_RATE ? limit->burst : limit->amount;
+    demand->whole = limit_whole(limit);
     demand->left = share_room(shares, share);
     demand->crossed = false;
     demand->refused = limit->action == LIMIT_DENY && amount > demand->left;
@@ -437,14 +437,7 @@ static bool all_allow(const struct reservation *reservation)
 
 void local_shares_ask(struct local_shares *shares, struct reservation *reservation)
 {
-    reservation->output_granted = 0;
-    for (unsigned i = 0; i < reservation->count; i++) {
-        struct demand *demand = &reservation->demands[i];
-        demand->granted = 0;
-        demand->taken_alone = 0;
-        demand->over = false;
-        demand->refused = false;
-    }
+    reservation_begin(reservation);
     if (must_deny(shares, reservation, STEP_ASK)) {
         reservation->state = RESERVATION_UNAVAILABLE;
         return;

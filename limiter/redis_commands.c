@@ -81,11 +81,6 @@ static size_t put_word(char *out, size_t len, uint64_t number)
     return len + resp_digits(number, out + len);
 }
 
-static bool over_tenants(const struct limit *limit)
-{
-    return limit->tenant == NULL && limit->each != EACH_TENANT;
-}
-
 static size_t put_new_window(char *out, size_t len, const struct window *window)
 {
     len = put_word(out, len, (uint64_t)window->start_ms);
@@ -147,7 +142,7 @@ static void put_demand(struct resp *resp, const struct redis_namespace *ns,
     const struct limit *limit = demand->limit;
     int flags = (limit->action == LIMIT_DENY ? FLAG_DENY : 0) +
                 (limit_settles(limit) ? FLAG_SETTLES : 0) +
-                (over_tenants(limit) ? FLAG_OVER_TENANTS : 0);
+                (limit_over_tenants(limit) ? FLAG_OVER_TENANTS : 0);
     size_t len = 1;
     text[0] = kind_of(limit).ptr[0];
     len = put_word(text, len, (uint64_t)flags);
@@ -306,7 +301,7 @@ enum status redis_write_read(const struct redis_namespace *ns, const struct limi
     struct resp resp;
     begin(&resp, ns, SCRIPT_READ, out, 4, 2);
     resp_text(&resp, key);
-    resp_key(&resp, slice_from(ns->store), slice_from(over_tenants(limit) ? NULL : tenant),
+    resp_key(&resp, slice_from(ns->store), slice_from(limit_over_tenants(limit) ? NULL : tenant),
              SLICE("open"), SLICE(""));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("open"), SLICE(""));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));

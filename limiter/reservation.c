@@ -41,6 +41,18 @@ struct slice reservation_keep_key(struct reservation *reservation, struct slice 
     return slice_make(place, key.len);
 }
 
+void reservation_begin(struct reservation *reservation)
+{
+    reservation->output_granted = 0;
+    for (unsigned i = 0; i < reservation->count; i++) {
+        struct demand *demand = &reservation->demands[i];
+        demand->granted = 0;
+        demand->taken_alone = 0;
+        demand->over = false;
+        demand->refused = false;
+    }
+}
+
 uint64_t demand_hash(const struct demand *demand)
 {
     return demand->key_hash != 0 ? demand->key_hash : table_hash(demand->key);

@@ -24,7 +24,7 @@ enum {
 /* One rule's part. An amount is fixed + output * per_output, in the rule's unit. */
 struct demand {
     const struct limit *limit; /* borrowed from the snapshot */
-    struct slice key;          /* behind the demands, in the reservation's memory */
+    struct slice key;          /* the limit's own, or in the reservation's memory */
     uint64_t key_hash;         /* table_hash() of it; 0: it is made where it is needed */
     uint64_t fixed;            /* wanted whatever the output; at most LIMIT_AMOUNT_MAX */
     uint64_t per_output;       /* for one token of output: 1 of LIMIT_TOKENS, nano-USD rounded up of
@@ -89,6 +89,9 @@ struct reservation *reservation_new(unsigned count, size_t key_bytes);
 void reservation_free(struct reservation *reservation);
 /* Copies the key behind the demands. Not more than key_bytes in all. */
 struct slice reservation_keep_key(struct reservation *reservation, struct slice key);
+
+/* Before it is asked for, or asked for again: nothing was granted yet. */
+void reservation_begin(struct reservation *reservation);
 
 /* The hash of its key, for tables. */
 uint64_t demand_hash(const struct demand *demand);

@@ -58,7 +58,7 @@ static bool fits(struct step *step)
         cell_advance(cell, limit, &step->at);
         uint64_t amount = demand_amount(demand, output);
         demand->left = cell_left(cell, limit);
-        demand->whole = cell_whole(limit);
+        demand->whole = limit_whole(limit);
         demand->refused = limit->action == LIMIT_DENY && amount > demand->left;
         demand->room_after = demand->refused ? cell_room_after(cell, limit, amount, &step->at) : 0;
         demand->crossed = false;
@@ -161,11 +161,9 @@ static void ask(void *side, struct reservation *reservation)
     step.stripes = 0;
     step.count = 0;
     make_parts(reservation);
-    reservation->output_granted = 0;
+    reservation_begin(reservation);
     for (unsigned i = 0; i < reservation->count; i++) {
         struct demand *demand = &reservation->demands[i];
-        demand->granted = 0;
-        demand->over = false;
         struct cell_part *part = limit_settles(demand->limit) ? &parts_of(reservation)[i] : NULL;
         add_bid(&step, &(struct bid){demand, NULL, part, demand_hash(demand)});
     }

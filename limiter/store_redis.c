@@ -1,7 +1,6 @@
 #include "limiter/store_redis.h"
 
 #include "base/digest.h"
-#include "base/encode.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "limiter/store_redis_state.h"
@@ -45,14 +44,6 @@ static void free_address(struct redis_address *address)
     free_text(address->ca);
 }
 
-static void random_name(char out[17])
-{
-    unsigned char random[8];
-    random_bytes(random, sizeof(random));
-    encode_hex(slice_make((const char *)random, sizeof(random)), out);
-    out[16] = '\0';
-}
-
 enum status store_redis_new(const struct store_redis_settings *settings, struct store_redis **ret,
                             struct error *err)
 {
@@ -66,7 +57,7 @@ enum status store_redis_new(const struct store_redis_settings *settings, struct 
     store->scripts = redis_scripts_new();
     store->shares = local_shares_new(&settings->clock, settings->gateways);
     local_shares_set_away(store->shares, true);
-    random_name(store->facts.gateway);
+    random_name(store->facts.gateway, STORE_NAME_BYTES);
     (void)pthread_mutex_init(&store->lock, NULL);
     atomic_store(&store->facts_version, 1);
     *ret = store;
@@ -251,7 +242,7 @@ static bool take_life(struct store_facts *facts, const struct redis_answer *answ
         return false;
     }
     if (answer->declared_dead) {
-        random_name(facts->gateway);
+        random_name(facts->gateway, STORE_NAME_BYTES);
         facts->incarnation++;
     }
     facts->has_beaten = !answer->declared_dead;

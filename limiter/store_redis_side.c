@@ -1,6 +1,5 @@
 /* store_redis_side: a worker's link to the store: when it is there, when it is not, and asking. */
 #include "base/digest.h"
-#include "base/encode.h"
 #include "base/memory.h"
 #include "base/waiter.h"
 #include "limiter/store_redis_state.h"
@@ -195,13 +194,7 @@ static bool send_step(struct store_redis_side *side, struct reservation *reserva
 static void ask(void *ctx, struct reservation *reservation)
 {
     struct store_redis_side *side = ctx;
-    reservation->output_granted = 0;
-    for (unsigned i = 0; i < reservation->count; i++) {
-        struct demand *demand = &reservation->demands[i];
-        demand->granted = 0;
-        demand->taken_alone = 0;
-        demand->over = false;
-    }
+    reservation_begin(reservation);
     if (!answers(side) || !send_step(side, reservation, OPERATION_ASK)) {
         side_decide_alone(side, reservation);
     }
@@ -296,9 +289,8 @@ struct store_redis_side *store_redis_side_new(struct store_redis *store, struct 
     side->backoff = BACKOFF_MIN;
     side->ns.scripts = store->scripts;
     side->ns.store = store->name;
-    unsigned char random[8];
-    random_bytes(random, sizeof(random));
-    encode_hex(slice_make((const char *)random, sizeof(random)), side->ns.candidate);
+    side->ns.windows = &side->windows;
+    random_name(side->ns.candidate, STORE_NAME_BYTES);
     timer_init(&side->patience, on_patience);
     timer_init(&side->retry, on_retry);
     timer_init(&side->beat, on_beat_due);

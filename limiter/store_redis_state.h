@@ -18,6 +18,8 @@ enum {
     TENANTS_A_BEAT = 32,
 };
 
+enum { STORE_NAME_BYTES = 8 }; /* of a gateway's and an epoch's name: 16 hex digits */
+
 #define BEAT_EVERY       (5 * SEC)
 #define GREETING_TIMEOUT (2 * SEC) /* nobody waits for that */
 #define BACKOFF_MIN      (50 * MSEC)
@@ -97,6 +99,7 @@ struct store_redis_side {
     struct timer_queue *timers; /* borrowed */
     enum side_state state;
     struct redis_namespace ns;
+    struct redis_windows windows; /* ns.windows: looked up once each */
     unsigned facts_version;
     unsigned incarnation;
     int64_t offset_ms;

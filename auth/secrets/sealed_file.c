@@ -2,7 +2,6 @@
 
 #include "auth/secrets/sealed_format.h"
 #include "auth/secrets/small_file.h"
-#include "base/digest.h"
 #include "base/encode.h"
 #include "base/memory.h"
 
@@ -148,20 +147,12 @@ enum status sealed_file_save(const struct sealed_file *file, struct error *err)
     return small_file_replace(file->path, slice_make(bytes, len), err);
 }
 
+_Static_assert((int)SEALED_KEY_BYTES == (int)SMALL_FILE_KEY_BYTES,
+               "a new key has the length of all keys");
+
 enum status sealed_key_ensure(const char *key_file, struct error *err)
 {
-    unsigned char key[SEALED_KEY_BYTES];
-    char text[KEY_HEX + 1];
-    if (access(key_file, F_OK) == 0) {
-        return STATUS_OK;
-    }
-    random_bytes(key, sizeof(key));
-    encode_hex(slice_make((const char *)key, sizeof(key)), text);
-    text[KEY_HEX] = '\n';
-    enum status status = small_file_replace(key_file, slice_make(text, sizeof(text)), err);
-    secret_wipe(key, sizeof(key));
-    secret_wipe(text, sizeof(text));
-    return status;
+    return access(key_file, F_OK) == 0 ? STATUS_OK : small_file_new_key(key_file, err);
 }
 
 enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err)

@@ -1,5 +1,7 @@
 #include "auth/secrets/small_file.h"
 
+#include "base/digest.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -119,6 +121,19 @@ enum status small_file_replace(const char *path, struct slice bytes, struct erro
     }
     sync_folder_of(path);
     return STATUS_OK;
+}
+
+enum status small_file_new_key(const char *path, struct error *err)
+{
+    unsigned char key[SMALL_FILE_KEY_BYTES];
+    char text[2 * SMALL_FILE_KEY_BYTES + 1];
+    random_bytes(key, sizeof(key));
+    encode_hex(slice_make((const char *)key, sizeof(key)), text);
+    text[sizeof(text) - 1] = '\n';
+    enum status status = small_file_replace(path, slice_make(text, sizeof(text)), err);
+    secret_wipe(key, sizeof(key));
+    secret_wipe(text, sizeof(text));
+    return status;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)

@@ -20,5 +20,9 @@ MUST_USE enum status small_file_read(const char *path, size_t max, struct secret
  * crash the old contents are there, or the new ones, whole. One writer at a time. */
 MUST_USE enum status small_file_replace(const char *path, struct slice bytes, struct error *err);
 
+/* Makes it, or replaces it: SMALL_FILE_KEY_BYTES random bytes as hex digits and a newline. */
+enum { SMALL_FILE_KEY_BYTES = 32 };
+MUST_USE enum status small_file_new_key(const char *path, struct error *err);
+
 /* Differs whenever the file was changed, replaced or became (un)readable; 1 if it is absent. */
 uint64_t small_file_stamp(const char *path);
