@@ -4,6 +4,9 @@
 #include "config/document.h"
 #include "routes/price.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 const char *link_keep(const struct link *link, const char *text)
 {
     return text == NULL ? NULL : arena_copy(link->arena, slice_from(text)).ptr;
@@ -121,6 +124,21 @@ enum status snapshot_parse(const char *file, struct slice text, struct secret_st
         build(document_parse(&scratch, file, text, problems), &scratch, store, problems, ret);
     problems_sort(problems);
     return status;
+}
+
+static int compare_name(const void *name, const void *tenant)
+{
+    const struct tenant *const *other = tenant;
+    return strcmp(name, (*other)->name);
+}
+
+struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name)
+{
+    struct tenant **found = snapshot->tenant_count == 0
+                                ? NULL
+                                : bsearch(name, snapshot->tenants, snapshot->tenant_count,
+                                          sizeof(struct tenant *), compare_name);
+    return found == NULL ? NULL : *found;
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)

@@ -4,8 +4,8 @@
 #include "limiter/limit_text.h"
 #include "limiter/reservation.h"
 
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { NAME_MAX_LEN = 64, DERIVED_MAX = 60 };
@@ -311,24 +311,18 @@ static void check_count(const struct quotas *quotas, const struct tree *place,
     }
 }
 
-static int compare_name(const void *name, const void *tenant)
-{
-    const struct tenant *const *other = tenant;
-    return strcmp(name, (*other)->name);
-}
-
 static void link_own(struct quotas *quotas, const struct tenant_section *section)
 {
     struct snapshot *snapshot = quotas->link->snapshot;
-    struct tenant **tenant = bsearch(section->node->key->text.ptr, snapshot->tenants,
-                                     snapshot->tenant_count, sizeof(struct tenant *), compare_name);
+    struct tenant *tenant = snapshot_tenant(snapshot, section->node->key->text.ptr);
+    assert(tenant != NULL); /* linked before */
     struct scope scope;
-    open_scope(&scope, &section->quotas, (*tenant)->name);
+    open_scope(&scope, &section->quotas, tenant->name);
     struct limit_set set = link_scope(quotas, &scope);
     close_scope(&scope);
     struct limit_set *kept = ARENA_NEW(quotas->link->arena, struct limit_set);
     *kept = set;
-    (*tenant)->limits = kept;
+    tenant->limits = kept;
     check_count(quotas, tree_get(section->node, "quotas"), kept);
 }
 

@@ -93,5 +93,7 @@ MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,
 /* The same with a text in place of the file's contents. */
 MUST_USE enum status snapshot_parse(const char *file, struct slice text, struct secret_store *store,
                                     struct problems *problems, struct snapshot **ret);
+/* NULL: there is none. */
+struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* takes NULL */

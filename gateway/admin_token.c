@@ -1,13 +1,9 @@
 #include "gateway/admin_token.h"
 
 #include "auth/secrets/small_file.h"
-#include "base/digest.h"
-#include "base/encode.h"
 #include "base/secret.h"
 
 enum {
-    TOKEN_RANDOM_BYTES = 32,
-    TOKEN_LEN = 2 * TOKEN_RANDOM_BYTES, /* as hex */
     TOKEN_FILE_MAX = 1024,
     TOKEN_LEN_MIN = 32, /* one that was written by hand */
 };
@@ -36,14 +32,7 @@ enum status admin_token_read(const char *path, struct secret **ret, struct error
 
 static enum status make(const char *path, struct error *err)
 {
-    unsigned char random[TOKEN_RANDOM_BYTES];
-    char text[TOKEN_LEN + 1];
-    random_bytes(random, sizeof(random));
-    encode_hex(slice_make((const char *)random, sizeof(random)), text);
-    text[TOKEN_LEN] = '\n';
-    enum status status = small_file_replace(path, slice_make(text, sizeof(text)), err);
-    secret_wipe(random, sizeof(random));
-    secret_wipe(text, sizeof(text));
+    enum status status = small_file_new_key(path, err);
     if (status != STATUS_OK) {
         error_prefix(err, "admin.token_file");
     }

@@ -67,16 +67,6 @@ static int make_key(const struct arguments *arguments)
     return command_print(&arguments->line, SLICE(""));
 }
 
-static const struct tenant *find_tenant(const struct snapshot *snapshot, const char *name)
-{
-    for (unsigned i = 0; i < snapshot->tenant_count; i++) {
-        if (strcmp(snapshot->tenants[i]->name, name) == 0) {
-            return snapshot->tenants[i];
-        }
-    }
-    return NULL;
-}
-
 static void print_hashes(const struct tenant *tenant, bool json)
 {
     if (json) {
@@ -99,7 +89,7 @@ static int list_keys(const struct arguments *arguments)
         return EXIT_USAGE;
     }
     int result;
-    const struct tenant *tenant = find_tenant(snapshot, arguments->tenant);
+    const struct tenant *tenant = snapshot_tenant(snapshot, arguments->tenant);
     if (tenant == NULL) {
         result = command_failed(&arguments->line, "%s has no tenant %s; add it under 'tenants:'",
                                 arguments->config, arguments->tenant);

@@ -56,7 +56,7 @@ static bool look_up(const struct page *page, const struct quota_item *item, uint
         *ret = limit->amount;
         return true;
     }
-    uint64_t whole = limit->span == LIMIT_RATE ? limit->burst : limit->amount;
+    uint64_t whole = limit_whole(limit);
     return page->quotas->redis != NULL ? look_at_shares(page, item, whole, ret)
                                        : look_at_memory(page, item, ret);
 }

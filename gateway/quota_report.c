@@ -75,9 +75,9 @@ static enum status change_entry(const struct reader *reader, const struct quota_
 
 static enum status put_text(struct buffer *out, const char *name, const char *text)
 {
-    TRY(buffer_print(out, "\"%s\":\"", name));
-    TRY(encode_json(slice_from(text), out));
-    return buffer_append(out, SLICE("\","));
+    TRY(buffer_print(out, "\"%s\":", name));
+    TRY(encode_json_string(slice_from(text), out));
+    return buffer_append(out, SLICE(","));
 }
 
 static enum status put_rule(const struct quota_item *item, struct buffer *out)
@@ -99,7 +99,7 @@ static enum status put_rule(const struct quota_item *item, struct buffer *out)
 static enum status put_counts(const struct limit *limit, const struct store_entry *entry,
                               struct buffer *out)
 {
-    uint64_t whole = limit->span == LIMIT_RATE ? limit->burst : limit->amount;
+    uint64_t whole = limit_whole(limit);
     return buffer_print(
         out,
         "\"limit\":%" PRIu64 ",\"burst\":%" PRIu64 ",\"used\":%" PRIu64 ",\"left\":%" PRIu64
@@ -127,20 +127,10 @@ static bool visit_item(void *ctx, const struct quota_item *item)
     return reader->status == STATUS_OK;
 }
 
-static bool has_tenant(const struct snapshot *snapshot, const char *name)
-{
-    for (unsigned i = 0; i < snapshot->tenant_count; i++) {
-        if (strcmp(snapshot->tenants[i]->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status check_tenant(const struct snapshot *snapshot, const char *name,
                                 struct error *err)
 {
-    if (name != NULL && !has_tenant(snapshot, name)) {
+    if (name != NULL && snapshot_tenant(snapshot, name) == NULL) {
         FAIL(err, STATUS_NOT_FOUND, "no tenant of the config in force is called \"%s\"", name);
     }
     return STATUS_OK;

@@ -133,29 +133,16 @@ enum { PARAMETER_MAX_BYTES = 256 };
 static bool parameter(const struct admin_request *request, struct slice name,
                       char out[PARAMETER_MAX_BYTES])
 {
+    char decoded[3 * PARAMETER_MAX_BYTES];
     struct slice value = {0};
-    out[0] = '\0';
     struct slice query = slice_from(request->query);
-    if (query.len == 0 || !target_query_get(query, name, &value)) {
-        return true;
-    }
     size_t len = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        char byte = value.ptr[i];
-        if (byte == '%') {
-            unsigned high = i + 2 < value.len ? ascii_hex_value(value.ptr[i + 1]) : 16;
-            unsigned low = i + 2 < value.len ? ascii_hex_value(value.ptr[i + 2]) : 16;
-            if (high > 15 || low > 15 || high + low == 0) {
-                return false;
-            }
-            byte = (char)(high << 4 | low);
-            i += 2;
-        }
-        if (len == PARAMETER_MAX_BYTES - 1) {
-            return false;
-        }
-        out[len++] = byte;
+    if (query.len > 0 && target_query_get(query, name, &value) &&
+        (value.len > sizeof(decoded) || decode_percent(value, decoded, &len) != STATUS_OK ||
+         len >= PARAMETER_MAX_BYTES || memchr(decoded, '\0', len) != NULL)) {
+        return false;
     }
+    memcpy(out, decoded, len);
     out[len] = '\0';
     return true;
 }
@@ -171,9 +158,9 @@ static void answer_error(struct admin_answer *answer, unsigned status, const cha
 {
     buffer_consume(&answer->body, buffer_len(&answer->body));
     answer_json(answer, status);
-    if (buffer_append(&answer->body, SLICE("{\"error\":\"")) != STATUS_OK ||
-        encode_json(slice_from(text), &answer->body) != STATUS_OK ||
-        buffer_append(&answer->body, SLICE("\"}\n")) != STATUS_OK) {
+    if (buffer_append(&answer->body, SLICE("{\"error\":")) != STATUS_OK ||
+        encode_json_string(slice_from(text), &answer->body) != STATUS_OK ||
+        buffer_append(&answer->body, SLICE("}\n")) != STATUS_OK) {
         answer->status = 500; /* not reached: nothing else is in the body */
     }
 }
