@@ -65,6 +65,13 @@ struct http1_field {
     bool connection_option : 1; /* named by the Connection field: hop-by-hop */
 };
 
+/* Does it say that the content is encoded, as by gzip? */
+static inline bool http1_field_encodes(const struct http1_field *field)
+{
+    return field->id == HTTP1_CONTENT_ENCODING && field->value.len > 0 &&
+           !slice_equal_nocase(field->value, SLICE("identity"));
+}
+
 enum http1_framing {
     HTTP1_NO_BODY,
     HTTP1_LENGTH, /* content_length bytes, > 0 */

@@ -9,10 +9,8 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
-#include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/wait_line.h"
-#include "gateway/observe/metrics.h"
 #include "limiter/each_values.h"
 #include "limiter/limit.h"
 #include "limiter/reservation.h"
@@ -175,22 +173,40 @@ static void fill_demand(const struct exchange *exchange, const struct limit *lim
     }
 }
 
-static void reserve(struct exchange *exchange, const struct rules *rules)
+/* The keys that are made for this request; a rule without `each` has one for good. */
+struct made_keys {
+    char text[RESERVATION_DEMANDS_MAX][LIMIT_KEY_MAX];
+    size_t len[RESERVATION_DEMANDS_MAX]; /* 0: the rule's own */
+};
+
+static size_t make_keys(const struct exchange *exchange, const struct rules *rules,
+                        struct made_keys *keys)
 {
-    char keys[RESERVATION_DEMANDS_MAX][LIMIT_KEY_MAX];
-    size_t lengths[RESERVATION_DEMANDS_MAX];
     size_t total = 0;
     for (unsigned i = 0; i < rules->count; i++) {
         const struct limit *limit = rules->limits[i];
-        lengths[i] = limit_key_write(limit, exchange->side->quota.store_name,
-                                     exchange->tenant->name, each_value(exchange, limit), keys[i]);
-        total += lengths[i];
+        keys->len[i] =
+            limit->each == EACH_NOTHING
+                ? 0
+                : limit_key_write(limit, exchange->side->quota.store_name, exchange->tenant->name,
+                                  each_value(exchange, limit), keys->text[i]);
+        total += keys->len[i];
     }
+    return total;
+}
+
+static void reserve(struct exchange *exchange, const struct rules *rules)
+{
+    struct made_keys keys; /* 20 KiB that are not touched but where they are made */
+    size_t total = make_keys(exchange, rules, &keys);
     struct reservation *reservation = reservation_new(rules->count, total);
     for (unsigned i = 0; i < rules->count; i++) {
-        fill_demand(exchange, rules->limits[i], &reservation->demands[i]);
-        reservation->demands[i].key =
-            reservation_keep_key(reservation, slice_make(keys[i], lengths[i]));
+        struct demand *demand = &reservation->demands[i];
+        fill_demand(exchange, rules->limits[i], demand);
+        demand->key =
+            keys.len[i] == 0
+                ? rules->limits[i]->key
+                : reservation_keep_key(reservation, slice_make(keys.text[i], keys.len[i]));
     }
     memcpy(reservation->id, exchange->id, sizeof(reservation->id));
     reservation->tenant = exchange->tenant->name;
@@ -227,23 +243,11 @@ static enum step_result admitted(struct exchange *exchange)
     return onward(exchange);
 }
 
-static enum step_result too_much(struct exchange *exchange, const struct demand *demand)
-{
-    char text[QUOTA_TEXT_MAX];
-    leave_line(exchange);
-    exchange->refused_by = demand;
-    exchange->refused_quota = demand->limit->name;
-    quota_refusal_text(demand, text);
-    quota_count_rejected(exchange, demand);
-    return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
-}
-
-static enum step_result unavailable(struct exchange *exchange)
+/* NULL: the store is away. */
+static enum step_result turned_away(struct exchange *exchange, const struct demand *demand)
 {
     leave_line(exchange);
-    return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
-                         "the store of the quotas does not answer, and a quota of this request is "
-                         "set to refuse then");
+    return exchange_fail_quota(exchange, demand);
 }
 
 /* ---- waiting for room ---- */
@@ -282,7 +286,7 @@ static enum step_result stand_in_line(struct exchange *exchange, const struct de
         exchange->place =
             wait_line_join(quota->lines, demand->key, quota->mailbox, &exchange->waiter);
         if (exchange->place == NULL) {
-            return too_much(exchange, demand);
+            return turned_away(exchange, demand);
         }
         if (first && wait_place_is_head(exchange->place)) {
             wake(&exchange->waiter); /* what was given back before it stood here told nobody */
@@ -307,13 +311,13 @@ static enum step_result refused(struct exchange *exchange)
 {
     const struct demand *demand = reservation_refusal(exchange->reservation);
     if (demand == NULL) { /* called off before it was asked: the store was away in between */
-        return unavailable(exchange);
+        return turned_away(exchange, NULL);
     }
     if (exchange->waiting_since == 0) {
         exchange->waiting_since = exchange->side->loop->now;
     }
     return worth_waiting(exchange, demand) ? stand_in_line(exchange, demand)
-                                           : too_much(exchange, demand);
+                                           : turned_away(exchange, demand);
 }
 
 static enum step_result verdict(struct exchange *exchange)
@@ -327,7 +331,7 @@ static enum step_result verdict(struct exchange *exchange)
     case RESERVATION_REFUSED:
         return refused(exchange);
     case RESERVATION_UNAVAILABLE:
-        return unavailable(exchange);
+        return turned_away(exchange, NULL);
     }
     return STEP_WAIT;
 }
@@ -414,7 +418,7 @@ enum step_result admit_resume(struct exchange *exchange)
         return verdict(exchange);
     }
     if (patience_ends(exchange, exchange->line_demand) <= exchange->side->loop->now) {
-        return too_much(exchange, exchange->line_demand);
+        return turned_away(exchange, exchange->line_demand);
     }
     if (wait_place_is_head(exchange->place)) {
         return ask(exchange);

@@ -6,7 +6,6 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
-#include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
 #include "limiter/reservation.h"
@@ -64,17 +63,24 @@ static void relay_rest(struct exchange *exchange)
     buffer_consume(clean, buffer_len(clean));
 }
 
-static void write_end(struct exchange *exchange)
+static void write_end(struct exchange *exchange, struct slice trailers)
 {
     if (exchange->answer_framing != HTTP1_CHUNKED) {
         return;
     }
-    struct slice trailers = attempt_trailers(exchange->attempt);
     connection_write(exchange->connection, SLICE("0\r\n"));
     if (trailers.len > 0 && exchange->request->te_trailers) {
         answer_trailers_write(exchange, trailers);
     }
     connection_write(exchange->connection, SLICE("\r\n"));
+}
+
+/* All of the answer is written. */
+static enum step_result ended(struct exchange *exchange)
+{
+    connection_flush(exchange->connection);
+    exchange->ending = exchange->answer_keep_alive ? ENDING_KEEP : ENDING_CLOSE;
+    return exchange_go(exchange, EXCHANGE_SETTLE);
 }
 
 static enum step_result complete(struct exchange *exchange)
@@ -83,10 +89,8 @@ static enum step_result complete(struct exchange *exchange)
         metering_complete(exchange);
     }
     relay_rest(exchange);
-    write_end(exchange);
-    connection_flush(exchange->connection);
-    exchange->ending = exchange->answer_keep_alive ? ENDING_KEEP : ENDING_CLOSE;
-    return exchange_go(exchange, EXCHANGE_SETTLE);
+    write_end(exchange, attempt_trailers(exchange->attempt));
+    return ended(exchange);
 }
 
 static enum step_result broken_off(struct exchange *exchange)
@@ -99,23 +103,15 @@ static enum step_result broken_off(struct exchange *exchange)
 
 /* ---- more room in the quotas ---- */
 
-/* NULL: none, the store is away. */
-static const struct demand *note_refusal(struct exchange *exchange)
-{
-    const struct demand *demand = reservation_refusal(exchange->reservation);
-    if (demand != NULL) {
-        exchange->refused_quota = demand->limit->name;
-        quota_count_rejected(exchange, demand);
-    }
-    return demand;
-}
-
 /* Between two events the stream can be ended as if the model had come to its limit. */
 static enum step_result end_early(struct exchange *exchange)
 {
     struct buffer end CLEANUP(buffer_fini);
     buffer_init(&end, END_MAX_BYTES);
-    (void)note_refusal(exchange);
+    const struct demand *demand = reservation_refusal(exchange->reservation);
+    if (demand != NULL) { /* else the store is away */
+        quota_note_refusal(exchange, demand);
+    }
     exchange_note_end(exchange, ENDED_BY_QUOTA);
     if (exchange->answer_framing == HTTP1_LENGTH ||
         metering_write_end(exchange, &end) != STATUS_OK || buffer_len(&end) == 0) {
@@ -124,48 +120,36 @@ static enum step_result end_early(struct exchange *exchange)
     }
     relay_rest(exchange);
     write_piece(exchange, buffer_bytes(&end));
-    if (exchange->answer_framing == HTTP1_CHUNKED) {
-        connection_write(exchange->connection, SLICE("0\r\n\r\n"));
-    }
-    connection_flush(exchange->connection);
-    exchange->ending = exchange->answer_keep_alive ? ENDING_KEEP : ENDING_CLOSE;
-    return exchange_go(exchange, EXCHANGE_SETTLE);
+    write_end(exchange, slice_make("", 0));
+    return ended(exchange);
 }
 
-/* Nothing of the answer has left: it can still be an error. */
-static enum step_result refuse_answer(struct exchange *exchange)
-{
-    char text[QUOTA_TEXT_MAX];
-    const struct demand *demand = note_refusal(exchange);
-    if (demand == NULL) {
-        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
-                             "the store of the quotas does not answer, and a quota of this request "
-                             "is set to refuse then");
-    }
-    exchange->refused_by = demand;
-    quota_refusal_text(demand, text);
-    return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
-}
-
-static enum step_result go_on(struct exchange *exchange)
+/* Has the answer what it needs of the quotas, and is its head out? False: *ret is what the step
+ * comes to. While nothing of it has left, a refusal can still be an error. */
+static bool may_go_on(struct exchange *exchange, enum step_result *ret)
 {
     bool begun = exchange->facts.status != 0;
     if (exchange->metering != NULL) {
         switch (metering_extended(exchange)) {
         case METERING_ASKED:
             connection_flush(exchange->connection);
-            return STEP_WAIT;
+            *ret = STEP_WAIT;
+            return false;
         case METERING_REFUSED:
-            return begun ? end_early(exchange) : refuse_answer(exchange);
+            *ret = begun
+                       ? end_early(exchange)
+                       : exchange_fail_quota(exchange, reservation_refusal(exchange->reservation));
+            return false;
         case METERING_GRANTED:
             break;
         }
     }
     if (!begun && answer_head_write(exchange) != STATUS_OK) {
-        return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
+        *ret = exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
                              "the answer's head is too large");
+        return false;
     }
-    return STEP_NEXT;
+    return true;
 }
 
 enum step_result deliver_begin(struct exchange *exchange)
@@ -223,16 +207,9 @@ static bool may_read(struct exchange *exchange, uint64_t received_before, unsign
     return *ret_room > 0;
 }
 
-/* Asks the quotas. False: *ret is what the step comes to. */
-static bool may_go_on(struct exchange *exchange, enum step_result *ret)
-{
-    *ret = go_on(exchange);
-    return *ret == STEP_NEXT && exchange->state == EXCHANGE_DELIVER;
-}
-
 enum step_result deliver_resume(struct exchange *exchange)
 {
-    enum step_result result;
+    enum step_result result = STEP_WAIT;
     bool going = may_go_on(exchange, &result);
     uint64_t received_before = going ? attempt_facts(exchange->attempt)->received_bytes : 0;
     for (unsigned pieces = 0; going; pieces++) {

@@ -56,8 +56,7 @@ static enum status check_fields(const struct http1_request *request, struct erro
 {
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->id == HTTP1_CONTENT_ENCODING && field->value.len > 0 &&
-            !slice_equal_nocase(field->value, SLICE("identity"))) {
+        if (http1_field_encodes(field)) {
             FAIL(err, STATUS_INVALID,
                  "a quota has to read the body, so it cannot be encoded: send it without "
                  "Content-Encoding");
@@ -80,11 +79,6 @@ static void find_price(const struct exchange *exchange, struct metering *meterin
         metering->price = price_dearest(prices);
         metering->price_fallback = true;
     }
-}
-
-static uint64_t at_most(uint64_t value, uint64_t max)
-{
-    return value < max ? value : max;
 }
 
 static void set_bounds(struct metering *metering)

@@ -1,6 +1,4 @@
 /* metering of the answer: looks at it while it streams by, and says in the end what was used. */
-#include "auth/inbound/tenant.h"
-#include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
 #include "gateway/exchange/quota_counts.h"
@@ -128,11 +126,6 @@ void metering_complete(struct exchange *exchange)
 }
 
 /* ---- what was used ---- */
-
-static uint64_t at_most(uint64_t value, uint64_t max)
-{
-    return value < max ? value : max;
-}
 
 static uint64_t tokens_of_bytes(uint64_t bytes)
 {

@@ -39,3 +39,8 @@ struct metering {
     struct usage usage;
     uint64_t cost_nanousd;
 };
+
+static inline uint64_t at_most(uint64_t value, uint64_t max)
+{
+    return value < max ? value : max;
+}

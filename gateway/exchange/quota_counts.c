@@ -37,8 +37,9 @@ void quota_note_warnings(const struct exchange *exchange)
     }
 }
 
-void quota_count_rejected(const struct exchange *exchange, const struct demand *demand)
+void quota_note_refusal(struct exchange *exchange, const struct demand *demand)
 {
+    exchange->refused_quota = demand->limit->name;
     count(exchange, FAMILY_quota_rejected_total, demand, 1);
 }
 

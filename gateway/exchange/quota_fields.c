@@ -1,6 +1,5 @@
 #include "gateway/exchange/quota_fields.h"
 
-#include "auth/inbound/tenant.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/observe/timestamp.h"

@@ -1,10 +1,25 @@
 /* refuse: an answer of our own: an error in the shape that the provider's SDK understands. */
 #include "gateway/client/connection.h"
+#include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "routes/profile.h"
 
 enum { PROBLEM_MAX_BYTES = 16 * 1024 };
+
+enum step_result exchange_fail_quota(struct exchange *exchange, const struct demand *demand)
+{
+    char text[QUOTA_TEXT_MAX];
+    if (demand == NULL) {
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
+                             "the store of the quotas does not answer, and a quota of this request "
+                             "is set to refuse then");
+    }
+    exchange->refused_by = demand;
+    quota_note_refusal(exchange, demand);
+    quota_refusal_text(demand, text);
+    return exchange_fail(exchange, ENDED_BY_QUOTA, quota_problem(demand->limit), "%s", text);
+}
 
 static bool must_close(const struct exchange *exchange)
 {

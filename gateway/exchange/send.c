@@ -132,9 +132,7 @@ static enum step_result attempt_lost(struct exchange *exchange)
 static bool encoded(const struct http1_response *response)
 {
     for (unsigned i = 0; i < response->field_count; i++) {
-        const struct http1_field *field = &response->fields[i];
-        if (field->id == HTTP1_CONTENT_ENCODING && field->value.len > 0 &&
-            !slice_equal_nocase(field->value, SLICE("identity"))) {
+        if (http1_field_encodes(&response->fields[i])) {
             return true;
         }
     }

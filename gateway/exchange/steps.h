@@ -27,6 +27,9 @@ enum step_result exchange_go(struct exchange *exchange, enum exchange_state next
 enum step_result exchange_fail(struct exchange *exchange, enum ended_by by, enum problem_code code,
                                const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* Ends it because this quota has no room; NULL: because none could be asked (refuse.c). */
+enum step_result exchange_fail_quota(struct exchange *exchange, const struct demand *demand);
+
 /* The client's request is broken (400, 408 or what `fault` says): answers and closes. */
 enum step_result exchange_fail_request(struct exchange *exchange, const struct http1_fault *fault);
 
