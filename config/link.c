@@ -66,8 +66,9 @@ static void take_slots(struct snapshot *snapshot, struct secret_store *store)
 {
     for (unsigned i = 0; store != NULL && i < snapshot->route_count; i++) {
         struct route *route = snapshot->routes[i];
-        if (route->secret_name != NULL) {
-            route->credential = secret_slot_ref(store, route->secret_name);
+        for (unsigned k = 0; k < route->credential_count; k++) {
+            struct route_credential *credential = &route->credentials[k];
+            credential->slot = secret_slot_ref(store, credential->secret_name);
         }
     }
 }
@@ -154,8 +155,11 @@ void snapshot_unref(struct snapshot *snapshot)
         return;
     }
     for (unsigned i = 0; i < snapshot->route_count; i++) {
-        if (snapshot->routes[i]->credential != NULL) {
-            secret_slot_unref(snapshot->routes[i]->credential);
+        const struct route *route = snapshot->routes[i];
+        for (unsigned k = 0; k < route->credential_count; k++) {
+            if (route->credentials[k].slot != NULL) {
+                secret_slot_unref(route->credentials[k].slot);
+            }
         }
     }
     route_table_fini(&snapshot->route_table);

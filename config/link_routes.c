@@ -160,7 +160,14 @@ static void link_credential(const struct link *link, const struct route_section 
                     "there is no source that could have this secret; write secrets: [{type: env}], "
                     "or another source, at the top of the file");
     }
-    route->secret_name = link_keep_slice(link, secret->text).ptr;
+    route->credentials = ARENA_NEW(link->arena, struct route_credential);
+    route->credentials[0] = (struct route_credential){
+        .secret_name = link_keep_slice(link, secret->text).ptr,
+        .account = "",
+        .weight = 1,
+    };
+    route->credential_count = 1;
+    route->account_count = 1;
 }
 
 static void add_to_table(const struct link *link, const struct route_section *section,
@@ -188,6 +195,8 @@ static void link_one(const struct link *link, const struct route_section *sectio
     }
     route->profile = find_profile(link, section);
     route->timeouts = section->timeouts;
+    route->retry = (struct retry_policy){.attempts = 1, .buffer = (uint64_t)64 * 1024};
+    route->breaker = (struct breaker_policy){.off = true};
     if (route->profile != NULL) {
         route->prices = price_book_find(link->snapshot->prices, slice_from(route->profile->name));
     }

@@ -66,6 +66,21 @@ static void note_failure(void *ctx, const struct secret_news *news)
     }
 }
 
+static void note_short_secrets(const struct route *route, struct notes *notes)
+{
+    for (unsigned i = 0; i < route->credential_count; i++) {
+        struct credential *credential = credential_acquire(route->credentials[i].slot);
+        if (credential != NULL && credential->scrubber == NULL) {
+            add_note(notes,
+                     arena_print(&notes->arena,
+                                 "route \"%s\": secret \"%s\" is shorter than %d bytes: "
+                                 "answers are not scrubbed of it",
+                                 route->name, route->credentials[i].secret_name, SCRUB_SECRET_MIN));
+        }
+        credential_unref(credential);
+    }
+}
+
 /* Reads every secret in use, as the gateway does at its start. */
 static void look_up_secrets(const struct snapshot *snapshot, struct secret_store *store,
                             struct notes *notes)
@@ -73,16 +88,7 @@ static void look_up_secrets(const struct snapshot *snapshot, struct secret_store
     secret_store_set_sources(store, snapshot->secret_sources, snapshot->secret_source_count);
     secret_store_refresh(store, clock_now(), note_failure, notes);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
-        const struct route *route = snapshot->routes[i];
-        struct credential *credential =
-            route->credential == NULL ? NULL : credential_acquire(route->credential);
-        if (credential != NULL && credential->scrubber == NULL) {
-            add_note(notes, arena_print(&notes->arena,
-                                        "route \"%s\": secret \"%s\" is shorter than %d bytes: "
-                                        "answers are not scrubbed of it",
-                                        route->name, route->secret_name, SCRUB_SECRET_MIN));
-        }
-        credential_unref(credential);
+        note_short_secrets(snapshot->routes[i], notes);
     }
 }
 

@@ -104,20 +104,15 @@ void server_refresh_secrets(struct server *server)
 
 /* ---- what the admin listener shows ---- */
 
-static enum status name_missing_secrets(const struct server *server, struct buffer *out)
+static enum status name_missing_secrets(const struct route *route, struct buffer *out)
 {
-    const struct snapshot *snapshot = server->snapshot;
-    for (unsigned i = 0; i < snapshot->route_count; i++) {
-        const struct route *route = snapshot->routes[i];
-        if (route->credential == NULL) {
-            continue;
-        }
-        struct credential *credential = credential_acquire(route->credential);
+    for (unsigned i = 0; i < route->credential_count; i++) {
+        struct credential *credential = credential_acquire(route->credentials[i].slot);
         bool missing = credential == NULL;
         credential_unref(credential);
         if (missing) {
             TRY(buffer_print(out, "credential_unavailable: route %s, secret %s\n", route->name,
-                             route->secret_name));
+                             route->credentials[i].secret_name));
         }
     }
     return STATUS_OK;
@@ -126,7 +121,10 @@ static enum status name_missing_secrets(const struct server *server, struct buff
 static bool show_ready(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
-    enum status status = name_missing_secrets(server, out);
+    enum status status = STATUS_OK;
+    for (unsigned i = 0; i < server->snapshot->route_count && status == STATUS_OK; i++) {
+        status = name_missing_secrets(server->snapshot->routes[i], out);
+    }
     if (status == STATUS_OK && server->draining) {
         status = buffer_append(out, SLICE("draining\n"));
     }

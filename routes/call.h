@@ -37,6 +37,7 @@ struct call {
     struct slice method; /* "POST" */
     struct slice path;   /* as in an allow rule: "/v1/chat/completions" */
     enum usage_dialect dialect;
+    bool repeatable; /* sending it twice costs twice, but does no harm */
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
     struct slice stream;       /* true: the answer is an event stream */

@@ -7,8 +7,10 @@
 
 #include "base/slice.h"
 #include "base/status.h"
+#include "routes/advice.h"
 #include "routes/call.h"
 #include "routes/headers.h"
+#include "routes/idempotency.h"
 #include "routes/route.h"
 
 #include <stdbool.h>
@@ -42,6 +44,12 @@ struct error_type {
     struct slice code; /* empty: the gateway's own */
 };
 
+/* Requests whose rate limits are counted by themselves: GitHub's search, for example. */
+struct quota_domain {
+    struct slice path; /* as in an allow rule */
+    struct slice name;
+};
+
 struct profile {
     const char *name;
     const char *title;
@@ -57,6 +65,12 @@ struct profile {
     unsigned error_type_count;
     const struct call *calls; /* what its calls use; see call.h */
     unsigned call_count;
+    struct advice_facts advice;
+    struct idempotency_facts idempotency;
+    const struct quota_domain *domains; /* the first that fits counts; none: the empty one */
+    unsigned domain_count;
+    bool domain_by_model;     /* each model has limits of its own, where it is known */
+    struct slice health_path; /* of a call that does nothing, behind the base URL; may be empty */
     const struct slice *key_env; /* usual variables, e.g. OPENAI_API_KEY */
     unsigned key_env_count;
     const char *base_url_env;     /* what the SDK reads its base URL from; may be NULL */

@@ -6,13 +6,17 @@
 
 #include "base/clock.h"
 #include "base/slice.h"
+#include "routes/breaker.h"
 #include "routes/headers.h"
 #include "routes/origin.h"
+#include "routes/retry.h"
 
 #include <stdbool.h>
 
+struct key_standing;
 struct price_list;
 struct profile;
+struct route_standing;
 struct secret_slot;
 
 /* Where the credential goes. */
@@ -35,6 +39,31 @@ struct route_timeouts {
     usec_t connect, first_byte, idle, total;
 };
 
+enum {
+    ROUTE_CREDENTIALS_MAX = 32, /* in a pool */
+    ROUTE_FALLBACKS_MAX = 4,
+};
+
+/* One of a route's pool. */
+struct route_credential {
+    const char *secret_name;
+    struct secret_slot *slot;      /* ref, set by config/link.c */
+    const char *account;           /* "": as all that say none */
+    unsigned account_index;        /* counts the accounts of the pool, from 0 */
+    unsigned weight;               /* 1 to 100 */
+    struct key_standing *standing; /* borrowed; set by standings_join() */
+};
+
+struct health_check {
+    struct slice path; /* the target, base path included; empty: none is made */
+    usec_t every;
+};
+
+/* A model's name here and at this upstream. */
+struct model_alias {
+    struct slice model, upstream;
+};
+
 struct route {
     const char *name;
     unsigned index;    /* position in the snapshot */
@@ -42,12 +71,24 @@ struct route {
     struct slice host; /* lower case, no port; empty: any */
     const struct profile *profile;
     struct origin origin;
-    struct slice base_path;         /* of base_url, without a trailing '/'; may be empty */
-    const char *secret_name;        /* NULL: nothing is injected */
-    struct secret_slot *credential; /* ref, set by config/link.c; NULL with secret_name NULL */
+    struct slice base_path; /* of base_url, without a trailing '/'; may be empty */
+    struct route_credential *credentials;
+    unsigned credential_count; /* 0: nothing is injected */
+    unsigned account_count;    /* of them */
     struct injection injection;
     struct header_rules headers; /* compiled: which request headers go on, constant ones, Host */
     struct route_timeouts timeouts;
+    struct retry_policy retry;
+    struct breaker_policy breaker;
+    usec_t hedge_after;     /* a second attempt beside the first, for idempotent methods; 0: none */
+    unsigned max_in_flight; /* 0: no bound */
+    bool idempotency_as_is; /* callers' idempotency keys go upstream as they are */
+    struct health_check health;
+    const struct model_alias *models; /* renamed in bodies of calls that name a model */
+    unsigned model_count;
+    const struct route *fallback[ROUTE_FALLBACKS_MAX]; /* in the order of trying */
+    unsigned fallback_count;
+    struct route_standing *standing; /* borrowed; set by standings_join() */
     const struct price_list *prices; /* of the profile; NULL: none are known */
     struct slice public_base; /* "https://gw.internal/openai" for rewritten links; empty: from the
                                  request's own scheme and Host */

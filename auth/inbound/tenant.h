@@ -13,6 +13,7 @@
 struct allow_rule;
 struct arena;
 struct limit_set;
+struct tenant_standing;
 
 struct tenant {
     const char *name;
@@ -22,8 +23,10 @@ struct tenant {
     /* Allow rules by route: open addressing, first place route_index & (grants_size - 1), then the
      * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;
-    unsigned grants_size;           /* a power of two, or 0 */
-    const struct limit_set *limits; /* its own quotas; NULL: none */
+    unsigned grants_size;             /* a power of two, or 0 */
+    const struct limit_set *limits;   /* its own quotas; NULL: none */
+    unsigned max_in_flight;           /* requests at once; 0: no bound */
+    struct tenant_standing *standing; /* borrowed; set by standings_join() */
 };
 
 struct tenant_grant {

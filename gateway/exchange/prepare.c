@@ -178,12 +178,12 @@ enum step_result prepare_begin(struct exchange *exchange)
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
                              "gateway.limits.buffered_bytes is used up: try again later");
     }
-    if (route->credential != NULL) {
-        exchange->credential = credential_acquire(route->credential);
+    if (route->credential_count > 0) {
+        exchange->credential = credential_acquire(route->credentials[0].slot);
         if (exchange->credential == NULL || !credential_fits(exchange)) {
             return exchange_fail(
                 exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
-                "the secret \"%s\" of route \"%s\" %s", route->secret_name, route->name,
+                "the secret \"%s\" of route \"%s\" %s", route->credentials[0].secret_name, route->name,
                 exchange->credential == NULL ? "cannot be read: see secrets in the config"
                                              : "has bytes that a header cannot carry");
         }

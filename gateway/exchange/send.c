@@ -145,8 +145,8 @@ static enum step_result judge(struct exchange *exchange, const struct http1_resp
     exchange->response = response;
     exchange->facts.upstream_status = response->status;
     exchange->facts.reused = facts->reused;
-    if (response->status == 401 && exchange->route->credential != NULL) {
-        secret_slot_suspect(exchange->route->credential);
+    if (response->status == 401 && exchange->route->credential_count > 0) {
+        secret_slot_suspect(exchange->route->credentials[0].slot);
     }
     if (encoded(response)) {
         return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,

@@ -166,8 +166,8 @@ Test(snapshot, routes_have_defaults_from_profile_and_name)
     cr_expect_eq(openai->origin.port, 443U);
     cr_expect_str_eq(openai->origin.authority, "api.openai.com");
     cr_expect_eq(openai->injection.place, INJECT_HEADER);
-    cr_expect_str_eq(openai->secret_name, "openai-key");
-    cr_expect_null(openai->credential); /* no store was given */
+    cr_expect_str_eq(openai->credentials[0].secret_name, "openai-key");
+    cr_expect_null(openai->credentials[0].slot); /* no store was given */
     cr_expect_eq(openai->timeouts.connect, 5 * SEC);
     cr_expect_eq(openai->timeouts.first_byte, 60 * SEC);
     cr_expect_eq(openai->timeouts.idle, 60 * SEC);
@@ -198,7 +198,7 @@ Test(snapshot, upstreams_injection_and_table_are_as_written)
     cr_expect(bare->origin.tls);
     cr_expect_str_eq(bare->origin.authority, "example.com");
     cr_expect_eq(bare->base_path.len, 0U);
-    cr_expect_null(bare->secret_name);
+    cr_expect_eq(bare->credential_count, 0);
     cr_expect_eq(bare->injection.place, INJECT_NONE);
     cr_expect_str_neq(bare->origin.key, local->origin.key);
 
@@ -541,7 +541,7 @@ Test(snapshot, holds_its_secrets_slots_until_the_last_reference_goes)
     enum status status = snapshot_parse("f", slice_from(ROUTES), store, &problems, &snapshot);
     cr_assert_eq(status, STATUS_OK);
     cr_expect_eq(slots_in_use(store), 3U);
-    cr_expect_str_eq(snapshot->routes[2]->credential->name, "openai-key");
+    cr_expect_str_eq(snapshot->routes[2]->credentials[0].slot->name, "openai-key");
     cr_expect_eq(snapshot_ref(snapshot), snapshot);
     snapshot_unref(snapshot);
     cr_expect_eq(slots_in_use(store), 3U);
