@@ -150,7 +150,7 @@ export async function redisFor(t, options) {
 }
 
 // A socket that ended, or is still connecting, cannot be reset: node would keep it for ever.
-function reset(socket) {
+export function reset(socket) {
   if (socket.connecting || socket.readableEnded || socket.destroyed) socket.destroy();
   else socket.resetAndDestroy();
 }
