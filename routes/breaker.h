@@ -73,4 +73,7 @@ bool breaker_would_admit(const struct breaker *breaker, const struct breaker_pol
 /* A health check found the upstream well: an open circuit may probe at once. True: changed. */
 bool breaker_hint_well(struct breaker *breaker, usec_t now);
 void breaker_reset(struct breaker *breaker, usec_t now);
+/* Calls, failures and slow calls of the window that ends now. For people. */
+struct breaker_slice breaker_counts(const struct breaker *breaker,
+                                    const struct breaker_policy *policy, usec_t now);
 const char *breaker_state_name(enum breaker_state state); /* "closed" "open" "half_open" */

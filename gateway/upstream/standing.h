@@ -64,9 +64,10 @@ void route_standing_health(struct route_standing *standing, const struct breaker
 
 /* ---- for people: admin API, CLI, metrics, readiness, audit lines. Main thread ---- */
 
-/* JSON: {"breakers":[{"route","state","since","failures","calls","open_for_ms","retry_budget",
- * "in_flight","health","credentials":[{"secret","state","cooling_ms",...}]}]}, those of `snapshot`.
- */
+/* JSON: {"breakers":[{"route","state","since","since_ms_ago","failures","calls","open_for_ms",
+ * "retry_budget","in_flight","health","credentials":[{"secret","account","state","since_ms_ago",
+ * "cooling_ms","domains":[{"domain","cooling_ms","limit","remaining"}]}]}]}, those of `snapshot`.
+ * False: the buffer is full. */
 bool standings_show(struct standings *standings, const struct snapshot *snapshot, usec_t now,
                     struct buffer *out);
 /* Prometheus text: breaker_state{route} (0 closed, 1 half open, 2 open), breaker_transitions_total
@@ -90,3 +91,6 @@ struct standing_news {
 };
 void standings_news(struct standings *standings, void *ctx,
                     void (*tell)(void *ctx, const struct standing_news *news), unsigned *lost);
+/* `wake` is called when there is news and there was none before: by any thread, under no lock.
+ * NULL: nobody is. Set while no worker runs. */
+void standings_on_news(struct standings *standings, void (*wake)(void *ctx), void *ctx);
