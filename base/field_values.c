@@ -21,9 +21,14 @@ static const struct unit sizes[] = {
     {NULL, 0},
 };
 
+static const struct unit shares[] = {{"%", 1}, {NULL, 0}};
+
 static const struct unit *units_of(enum field_kind kind)
 {
-    return kind == FIELD_KIND_DURATION ? durations : kind == FIELD_KIND_SIZE ? sizes : counts;
+    return kind == FIELD_KIND_DURATION ? durations
+           : kind == FIELD_KIND_SIZE   ? sizes
+           : kind == FIELD_KIND_SHARE  ? shares
+                                       : counts;
 }
 
 static size_t digits_of(struct slice text)
@@ -49,6 +54,7 @@ const char *field_number_example(enum field_kind kind)
 {
     return kind == FIELD_KIND_DURATION ? "a duration such as 250ms, 10s, 5m, 1h or 1d"
            : kind == FIELD_KIND_SIZE   ? "a size such as 512B, 64KiB, 25MiB or 1GiB"
+           : kind == FIELD_KIND_SHARE  ? "whole percents such as 20%"
                                        : "a whole number such as 600, 2k or 1M";
 }
 

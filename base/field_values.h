@@ -5,7 +5,7 @@
 
 #include "base/fields.h"
 
-/* UINT, DURATION or SIZE. The message says what is wrong and what to write, not what was read. */
+/* UINT, DURATION, SIZE or SHARE. The message says what is wrong and what to write, not what was read. */
 MUST_USE enum status field_number_parse(enum field_kind kind, struct slice text, int64_t *ret,
                                         struct error *err);
 

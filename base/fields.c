@@ -47,6 +47,7 @@ static const char *example_of(const struct field *field)
     case FIELD_KIND_UINT:
     case FIELD_KIND_DURATION:
     case FIELD_KIND_SIZE:
+    case FIELD_KIND_SHARE:
         return field_number_example(field->kind);
     case FIELD_KIND_ENUM:
         return field->names[0];
@@ -203,7 +204,11 @@ static bool is_container(struct problems *problems, const struct tree *node, enu
         return false;
     }
     if (node->kind != wanted) {
-        report_kind(problems, node, wanted == TREE_MAP ? "a map" : "a list", example_of(field));
+        report_kind(problems, node,
+                    wanted == TREE_MAP                              ? "a map"
+                    : field->lone && field->kind == FIELD_KIND_LIST ? "a map, or a list of such"
+                                                                    : "a list",
+                    example_of(field));
     }
     return node->kind == wanted;
 }
@@ -250,19 +255,23 @@ static void bind_section(const struct fields_sink *sink, const struct tree *node
     fields_bind(sink, node, field->section, member);
 }
 
+/* A list or map of sections, or what may stand in its place: a word, or one of them alone. */
 static void bind_items(const struct fields_sink *sink, const struct tree *node,
                        const struct field *field, void *member)
 {
     struct field_items *array = member;
     enum tree_kind wanted = field->kind == FIELD_KIND_NAMED ? TREE_MAP : TREE_LIST;
+    bool is_word = node != NULL && field->word != NULL && node->kind == TREE_SCALAR &&
+                   slice_equal(node->text, slice_from(field->word));
+    bool alone = node != NULL && field->lone && node->kind == TREE_MAP && !node->faulty;
     *array = (struct field_items){0};
-    if (!is_container(sink->problems, node, wanted, field)) {
+    if (is_word || (!alone && !is_container(sink->problems, node, wanted, field))) {
         return;
     }
-    array->items = arena_alloc(sink->arena, field->size * node->count);
-    array->count = node->count;
-    for (unsigned i = 0; i < node->count; i++) {
-        const struct tree *item = node->items[i];
+    array->count = alone ? 1 : node->count;
+    array->items = arena_alloc(sink->arena, field->size * array->count);
+    for (unsigned i = 0; i < array->count; i++) {
+        const struct tree *item = alone ? node : node->items[i];
         void *element = (char *)array->items + field->size * i;
         if (wanted == TREE_MAP && !field_name_valid(item->key->text)) {
             tree_report_key(sink->problems, item,
@@ -286,6 +295,7 @@ static void bind_field(const struct fields_sink *sink, const struct tree *node,
     case FIELD_KIND_UINT:
     case FIELD_KIND_DURATION:
     case FIELD_KIND_SIZE:
+    case FIELD_KIND_SHARE:
     case FIELD_KIND_ENUM:
         bind_number(sink, text, field, member);
         return;

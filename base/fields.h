@@ -23,6 +23,7 @@ enum field_kind {
     FIELD_KIND_UINT,     /* unsigned: 600, 2k, 1M */
     FIELD_KIND_DURATION, /* usec_t: 250ms, 10s, 5m, 1h, 1d */
     FIELD_KIND_SIZE,     /* uint64_t: 512B, 64KiB, 25MiB, 1GiB */
+    FIELD_KIND_SHARE,    /* unsigned: whole percents, 20% */
     FIELD_KIND_ENUM,     /* unsigned: the position in `names` */
     FIELD_KIND_STRING,   /* const char *: copied; not empty */
     FIELD_KIND_PATH,     /* const char *: resolved against the document's folder */
@@ -31,7 +32,7 @@ enum field_kind {
     FIELD_KIND_TEXTS,    /* const struct tree *: a list of such; a lone one, if `lone` */
     FIELD_KIND_TEXT_MAP, /* const struct tree *: a map of such */
     FIELD_KIND_SECTION,  /* a nested struct, by the table `section` */
-    FIELD_KIND_LIST,     /* struct field_items: a list of sections */
+    FIELD_KIND_LIST,     /* struct field_items: a list of sections; a lone one, if `lone` */
     FIELD_KIND_NAMED,    /* struct field_items: a map from names to sections */
 };
 
@@ -46,12 +47,13 @@ struct field {
     const char *name;
     enum field_kind kind;
     size_t offset;
-    int64_t min, max;          /* inclusive; microseconds, bytes, or the number itself */
+    int64_t min, max;          /* inclusive; microseconds, bytes, percents, or the number itself */
     int64_t fallback;          /* value when absent, of numbers, booleans and enums */
     const char *fallback_text; /* of strings; for the others, a word for the manual */
     bool required;             /* within its section, if that is there at all */
     bool lone;
-    const char *word;         /* numbers: stands for 0; sections: may stand in its place */
+    const char *word;         /* numbers: stands for 0; lists of sections: for an empty one;
+                                 sections: may stand in its place */
     size_t word_offset;       /* of a section: the bool in its struct that says so */
     const char *const *names; /* of an enum; NULL ends */
     const struct field *section;
@@ -70,6 +72,7 @@ struct field {
 #define FIELD_UINT(...)     FIELD(FIELD_KIND_UINT, unsigned, __VA_ARGS__)
 #define FIELD_DURATION(...) FIELD(FIELD_KIND_DURATION, usec_t, __VA_ARGS__)
 #define FIELD_SIZE(...)     FIELD(FIELD_KIND_SIZE, uint64_t, __VA_ARGS__)
+#define FIELD_SHARE(...)    FIELD(FIELD_KIND_SHARE, unsigned, __VA_ARGS__)
 #define FIELD_ENUM(...)     FIELD(FIELD_KIND_ENUM, unsigned, __VA_ARGS__)
 #define FIELD_STRING(...)   FIELD(FIELD_KIND_STRING, const char *, __VA_ARGS__)
 #define FIELD_PATH(...)     FIELD(FIELD_KIND_PATH, const char *, __VA_ARGS__)

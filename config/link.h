@@ -53,7 +53,14 @@ bool link_quota(const struct link *link, const struct quota_section *section, st
 /* Whether some SDK sends a key in this header. */
 bool link_header_is_slot(const struct link *link, struct slice name);
 
+/* "credential: none". */
+bool link_credential_none(const struct route_section *section);
+
 /* Of one route. */
+void link_credentials(const struct link *link, const struct route_section *section,
+                      struct route *route); /* before the injection */
+void link_resilience(const struct link *link, const struct route_section *section,
+                     struct route *route); /* after its profile and origin */
 void link_injection(const struct link *link, const struct route_section *section,
                     struct route *route);
 void link_headers(const struct link *link, const struct route_section *section,

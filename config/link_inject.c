@@ -153,20 +153,19 @@ void link_injection(const struct link *link, const struct route_section *section
 {
     const struct tree *node = tree_get(section->node, "inject");
     const struct tree *credential = tree_get(section->node, "credential");
-    const bool has_credential = section->credential.secret != NULL;
     route->injection = (struct injection){.place = INJECT_NONE};
     if (node != NULL) {
         if (node->kind == TREE_MAP || tree_is_null(node)) {
             read_injection(link, &section->inject, node, &route->injection);
         }
-        if (credential == NULL || section->credential.none) {
+        if (credential == NULL || link_credential_none(section)) {
             tree_report_key(link->problems, node,
                             "there is no credential to inject; write credential: {secret: NAME}, "
                             "or take this out");
         }
         return;
     }
-    if (!has_credential || route->profile == NULL) {
+    if (route->credential_count == 0 || route->profile == NULL) {
         return;
     }
     route->injection = route->profile->injection;

@@ -1,4 +1,3 @@
-#include "auth/secrets/secret_source.h"
 #include "base/nearest.h"
 #include "config/link.h"
 #include "config/url.h"
@@ -136,40 +135,6 @@ static void link_origin(const struct link *link, const struct route_section *sec
     route->base_path = url.path;
 }
 
-static void link_credential(const struct link *link, const struct route_section *section,
-                            struct route *route)
-{
-    const struct tree *secret = section->credential.secret;
-    const struct tree *node = tree_get(section->node, "credential");
-    bool injects = route->profile != NULL && !link_generic(route->profile) &&
-                   route->profile->injection.place != INJECT_NONE;
-    if (secret == NULL) {
-        if (node == NULL && injects) {
-            tree_report_key(link->problems, section->node,
-                            "credential is missing; write credential: {secret: NAME}, or "
-                            "credential: none if this upstream needs none");
-        }
-        return;
-    }
-    if (!secret_name_valid(secret->text)) {
-        tree_report(link->problems, secret,
-                    "a secret's name has letters, digits, '-', '_' and '.', does not begin with "
-                    "'.', and is 64 bytes long at most");
-    } else if (link->sections->secrets.count == 0 && tree_get(link->root, "secrets") == NULL) {
-        tree_report(link->problems, secret,
-                    "there is no source that could have this secret; write secrets: [{type: env}], "
-                    "or another source, at the top of the file");
-    }
-    route->credentials = ARENA_NEW(link->arena, struct route_credential);
-    route->credentials[0] = (struct route_credential){
-        .secret_name = link_keep_slice(link, secret->text).ptr,
-        .account = "",
-        .weight = 1,
-    };
-    route->credential_count = 1;
-    route->account_count = 1;
-}
-
 static void add_to_table(const struct link *link, const struct route_section *section,
                          const struct route *route)
 {
@@ -195,8 +160,6 @@ static void link_one(const struct link *link, const struct route_section *sectio
     }
     route->profile = find_profile(link, section);
     route->timeouts = section->timeouts;
-    route->retry = (struct retry_policy){.attempts = 1, .buffer = (uint64_t)64 * 1024};
-    route->breaker = (struct breaker_policy){.off = true};
     if (route->profile != NULL) {
         route->prices = price_book_find(link->snapshot->prices, slice_from(route->profile->name));
     }
@@ -205,9 +168,10 @@ static void link_one(const struct link *link, const struct route_section *sectio
     }
     link_public_base(link, route);
     link_origin(link, section, route);
-    link_credential(link, section, route);
+    link_credentials(link, section, route);
     link_injection(link, section, route);
     link_headers(link, section, route);
+    link_resilience(link, section, route);
 }
 
 static int by_name(const void *left, const void *right)

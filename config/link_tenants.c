@@ -159,6 +159,7 @@ void link_tenants(struct link *link)
     for (unsigned i = 0; i < items->count; i++) {
         struct tenant *tenant = ARENA_NEW(link->arena, struct tenant);
         tenant->name = link_keep_slice(link, sections[i].node->key->text).ptr;
+        tenant->max_in_flight = sections[i].max_in_flight;
         tenants[i] = tenant;
         link_keys(&state, &sections[i], tenant);
         link_allow(link, &sections[i], tenant);

@@ -70,6 +70,8 @@ static const char *kind_text(enum field_kind kind)
         return "duration";
     case FIELD_KIND_SIZE:
         return "size";
+    case FIELD_KIND_SHARE:
+        return "share";
     case FIELD_KIND_ENUM:
         return "one of";
     case FIELD_KIND_STRING:
@@ -94,7 +96,8 @@ static const char *kind_text(enum field_kind kind)
 
 static bool is_number(enum field_kind kind)
 {
-    return kind == FIELD_KIND_UINT || kind == FIELD_KIND_DURATION || kind == FIELD_KIND_SIZE;
+    return kind == FIELD_KIND_UINT || kind == FIELD_KIND_DURATION || kind == FIELD_KIND_SIZE ||
+           kind == FIELD_KIND_SHARE;
 }
 
 static enum status write_kind(const struct field *field, struct buffer *out)
@@ -102,7 +105,8 @@ static enum status write_kind(const struct field *field, struct buffer *out)
     if (field->see != NULL) {
         return buffer_print(out, "like %s", field->see);
     }
-    TRY(buffer_print(out, "%s", kind_text(field->kind)));
+    bool may_be_lone = field->kind == FIELD_KIND_LIST && field->lone;
+    TRY(buffer_print(out, "%s%s", may_be_lone ? "map or " : "", kind_text(field->kind)));
     for (unsigned i = 0; field->kind == FIELD_KIND_ENUM && field->names[i] != NULL; i++) {
         TRY(buffer_print(out, "%s`%s`", i > 0 ? ", " : " ", field->names[i]));
     }
@@ -174,9 +178,9 @@ static enum status write_section(const struct field *fields, const struct headin
         char path[128];
         (void)snprintf(path, sizeof(path), "%s%s%s%s", heading->path,
                        heading->path[0] != '\0' ? "." : "", field->name,
-                       field->kind == FIELD_KIND_NAMED  ? ".NAME"
-                       : field->kind == FIELD_KIND_LIST ? "[]"
-                                                        : "");
+                       field->kind == FIELD_KIND_NAMED                  ? ".NAME"
+                       : field->kind == FIELD_KIND_LIST && !field->lone ? "[]"
+                                                                        : "");
         const struct heading next = {path, heading->level < 4 ? heading->level + 1 : 4};
         TRY(buffer_print(out, "\n%.*s %s\n\n%s\n", (int)next.level, "####", path, field->help));
         TRY(write_section(field->section, &next, out));

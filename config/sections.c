@@ -29,6 +29,8 @@ static const struct field limit_fields[] = {
         .help = "What all requests together may hold in memory; beyond it 503."),
     FIELD_UINT(struct limit_settings, connections, .min = 1, .max = 1000000, .fallback = 20000,
         .help = "The most client connections at once; further ones are closed."),
+    FIELD_UINT(struct limit_settings, exchanges, .min = 1, .max = 1000000, .fallback = 10000,
+        .help = "The most requests in flight on each worker; beyond it 503."),
     FIELD_END,
 };
 

@@ -52,8 +52,9 @@ struct egress_section {
 };
 
 struct credential_section {
-    const struct tree *secret;
-    bool none; /* "credential: none" */
+    const struct tree *node;
+    const struct tree *secret, *account;
+    unsigned weight;
 };
 
 struct inject_section {
@@ -64,13 +65,39 @@ struct headers_section {
     const struct tree *set, *drop, *pass;
 };
 
+struct retry_section {
+    struct retry_policy policy; /* but for the statuses; first, for its fields are bound here */
+    const struct tree *statuses;
+    bool off; /* "retry: off" */
+};
+
+struct hedge_section {
+    usec_t after;
+};
+
+struct health_section {
+    const struct tree *path;
+    usec_t every;
+};
+
+/* How a route's calls are sent: "idempotency". */
+enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };
+
 struct route_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *base_url;
-    struct credential_section credential;
+    struct field_items credential; /* struct credential_section; "none" is an empty list */
     struct inject_section inject;
     struct headers_section headers;
     struct route_timeouts timeouts;
+    struct retry_section retry;
+    struct breaker_policy breaker;
+    const struct tree *fallback;
+    struct hedge_section hedge;
+    struct health_section health;
+    unsigned max_in_flight;
+    unsigned idempotency; /* IDEMPOTENCY_... */
+    const struct tree *models;
     struct client_tls_section tls;
 };
 
@@ -90,6 +117,7 @@ enum { ON_FAILURE_AS_STORE = STORE_ALLOW + 1 };
 struct tenant_section {
     const struct tree *node;
     const struct tree *keys, *allow;
+    unsigned max_in_flight;
     struct field_items quotas; /* struct quota_section */
 };
 
@@ -113,6 +141,10 @@ struct config_sections {
 
 extern const struct field config_fields[];
 extern const struct field route_fields[];
+extern const struct field retry_fields[]; /* of struct retry_section */
+extern const struct field breaker_fields[];
+extern const struct field hedge_fields[];
+extern const struct field health_fields[];
 extern const struct field tenant_fields[];
 extern const struct field store_fields[];
 extern const struct field quota_fields[];

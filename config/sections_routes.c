@@ -4,6 +4,12 @@
 static const struct field credential_fields[] = {
     FIELD_TEXT(struct credential_section, secret, .required = true, .example = "openai-key",
         .help = "The name of the secret that is put into each request."),
+    FIELD_TEXT(struct credential_section, account, .fallback_text = "all are of one",
+        .example = "org-1",
+        .help = "Whose it is at the provider, any name: credentials of one account share its limits. "
+                "All of a pool say it, or none."),
+    FIELD_UINT(struct credential_section, weight, .min = 1, .max = 100, .fallback = 1,
+        .help = "Its share of the requests, next to the others of the pool."),
     FIELD_END,
 };
 
@@ -52,6 +58,12 @@ static const struct field client_tls_fields[] = {
     FIELD_END,
 };
 
+static const char *const idempotencies[] = {
+    [IDEMPOTENCY_HASHED] = "hashed",
+    [IDEMPOTENCY_AS_IS] = "as_is",
+    NULL,
+};
+
 const struct field route_fields[] = {
     FIELD_TEXT(struct route_section, path, .fallback_text = "/NAME; / with a host", .example = "/openai",
         .help = "The path that clients call; what is behind it goes to the upstream. Matched on "
@@ -66,10 +78,10 @@ const struct field route_fields[] = {
     FIELD_TEXT(struct route_section, base_url, .fallback_text = "the profile's",
         .example = "https://api.example.com",
         .help = "Where the upstream is: `http` or `https`, a host, a port and a path if needed."),
-    FIELD_SECTION(struct route_section, credential, credential_fields, .word = "none",
-        .word_offset = offsetof(struct credential_section, none), .example = "{secret: openai-key}",
-        .help = "What is injected. Required where the profile injects one; `none` says that this "
-                "upstream needs none."),
+    FIELD_LIST(struct route_section, credential, struct credential_section, credential_fields,
+        .lone = true, .word = "none", .example = "{secret: openai-key}",
+        .help = "What is injected; a list is a pool of up to 32, used in turn. Required where the "
+                "profile injects one; `none` says that this upstream needs none."),
     FIELD_SECTION(struct route_section, inject, inject_fields,
         .example = "{header: Authorization, value: \"Bearer {secret}\"}",
         .help = "Where the credential goes: one of `header`, `query`, `path` and `basic`; by default "
@@ -81,6 +93,33 @@ const struct field route_fields[] = {
                 "and its like."),
     FIELD_SECTION(struct route_section, timeouts, timeouts_fields,
         .help = "How long the upstream may take; then 504."),
+    FIELD_SECTION(struct route_section, retry, retry_fields, .word = "off",
+        .word_offset = offsetof(struct retry_section, off), .example = "{attempts: 3}",
+        .help = "Which requests are sent again, and when. Only those that cannot have been executed, or "
+                "may be executed twice. `off` is `{attempts: 1}`."),
+    FIELD_SECTION(struct route_section, breaker, breaker_fields, .word = "off",
+        .word_offset = offsetof(struct breaker_policy, off), .example = "{failure_rate: 50%}",
+        .help = "The circuit: an upstream that fails is left alone for a while; then 503, or the "
+                "fallback. 4xx and 429 are no failures."),
+    FIELD_TEXTS(struct route_section, fallback, .fallback_text = "none", .example = "[azure-openai]",
+        .help = "Up to 4 other routes, in this order, where a request goes that this upstream cannot "
+                "take and did not execute: of the same provider, or `openai` and `azure-openai`. Only "
+                "where the tenant is allowed, too."),
+    FIELD_SECTION(struct route_section, hedge, hedge_fields, .example = "{after: 500ms}",
+        .help = "A second attempt beside a slow first one; the first answer counts. Only for methods that "
+                "change nothing by being sent twice."),
+    FIELD_SECTION(struct route_section, health, health_fields, .example = "{path: /health}",
+        .help = "Calls that find out early whether an upstream whose circuit is open is well again."),
+    FIELD_UINT(struct route_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
+        .fallback_text = "0, no bound",
+        .help = "The most requests at once at this upstream; beyond it 503."),
+    FIELD_ENUM(struct route_section, idempotency, .names = idempotencies,
+        .fallback = IDEMPOTENCY_HASHED, .fallback_text = "hashed",
+        .help = "How a caller's idempotency key goes upstream: `hashed` with the tenant's name, so that "
+                "tenants cannot meet, or `as_is`."),
+    FIELD_TEXT_MAP(struct route_section, models, .example = "{gpt-4o: my-deployment}",
+        .help = "Names of models as callers write them, and what each is called at this upstream; "
+                "put into the body. Others go as they are."),
     FIELD_SECTION(struct route_section, tls, client_tls_fields,
         .help = "Certificates are always verified."),
     FIELD_END,
@@ -94,6 +133,9 @@ const struct field tenant_fields[] = {
         .example = "[openai, \"stripe:GET /v1/*\"]",
         .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "
                 "PATH is one segment, and a `/*` at its end any rest."),
+    FIELD_UINT(struct tenant_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
+        .fallback_text = "0, no bound",
+        .help = "The most requests of this tenant at once, of this gateway; beyond it 429."),
     FIELD_LIST(struct tenant_section, quotas, struct quota_section, quota_fields,
         .see = "`quotas[]`", .example = "[{requests: 600, per: 1m}]",
         .help = "Its own limits, next to those over all tenants."),

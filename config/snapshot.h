@@ -28,6 +28,7 @@ struct limit_settings {
     uint64_t header_bytes, uri_bytes, body_bytes, buffered_bytes;
     unsigned header_count;
     unsigned connections;
+    unsigned exchanges; /* in flight, of each worker */
 };
 
 struct timeout_settings {
