@@ -155,14 +155,15 @@ export class Faulty {
   serve(socket) {
     socket.setNoDelay(true);
     if (this.pair) socket.on('error', () => {});
-    const link = { socket, number: this.connections, pending: Buffer.alloc(0), record: null, behaviour: this.take(), served: 0 };
+    const link = { socket, number: this.connections, pending: Buffer.alloc(0), record: null, behaviour: this.take(), served: 0, script: this.script };
     if (link.behaviour?.where === 'accept') {
       this.act(link, link.behaviour.act);
       return;
     }
     socket.on('data', (data) => this.feed(link, data));
     socket.on('close', () => { // its behaviour is for the next one, for it carried nothing
-      if (link.behaviour && !link.record && link.served === 0) this.script.unshift(link.behaviour);
+      const unused = link.behaviour && !link.record && link.served === 0;
+      if (unused && link.script === this.script) this.script.unshift(link.behaviour);
     });
   }
 
@@ -179,6 +180,8 @@ export class Faulty {
   }
 
   begin(link) {
+    if (link.script !== this.script) link.behaviour = null; // it was made before this script
+    link.script = this.script;
     link.behaviour ??= this.take();
     link.record = { number: this.requests.length + 1, connection: link.number, reused: link.served > 0, at: performance.now(), whole: false };
     this.requests.push(link.record);
