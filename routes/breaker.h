@@ -4,7 +4,8 @@
  *
  * It opens at a failure rate within a sliding window, after failed connects in a row, or, if set,
  * at a rate of slow calls. The open time doubles each time the probes fail, up to max_open, each
- * ±20 %. A manual reset closes it and forgets all.
+ * ±20 %. A probe that is slow, where that counts, has failed. A manual reset closes it and forgets
+ * all.
  */
 #pragma once
 
