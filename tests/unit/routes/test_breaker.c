@@ -435,3 +435,24 @@ Test(breaker, states_have_names)
     cr_expect_str_eq(breaker_state_name(BREAKER_OPEN), "open");
     cr_expect_str_eq(breaker_state_name(BREAKER_HALF_OPEN), "half_open");
 }
+
+Test(breaker, its_window_is_told_as_of_now)
+{
+    static const struct {
+        usec_t later;
+        unsigned calls, failures;
+    } cases[] = {
+        {0, 7, 4},           {-SEC, 7, 4},     {4 * SEC, 7, 4},
+        {5 * SEC - 1, 7, 4}, {5 * SEC, 3, 0}, /* the first slice has left */
+        {10 * SEC, 0, 0},    {15 * SEC, 0, 0}, {INT64_MAX / 2, 0, 0},
+    };
+    struct breaker breaker = {0};
+    calls(&breaker, 4, BREAKER_FAILURE, START);
+    calls(&breaker, 3, BREAKER_SUCCESS, START + 5 * SEC);
+    for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+        usec_t now = START + 5 * SEC + cases[i].later;
+        struct breaker_slice counts = breaker_counts(&breaker, &policy, now);
+        cr_expect_eq(counts.calls, cases[i].calls, "%u: %u", i, counts.calls);
+        cr_expect_eq(counts.failures, cases[i].failures, "%u: %u", i, counts.failures);
+    }
+}
