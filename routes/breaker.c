@@ -47,7 +47,7 @@ static bool reaches(unsigned part, unsigned whole, unsigned percent)
     return part > 0 && percent > 0 && (uint64_t)part * 100 >= (uint64_t)whole * percent;
 }
 
-static bool window_says_open(const struct breaker *breaker, const struct breaker_policy *policy)
+static struct breaker_slice sum_of(const struct breaker *breaker)
 {
     struct breaker_slice sum = {0};
     for (unsigned i = 0; i < BREAKER_SLICES; i++) {
@@ -55,6 +55,20 @@ static bool window_says_open(const struct breaker *breaker, const struct breaker
         sum.failures += breaker->slices[i].failures;
         sum.slow += breaker->slices[i].slow;
     }
+    return sum;
+}
+
+struct breaker_slice breaker_counts(const struct breaker *breaker,
+                                    const struct breaker_policy *policy, usec_t now)
+{
+    struct breaker then = *breaker;
+    age_window(&then, policy, now);
+    return sum_of(&then);
+}
+
+static bool window_says_open(const struct breaker *breaker, const struct breaker_policy *policy)
+{
+    struct breaker_slice sum = sum_of(breaker);
     return sum.calls >= policy->min_requests &&
            (reaches(sum.failures, sum.calls, policy->failure_rate) ||
             reaches(sum.slow, sum.calls, policy->slow_rate));
