@@ -63,6 +63,7 @@ enum attempt_result {
 struct attempt_failure {
     enum attempt_fault fault;
     bool sent;         /* a byte of the request had left: it may have been executed */
+    bool lasting;      /* trying again does not mend it: a certificate that does not verify */
     char message[200]; /* for the log; names no secret */
 };
 

@@ -141,6 +141,7 @@ static void on_connected(void *ctx, struct link *take_link, const struct attempt
     struct attempt *attempt = ctx;
     attempt->connecting = NULL;
     if (take_link == NULL) {
+        attempt->failure.lasting = failure->lasting;
         attempt_h1_fail(attempt, failure->fault, "%s", failure->message);
         wake(attempt->request.waiter);
         return;

@@ -39,6 +39,7 @@ static void describe_connect(const struct origin *origin, const struct connect_r
             "%s has the address %s, which routes may not reach; add it to egress.allow_private if "
             "they may",
             origin->host, report->refused_address);
+        ret->lasting = true;
         return;
     }
     const char *reason = report->os_errno != 0 ? strerrordesc_np((int)report->os_errno) : NULL;
@@ -67,9 +68,11 @@ void connect_fault_describe(const struct origin *origin, const struct connect_re
             "certificate of %s does not verify: %s; set routes.NAME.tls.ca if it is signed by "
             "your own CA",
             host, why_not_verified(report->detail));
+        ret->lasting = true;
         return;
     case CURLE_SSL_CERTPROBLEM:
         say(ret, ATTEMPT_UNREACHABLE, "%s", report->trust_error);
+        ret->lasting = true;
         return;
     default:
         say(ret, ATTEMPT_UNREACHABLE, "cannot connect to %s, port %u: %s", host, origin->port,

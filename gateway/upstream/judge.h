@@ -24,6 +24,7 @@ struct judge_case {
     unsigned status;             /* its status */
     const struct advice *advice; /* of the answer; NULL without one */
     bool sent;                   /* a byte of the request had left */
+    bool lasting;                /* attempt_failure.lasting */
     bool harmless;               /* to repeat: method, key, or call */
     bool body_held;              /* it can be sent once more */
     unsigned made;               /* attempts so far, this one included */
@@ -31,7 +32,12 @@ struct judge_case {
     uint64_t random;             /* for the wait */
 };
 
-/* Why it is, or is not, tried again. For log, metrics (retries_total) and `explain`. */
+/* Why it is, or is not, tried again: of several reasons the first that is true. For log, metrics
+ * (retries_total) and `explain`.
+ *
+ * retry.statuses narrows answers, not faults. In it a status above 511, which no RFC knows, counts
+ * as 500 (RFC 9110, section 15), and what is a 429 under another name as 429. The provider's word
+ * adds to it and takes from it, and never makes harmless what is not. */
 enum judge_reason {
     JUDGE_DONE,         /* an answer that nobody retries: it goes to the caller */
     JUDGE_AGAIN,        /* tried again after `wait` */
@@ -55,8 +61,8 @@ struct judgement {
     enum breaker_outcome outcome; /* for the circuit */
     bool throttled;               /* the credential is to cool */
     bool key_refused;             /* the credential is to be read anew */
-    bool spent;                   /* it would have been tried again, but not any more: the caller's
-                                     SDK is told not to, either */
+    bool spent;                   /* it would have been tried again, but all attempts (more than
+                                     one) were made: the caller's SDK is told not to, either */
     usec_t wait;                  /* JUDGE_AGAIN: before the next attempt */
 };
 

@@ -125,6 +125,7 @@ Test(connector, says_that_a_name_does_not_resolve)
     ASSERT_FAULT(call, ATTEMPT_UNREACHABLE);
     cr_assert(says(&call, "no.such.test does not resolve"), "%s", call.failure.message);
     cr_assert_not(call.failure.sent);
+    cr_assert_not(call.failure.lasting);
     tear_down();
 }
 
@@ -139,6 +140,7 @@ Test(connector, says_that_nobody_listens)
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_UNREACHABLE);
     cr_assert(says(&call, "Connection refused"), "%s", call.failure.message);
+    cr_assert_not(call.failure.lasting);
     tear_down();
 }
 
@@ -162,6 +164,7 @@ static void is_refused(const char *host, const char *address)
     call.request.egress = &nothing_private;
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_EGRESS_REFUSED);
+    cr_assert(call.failure.lasting);
     cr_assert(says(&call, address), "%s", call.failure.message);
     cr_assert(says(&call, "egress.allow_private"), "%s", call.failure.message);
     cr_assert_not(call.failure.sent);
@@ -239,6 +242,7 @@ Test(connector, refuses_a_certificate_that_nobody_believed_signed)
               call.failure.message);
     cr_assert(says(&call, "tls.ca"), "%s", call.failure.message);
     cr_assert_eq(atomic_load(&peer.requests), 0);
+    cr_assert(call.failure.lasting);
     tear_down();
 }
 
@@ -251,6 +255,7 @@ Test(connector, refuses_a_certificate_for_another_name)
     cr_assert(says(&call, "certificate of localhost does not verify: "), "%s",
               call.failure.message);
     cr_assert_eq(atomic_load(&peer.requests), 0);
+    cr_assert(call.failure.lasting);
     tear_down();
 }
 
@@ -261,6 +266,7 @@ Test(connector, says_that_a_ca_file_is_of_no_use)
     call_perform(&call);
     ASSERT_FAULT(call, ATTEMPT_UNREACHABLE);
     cr_assert(says(&call, "/nonexistent/ca.pem: no certificates"), "%s", call.failure.message);
+    cr_assert(call.failure.lasting);
     tear_down();
 }
 
