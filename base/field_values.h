@@ -5,7 +5,8 @@
 
 #include "base/fields.h"
 
-/* UINT, DURATION, SIZE or SHARE. The message says what is wrong and what to write, not what was read. */
+/* UINT, DURATION, SIZE or SHARE. The message says what is wrong and what to write, not what was
+ * read. */
 MUST_USE enum status field_number_parse(enum field_kind kind, struct slice text, int64_t *ret,
                                         struct error *err);
 

@@ -44,8 +44,8 @@ size_t idempotency_key_of(struct slice tenant, struct slice given, unsigned max_
                           char out[IDEMPOTENCY_KEY_MAX]);
 
 /* For keys in the body. STATUS_INVALID: the body is no JSON object, or has the member twice or as
- * no string: the error is for the caller. *ret empty: it has none. The text is unescaped into the
- * buffer. */
+ * no string, or too long a one: the error is for the caller. *ret stays empty: it has none, or null
+ * or "", which say none. The text is unescaped into the buffer. */
 MUST_USE enum status idempotency_body_key(struct slice body, struct slice member,
                                           struct buffer *ret, struct error *err);
 /* The body with `"member":"key"` in place of what it has, or as its first member. */

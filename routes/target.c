@@ -180,13 +180,12 @@ static bool is_dropped(struct slice parameter, const struct slice *drop, unsigne
     return false;
 }
 
-/* What stays is as it was, empty parameters too; no '?' if nothing stays. */
-static enum status write_query(struct slice query, const struct slice *drop, unsigned drop_count,
+enum status target_write_query(struct slice query, const struct slice *drop, unsigned drop_count,
                                struct buffer *out)
 {
-    bool more = true;
+    bool more = query.ptr != NULL;
     char mark = '?';
-    if (drop_count == 0) {
+    if (more && drop_count == 0) {
         TRY(buffer_append(out, SLICE("?")));
         return buffer_append(out, query);
     }
@@ -212,5 +211,5 @@ enum status target_write(const struct route *route, struct slice path, struct sl
     }
     TRY(buffer_append(out, route->base_path));
     TRY(buffer_append(out, rest));
-    return query.ptr == NULL ? STATUS_OK : write_query(query, drop, drop_count, out);
+    return target_write_query(query, drop, drop_count, out);
 }

@@ -33,3 +33,7 @@ bool target_query_get(struct slice query, struct slice name, struct slice *ret_v
 MUST_USE enum status target_write(const struct route *route, struct slice path, struct slice query,
                                   const struct slice *drop, unsigned drop_count,
                                   struct buffer *out);
+/* Its last part alone: "?{query}". What stays is as it was, empty parameters too; no '?' if nothing
+ * stays, or query.ptr is NULL. */
+MUST_USE enum status target_write_query(struct slice query, const struct slice *drop,
+                                        unsigned drop_count, struct buffer *out);

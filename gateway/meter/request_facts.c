@@ -1,11 +1,14 @@
 #include "gateway/meter/request_facts.h"
 
+#include "base/json_edit.h"
 #include "base/json_scan.h"
 #include "gateway/meter/text_watch.h"
 #include "routes/call.h"
 #include "routes/usage.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CHOICES_MAX = 128 }; /* what OpenAI takes for "n" */
@@ -311,46 +314,11 @@ enum status request_facts_read(const struct call *call, struct slice body,
 
 /* ---- writing ---- */
 
-/* The body from the null on that is the value of `name` at its top; empty: there is none. */
-static struct slice find_null(struct slice body, struct slice name)
-{
-    struct json_scan scan;
-    enum json_event event;
-    struct slice rest = body;
-    bool follows = false;
-    json_scan_init(&scan);
-    while ((event = json_scan_next(&scan, &rest)) > JSON_MORE) {
-        if (follows && event == JSON_NULL) {
-            size_t behind = body.len - rest.len;
-            return slice_skip(body, behind - SLICE("null").len);
-        }
-        follows = event == JSON_NAME && scan.depth == 1 && json_scan_is(&scan, name);
-    }
-    return SLICE("");
-}
-
-/* The scan has seen that the body is an object, so its first brace is the object's. */
+/* Where NAME is there, it is null: what was read says so. */
 enum status request_write_output_limit(struct slice body, struct slice name, uint64_t limit,
                                        struct buffer *out)
 {
-    struct slice null = find_null(body, name);
-    if (null.len > 0) {
-        TRY(buffer_append(out, slice_make(body.ptr, body.len - null.len)));
-        TRY(buffer_append_number(out, limit));
-        return buffer_append(out, slice_skip(null, SLICE("null").len));
-    }
-    size_t behind = slice_find(body, '{') + 1;
-    struct slice rest = slice_skip(body, behind);
-    size_t blanks = 0;
-    while (blanks < rest.len && memchr(" \t\r\n", rest.ptr[blanks], 4) != NULL) {
-        blanks++;
-    }
-    bool empty = blanks < rest.len && rest.ptr[blanks] == '}';
-    TRY(buffer_append(out, slice_make(body.ptr, behind)));
-    TRY(buffer_append(out, SLICE("\"")));
-    TRY(buffer_append(out, name));
-    TRY(buffer_append(out, SLICE("\":")));
-    TRY(buffer_append_number(out, limit));
-    TRY(buffer_append(out, empty ? SLICE("") : SLICE(",")));
-    return buffer_append(out, rest);
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, limit);
+    return json_member_put(body, name, slice_make(digits, (size_t)len), out, NULL);
 }
