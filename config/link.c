@@ -57,7 +57,9 @@ static void link_all(struct link *link)
     link_secrets(link);
     link_egress(link);
     link_routes(link);
+    link_fallbacks(link);
     link_tenants(link);
+    link_shared_keys(link);
     link_quotas(link);
 }
 

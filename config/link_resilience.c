@@ -189,6 +189,40 @@ static void link_models(const struct link *link, const struct route_section *sec
     route->models = models;
 }
 
+/* ---- idempotency keys that tenants share ---- */
+
+static void warn_of_sharing(const struct link *link, const struct tree *node,
+                            const struct route *route)
+{
+    const struct tenant *first = NULL;
+    const struct tenant *second = NULL;
+    for (unsigned i = 0; i < link->snapshot->tenant_count && second == NULL; i++) {
+        const struct tenant *tenant = link->snapshot->tenants[i];
+        if (tenant_rules(tenant, route->index) == NULL) {
+            continue;
+        }
+        second = first != NULL ? tenant : NULL;
+        first = first == NULL ? tenant : first;
+    }
+    if (second != NULL) {
+        tree_warn(link->problems, node,
+                  "tenants \"%s\" and \"%s\" may both use this route: where they send the same "
+                  "idempotency key, one gets the other's answer; write hashed, or a route for each",
+                  first->name, second->name);
+    }
+}
+
+void link_shared_keys(struct link *link)
+{
+    const struct route_section *sections = link->sections->routes.items;
+    for (unsigned i = 0; i < link->sections->routes.count; i++) {
+        const struct route *route = table_get(&link->routes, sections[i].node->key->text);
+        if (route->idempotency_as_is) {
+            warn_of_sharing(link, tree_get(sections[i].node, "idempotency"), route);
+        }
+    }
+}
+
 void link_resilience(const struct link *link, const struct route_section *section,
                      struct route *route)
 {
