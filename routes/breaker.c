@@ -74,22 +74,6 @@ static bool window_says_open(const struct breaker *breaker, const struct breaker
             reaches(sum.slow, sum.calls, policy->slow_rate));
 }
 
-struct breaker_slice breaker_counts(const struct breaker *breaker,
-                                    const struct breaker_policy *policy, usec_t now)
-{
-    struct breaker_slice sum = {0};
-    usec_t passed =
-        now > breaker->slice_began ? (now - breaker->slice_began) / slice_length(policy) : 0;
-    for (usec_t age = 0; age + passed < BREAKER_SLICES; age++) {
-        const struct breaker_slice *slice =
-            &breaker->slices[(breaker->newest + BREAKER_SLICES - (unsigned)age) % BREAKER_SLICES];
-        sum.calls += slice->calls;
-        sum.failures += slice->failures;
-        sum.slow += slice->slow;
-    }
-    return sum;
-}
-
 /* ---- changes of state ---- */
 
 static void change(struct breaker *breaker, enum breaker_state state, usec_t now)
