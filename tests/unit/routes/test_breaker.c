@@ -138,15 +138,15 @@ Test(breaker, tells_the_counts_of_the_window)
 {
     struct breaker breaker = {0};
     calls(&breaker, 3, BREAKER_FAILURE, START);
-    calls(&breaker, 4, BREAKER_SUCCESS, START + SEC);
+    calls(&breaker, 20, BREAKER_SUCCESS, START + SEC);
     struct breaker_slice counts = breaker_counts(&breaker, &policy, START + 2 * SEC);
-    cr_expect(counts.calls == 7 && counts.failures == 3 && counts.slow == 0);
+    cr_expect(counts.calls == 23 && counts.failures == 3 && counts.slow == 0);
     counts = breaker_counts(&breaker, &policy, START + 10 * SEC);
-    cr_expect(counts.calls == 4 && counts.failures == 0);
+    cr_expect(counts.calls == 20 && counts.failures == 0);
     calls(&breaker, 4, BREAKER_CONNECT_FAILURE, START + 2 * SEC); /* asking changed nothing */
     cr_assert(call(&breaker, BREAKER_CONNECT_FAILURE, START + 2 * SEC));
     counts = breaker_counts(&breaker, &policy, START + 2 * SEC);
-    cr_expect(counts.calls == 12 && counts.failures == 8); /* why it has opened */
+    cr_expect(counts.calls == 28 && counts.failures == 8); /* why it has opened */
 }
 
 Test(breaker, a_standing_or_late_clock_counts_in_the_newest_slice)
