@@ -34,7 +34,7 @@ function hashed(tenant, key) {
   let value = BigInt(`0x${crypto.createHash('sha256').update(`${tenant}\0${key}`).digest('hex')}`);
   let text = '';
   for (; value > 0n; value /= 62n) text = digits[Number(value % 62n)] + text;
-  return text;
+  return text.padStart(43, digits[0]);
 }
 
 test('a request without a key gets one, the same over all its attempts, another for each request', async (t) => {
@@ -61,7 +61,7 @@ test('none is made for what takes none', async (t) => {
 
 test('a caller’s key goes up hashed with its tenant, and comes back as it was', async (t) => {
   const { gateway, upstream } = await start(t, { script: [reset(), json(200, {}, { 'Idempotency-Key': 'what Stripe says' })] });
-  const got = await charge(gateway, 'order 17/ä'.normalize().replace('ä', 'a'));
+  const got = await charge(gateway, 'order 17/a');
   assert.equal(got.status, 200);
   assert.equal(got.headers['idempotency-key'], 'order 17/a');
   const keys = keysOf(upstream);
@@ -69,10 +69,7 @@ test('a caller’s key goes up hashed with its tenant, and comes back as it was'
   assert.equal(keys[0], keys[1]);
   assert.match(keys[0], /^[0-9A-Za-z]+$/);
   assert.ok(!keys[0].includes('order'));
-  // Digits before letters, or letters first: what counts is that it is this hash.
-  const expected = hashed('app', 'order 17/a');
-  const sorted = (text) => [...text].length;
-  assert.ok(Math.abs(sorted(keys[0]) - sorted(expected)) <= 1, `${keys[0]} ${expected}`);
+  assert.equal(keys[0], hashed('app', 'order 17/a'));
 });
 
 test('the same key is the same upstream key, over requests and workers', async (t) => {
@@ -126,7 +123,7 @@ test('a repeat waits for the first, and goes up behind it under the same key', a
 
 test('a repeat waits over the first’s retries, too', async (t) => {
   const { gateway, upstream } = await start(t, { route: { retry: { attempts: 3, base: '500ms', factor: 1, jitter: 'none' } } });
-  upstream.play([(request) => (request.body, answer(503)), answer(503), json(200, { n: 1 }), json(200, { n: 2 })]);
+  upstream.play([answer(503), answer(503), json(200, { n: 1 }), json(200, { n: 2 })]);
   const first = charge(gateway, 'k');
   await until('the first is up there', () => upstream.requests.length === 1);
   const repeat = charge(gateway, 'k');
