@@ -1,5 +1,6 @@
 /* Where requests of a route go that its upstream cannot take: names of routes, and no circles. */
 #include "base/buffer.h"
+#include "base/nearest.h"
 #include "config/link.h"
 #include "routes/mapping.h"
 
@@ -22,13 +23,18 @@ struct fallbacks {
 static void report_provider(const struct link *link, const struct tree *node,
                             const struct route *route, const struct route *other)
 {
-    bool speaks_openai =
-        mapping_between(route->profile, profile_find(&link->snapshot->profiles, SLICE("openai")));
+    const struct profile_set *set = &link->snapshot->profiles;
+    struct nearest usable;
+    nearest_init(&usable, slice_from(other->profile->name));
+    for (unsigned i = 0; i < set->count; i++) {
+        if (mapping_between(route->profile, &set->profiles[i])) {
+            nearest_offer(&usable, set->profiles[i].name);
+        }
+    }
     tree_report(link->problems, node,
                 "route \"%s\" is of provider %s, where calls of %s mean nothing; write a route of "
                 "provider %s",
-                other->name, other->profile->name, route->profile->name,
-                speaks_openai ? "openai or azure-openai" : route->profile->name);
+                other->name, other->profile->name, route->profile->name, usable.known);
 }
 
 /* False: it is of no use, which was reported. */

@@ -1,0 +1,175 @@
+#include "base/problems.h"
+#include "config/snapshot.h"
+#include "tests/unit/config/problem_line.h"
+
+#include <criterion/criterion.h>
+
+static struct problems problems;
+static struct snapshot *snapshot;
+
+static void setup(void)
+{
+    problems = (struct problems){0};
+    snapshot = NULL;
+}
+
+static void teardown(void)
+{
+    snapshot_unref(snapshot);
+    problems_fini(&problems);
+}
+
+TestSuite(credentials, .init = setup, .fini = teardown);
+
+static const char *first_problem(void)
+{
+    return problem_line(problems.list, problems.count, 0);
+}
+
+/* Of a route of a provider that wants one; at line 4, column 22. */
+static void load(const char *credential)
+{
+    char text[6000];
+    (void)snprintf(text, sizeof(text),
+                   "version: 1\nsecrets: [{type: env}]\nroutes:\n  openai: {credential: %s}\n",
+                   credential);
+    snapshot_unref(snapshot);
+    snapshot = NULL;
+    problems_fini(&problems);
+    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
+    cr_assert_eq(status == STATUS_OK, problems.count == 0);
+}
+
+static const struct route *load_valid(const char *credential)
+{
+    load(credential);
+    cr_assert_eq(problems.count, 0U, "%s: %s", credential, first_problem());
+    return snapshot->routes[0];
+}
+
+Test(credentials, one_may_stand_alone_or_in_a_list)
+{
+    static const char *const same[] = {"{secret: a}", "[{secret: a}]", "{secret: a, weight: 1}"};
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        const struct route *route = load_valid(same[i]);
+        cr_assert_eq(route->credential_count, 1U);
+        cr_expect_eq(route->account_count, 1U);
+        cr_expect_str_eq(route->credentials[0].secret_name, "a");
+        cr_expect_str_eq(route->credentials[0].account, "");
+        cr_expect_eq(route->credentials[0].account_index, 0U);
+        cr_expect_eq(route->credentials[0].weight, 1U);
+        cr_expect_eq(route->injection.place, INJECT_HEADER);
+    }
+}
+
+Test(credentials, none_is_an_empty_pool)
+{
+    const struct route *route = load_valid("none");
+    cr_expect_eq(route->credential_count, 0U);
+    cr_expect_eq(route->account_count, 0U);
+    cr_expect_eq(route->injection.place, INJECT_NONE);
+}
+
+Test(credentials, a_pool_without_accounts_is_of_one)
+{
+    const struct route *route = load_valid("[{secret: a, weight: 100}, {secret: b}, {secret: c}]");
+    cr_assert_eq(route->credential_count, 3U);
+    cr_expect_eq(route->account_count, 1U);
+    cr_expect_eq(route->credentials[0].weight, 100U);
+    cr_expect_str_eq(route->credentials[2].secret_name, "c");
+    cr_expect_eq(route->credentials[2].account_index, 0U);
+}
+
+Test(credentials, accounts_are_counted_as_they_come)
+{
+    const struct route *route =
+        load_valid("[{secret: a, account: x}, {secret: b, account: y}, {secret: c, account: x}]");
+    static const unsigned indexes[] = {0, 1, 0};
+    cr_assert_eq(route->credential_count, 3U);
+    cr_expect_eq(route->account_count, 2U);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_eq(route->credentials[i].account_index, indexes[i]);
+    }
+    cr_expect_str_eq(route->credentials[1].account, "y");
+}
+
+Test(credentials, pools_that_make_no_sense_are_refused)
+{
+    static const struct {
+        const char *credential;
+        const char *expected; /* behind "f:4:" */
+    } cases[] = {
+        {"[]",
+         "24: routes.openai.credential: the pool is empty; write [{secret: NAME}], or none if "
+         "this upstream needs none"},
+        {"nonee", "24: routes.openai.credential: expected a map, or a list of such, found a single "
+                  "value; write {secret: openai-key}"},
+        {"[a, {secret: b}]", "25: routes.openai.credential[0]: expected a map, found a single "
+                             "value; write keys below it, indented, or {key: value}"},
+        {"[{weight: 2}]", "25: routes.openai.credential[0]: secret is missing; write secret: "
+                          "openai-key"},
+        {"[{secret: a}, {secret: \"b c\"}]",
+         "47: routes.openai.credential[1].secret: a secret's name has letters, digits, '-', '_' "
+         "and "
+         "'.', does not begin with '.', and is 64 bytes long at most"},
+        {"[{secret: a}, {secret: b}, {secret: a}]",
+         "60: routes.openai.credential[2].secret: this secret is in the pool already, at line 4; "
+         "take one out, and give the other a weight"},
+        {"[{secret: a, account: x}, {secret: b}]",
+         "50: routes.openai.credential[1]: account is missing, which others of this pool say; "
+         "write "
+         "account: NAME for each credential, or for none"},
+        {"[{secret: a}, {secret: b, account: x}]",
+         "25: routes.openai.credential[0]: account is missing, which others of this pool say; "
+         "write "
+         "account: NAME for each credential, or for none"},
+        {"{secret: a, account: \"x y\"}",
+         "45: routes.openai.credential.account: an account's name has letters, digits, '-', '_' "
+         "and "
+         "'.', does not begin with '.', and is 64 bytes long at most"},
+        {"{secret: a, weight: 0}",
+         "44: routes.openai.credential.weight: \"0\" is too small; the least is 1"},
+        {"{secret: a, weight: 101}",
+         "44: routes.openai.credential.weight: \"101\" is too large; the most is 100"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char line[1000];
+        load(cases[i].credential);
+        (void)snprintf(line, sizeof(line), "f:4:%s", cases[i].expected);
+        cr_expect_eq(problems.count, 1U, "%u problems of: %s", problems.count, cases[i].credential);
+        cr_expect_str_eq(first_problem(), line, "%s", first_problem());
+    }
+}
+
+static void load_pool_of(unsigned count)
+{
+    char list[2000];
+    size_t used = (size_t)snprintf(list, sizeof(list), "[");
+    for (unsigned i = 0; i < count; i++) {
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "{secret: s%u}, ", i);
+    }
+    (void)snprintf(list + used, sizeof(list) - used, "]");
+    load(list);
+}
+
+Test(credentials, a_pool_has_32_at_most)
+{
+    load_pool_of(32);
+    cr_assert_eq(problems.count, 0U, "%s", first_problem());
+    cr_expect_eq(snapshot->routes[0]->credential_count, 32U);
+    load_pool_of(33);
+    cr_expect_eq(problems.count, 1U);
+    cr_expect_str_eq(first_problem(),
+                     "f:4:24: routes.openai.credential: 33 credentials, and 32 are the most of a "
+                     "pool");
+}
+
+Test(credentials, a_pool_needs_a_source_for_each)
+{
+    cr_assert_eq(
+        snapshot_parse(
+            "f", SLICE("version: 1\nroutes: {openai: {credential: [{secret: a}, {secret: b}]}}\n"),
+            NULL, &problems, &snapshot),
+        STATUS_INVALID);
+    cr_expect_eq(problems.count, 2U);
+}
