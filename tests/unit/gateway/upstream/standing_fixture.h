@@ -23,7 +23,7 @@ struct fixture_config {
     struct route routes[FIXTURE_ROUTES];
     struct route *route_list[FIXTURE_ROUTES];
     struct route_credential keys[FIXTURE_ROUTES][FIXTURE_KEYS];
-    char names[FIXTURE_ROUTES][FIXTURE_KEYS][8];
+    char names[FIXTURE_ROUTES][FIXTURE_KEYS][16];
     struct tenant tenant;
     struct tenant *tenant_list[1];
 };
