@@ -90,6 +90,8 @@ struct sample {
     struct inner inner;
     struct field_items list;
     struct field_items named;
+    unsigned share;
+    struct field_items pool;
 };
 
 static const char *const colors[] = {"red", "green", "blue", NULL};
@@ -117,6 +119,9 @@ static const struct field sample_fields[] = {
                   .word_offset = offsetof(struct inner, word)),
     FIELD_LIST(struct sample, list, struct item, item_fields),
     FIELD_NAMED(struct sample, named, struct item, item_fields),
+    FIELD_SHARE(struct sample, share, .min = 1, .max = 100, .fallback = 20),
+    FIELD_LIST(struct sample, pool, struct item, item_fields, .lone = true, .word = "none",
+               .example = "{text: a}"),
     FIELD_END,
 };
 
@@ -213,6 +218,53 @@ Test(fields, takes_the_words_that_stand_for_numbers_and_sections)
     cr_expect(sample.inner.word);
 }
 
+Test(fields, reads_whole_percents)
+{
+    struct tree *map = make(TREE_MAP);
+    add(map, 1, "share", scalar("100%"));
+    cr_expect_eq(bind(map).share, 100U);
+    expect_lines(NULL, 0);
+    cr_expect_eq(bind(NULL).share, 20U);
+}
+
+Test(fields, takes_a_section_alone_for_a_list_of_one_and_a_word_for_none)
+{
+    struct tree *map = make(TREE_MAP);
+    add(map, 1, "pool", add(make(TREE_MAP), 1, "text", scalar("alone")));
+    struct sample sample = bind(map);
+    cr_assert_eq(sample.pool.count, 1U);
+    const struct item *items = sample.pool.items;
+    cr_expect_str_eq(items[0].text, "alone");
+    cr_expect_eq(items[0].node, map->items[0]);
+
+    map = make(TREE_MAP);
+    add(map, 1, "pool",
+        add(add(make(TREE_LIST), 1, NULL, make(TREE_MAP)), 1, NULL, make(TREE_MAP)));
+    cr_expect_eq(bind(map).pool.count, 2U);
+
+    map = make(TREE_MAP);
+    add(map, 1, "pool", scalar("none"));
+    cr_expect_eq(bind(map).pool.count, 0U);
+    expect_lines(NULL, 0);
+}
+
+Test(fields, a_section_alone_is_no_list_unless_it_may_be)
+{
+    struct tree *map = make(TREE_MAP);
+    add(map, 1, "list", add(make(TREE_MAP), 1, "text", scalar("x")));
+    add(map, 2, "pool", scalar("nonee"));
+    add(map, 3, "share", scalar("20"));
+    struct sample sample = bind(map);
+    static const char *const expected[] = {
+        "t:1:10: list: expected a list, found a map; write [{key: value}]",
+        "t:2:10: pool: expected a map, or a list of such, found a single value; write {text: a}",
+        "t:3:10: share: \"20\": no unit; write whole percents such as 20%",
+    };
+    expect_lines(expected, 3);
+    cr_expect_eq(sample.list.count, 0U);
+    cr_expect_eq(sample.pool.count, 0U);
+}
+
 Test(fields, reports_everything_at_once_with_path_place_and_cure)
 {
     struct tree *map = make(TREE_MAP);
@@ -249,7 +301,7 @@ Test(fields, reports_everything_at_once_with_path_place_and_cure)
         "digit, and is 64 bytes long at most",
         "t:13:1: colour: unknown key; did you mean \"color\"?",
         "t:14:1: zzz: unknown key; known here: flag, count, wait, size, color, text, path, file, "
-        "node, texts, map, inner, list, named",
+        "node, texts, map, inner, list, named, share, pool",
     };
     expect_lines(expected, sizeof(expected) / sizeof(expected[0]));
     /* The defaults stand. */
@@ -319,6 +371,11 @@ Test(fields, numbers_are_read_in_all_units_and_refused_when_they_overflow)
         {FIELD_KIND_SIZE, "2GiB", INT64_C(2) * 1024 * 1024 * 1024},
         {FIELD_KIND_SIZE, "64KB", -1},
         {FIELD_KIND_SIZE, "64", -1},
+        {FIELD_KIND_SHARE, "20%", 20},
+        {FIELD_KIND_SHARE, "0%", 0},
+        {FIELD_KIND_SHARE, "%", -1},
+        {FIELD_KIND_SHARE, "0.2", -1},
+        {FIELD_KIND_SHARE, "20 %", -1},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err;
@@ -338,6 +395,8 @@ Test(fields, numbers_are_printed_in_the_largest_exact_unit)
     cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_DURATION, 1500 * MSEC), "1500ms");
     cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_SIZE, 1536), "1536B");
     cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_SIZE, 1024 * 1024), "1MiB");
+    cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_SHARE, 0), "0%");
+    cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_SHARE, 100), "100%");
     cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_UINT, 20000), "20000");
     cr_expect_str_eq(FIELD_NUMBER(FIELD_KIND_UINT, 2000000), "2M");
 }
