@@ -60,6 +60,7 @@ enum status quotas_new(const struct snapshot *snapshot, struct quotas **ret, str
     quotas->store_name = memory_copy(slice_from(snapshot->store.name));
     quotas->values = each_values_new();
     quotas->lines = wait_lines_new();
+    quotas->joins = wait_lines_new();
     *ret = quotas;
     return STATUS_OK;
 }
@@ -73,6 +74,7 @@ void quotas_free(struct quotas *quotas)
     store_redis_free(quotas->redis);
     each_values_free(quotas->values);
     wait_lines_free(quotas->lines);
+    wait_lines_free(quotas->joins);
     memory_free(quotas->store_name);
     memory_free(quotas);
 }
@@ -85,6 +87,7 @@ void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mai
     *ret = (struct quota_side){
         .values = quotas->values,
         .lines = quotas->lines,
+        .joins = quotas->joins,
         .mailbox = mailbox,
         .store_name = quotas->store_name,
         .shared = quotas->redis != NULL,

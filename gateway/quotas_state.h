@@ -17,6 +17,7 @@ struct quotas {
     struct store_redis *redis;                       /* owned; NULL: memory */
     struct each_values *values;                      /* owned; the process's */
     struct wait_lines *lines;                        /* owned; the process's */
+    struct wait_lines *joins;                        /* likewise */
     char *store_name;                                /* owned */
     struct store_redis_side *sides[QUOTA_SIDES_MAX]; /* borrowed; the workers' */
     unsigned side_count;

@@ -34,6 +34,8 @@ static const struct row rows[PROBLEM_CODES] = {
         "such as /openai."},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "Method not allowed",
         "The method is not allowed. Use one that the Allow header names."},
+    [PROBLEM_IDEMPOTENCY_CONFLICT] = {"idempotency_conflict", 409, "Idempotency key in use",
+        "Another request runs under the same idempotency key. Use a new key for a new request."},
     [PROBLEM_CLIENT_TIMEOUT] = {"client_timeout", 408, "Request too slow",
         "The request did not come in time. Send it again without a pause."},
     [PROBLEM_BODY_TOO_LARGE] = {"body_too_large", 413, "Body too large",
@@ -67,6 +69,9 @@ static const struct row rows[PROBLEM_CODES] = {
     [PROBLEM_EGRESS_REFUSED] = {"egress_refused", 502, NULL,
         "The gateway may not connect to this provider's address. Its operator can allow the "
         "network under 'egress' in the config."},
+    [PROBLEM_CIRCUIT_OPEN] = {"circuit_open", 503, "Provider is failing",
+        "The provider has failed too often of late, so it is not asked. Send the request again after the "
+        "time that Retry-After names."},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded",
         "The gateway has too much in hand. Send the request again later."},
     [PROBLEM_STORE_UNAVAILABLE] = {"store_unavailable", 503, "Quotas cannot be checked",
@@ -83,7 +88,7 @@ static const struct {
 } status_texts[] = { /* RFC 9110, section 15 */
     {400, "Bad Request"},           {401, "Unauthorized"},
     {403, "Forbidden"},             {404, "Not Found"},
-    {405, "Method Not Allowed"},    {408, "Request Timeout"},
+    {405, "Method Not Allowed"},    {408, "Request Timeout"},       {409, "Conflict"},
     {413, "Content Too Large"},     {414, "URI Too Long"},
     {417, "Expectation Failed"},    {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},

@@ -41,6 +41,24 @@ static bool has_body(const struct exchange *exchange)
     return exchange->request->framing != HTTP1_NO_BODY;
 }
 
+/* Taken on the way already, by the route before: one that counts requests or slots of any route. */
+static bool is_taken(const struct exchange *exchange, const struct limit *limit)
+{
+    bool counts_request = limit->unit == LIMIT_REQUESTS || limit->unit == LIMIT_CONCURRENCY;
+    if (!counts_request || limit->each == EACH_ROUTE) {
+        return false;
+    }
+    for (unsigned i = 0; i < exchange->earlier_count; i++) {
+        const struct reservation *reservation = exchange->earlier[i];
+        for (unsigned k = 0; k < reservation->count; k++) {
+            if (reservation->demands[k].limit == limit) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Tokens and cost are of calls that providers count so; a request without a body is none. */
 static bool concerns(const struct exchange *exchange, const struct limit *limit)
 {
@@ -59,7 +77,7 @@ static void collect_set(const struct exchange *exchange, const struct limit_set 
 {
     for (unsigned i = 0; set != NULL && i < set->count; i++) {
         const struct limit *limit = set->limits[i];
-        if (concerns(exchange, limit)) {
+        if (concerns(exchange, limit) && !is_taken(exchange, limit)) {
             assert(rules->count < RESERVATION_DEMANDS_MAX); /* config/link has counted them */
             rules->limits[rules->count++] = limit;
             bool bytes = limit->unit == LIMIT_BYTES;
@@ -224,7 +242,11 @@ static void reserve(struct exchange *exchange, const struct rules *rules)
 
 static enum step_result onward(struct exchange *exchange)
 {
-    return exchange_go(exchange, exchange->body_received ? EXCHANGE_PREPARE : EXCHANGE_RECEIVE);
+    if (exchange->way.before != NULL) {
+        exchange->way.before = NULL; /* there is no way back now */
+        return exchange_go(exchange, EXCHANGE_CHOOSE);
+    }
+    return exchange_go(exchange, exchange->body_received ? EXCHANGE_JOIN : EXCHANGE_RECEIVE);
 }
 
 static void leave_line(struct exchange *exchange)
@@ -247,6 +269,9 @@ static enum step_result admitted(struct exchange *exchange)
 static enum step_result turned_away(struct exchange *exchange, const struct demand *demand)
 {
     leave_line(exchange);
+    if (exchange->way.before != NULL) {
+        return fallback_refused(exchange);
+    }
     return exchange_fail_quota(exchange, demand);
 }
 
@@ -255,7 +280,11 @@ static enum step_result turned_away(struct exchange *exchange, const struct dema
 static usec_t patience_ends(const struct exchange *exchange, const struct demand *demand)
 {
     usec_t ends = exchange->waiting_since + demand->limit->wait;
-    usec_t total = exchange->facts.started + exchange->route->timeouts.total;
+    usec_t total = exchange->route->timeouts.total;
+    if (exchange->patience > 0 && exchange->patience < total) {
+        total = exchange->patience;
+    }
+    total += exchange->facts.started;
     return ends < total ? ends : total;
 }
 
@@ -300,8 +329,8 @@ static enum step_result stand_in_line(struct exchange *exchange, const struct de
 /* Can it be worth waiting, by what the store said? */
 static bool worth_waiting(const struct exchange *exchange, const struct demand *demand)
 {
-    if (demand->limit->wait == 0 || demand->room_after < 0) {
-        return false;
+    if (demand->limit->wait == 0 || demand->room_after < 0 || exchange->way.before != NULL) {
+        return false; /* nobody waits to go elsewhere */
     }
     usec_t left = patience_ends(exchange, demand) - exchange->side->loop->now;
     return left > 0 && (demand->limit->span == LIMIT_HELD || demand->room_after <= left);
@@ -367,6 +396,9 @@ static enum step_result first_ask(struct exchange *exchange)
     if (ahead == NULL) {
         return ask(exchange);
     }
+    if (exchange->way.before != NULL) {
+        return turned_away(exchange, ahead);
+    }
     exchange->waiting_since = exchange->side->loop->now;
     return stand_in_line(exchange, ahead);
 }
@@ -375,6 +407,9 @@ static enum step_result first_ask(struct exchange *exchange)
 
 static enum step_result bad_body(struct exchange *exchange, const struct error *err)
 {
+    if (exchange->way.before != NULL) {
+        return fallback_refused(exchange);
+    }
     return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s", err->message);
 }
 
@@ -388,6 +423,7 @@ enum step_result admit_begin(struct exchange *exchange)
     }
     if ((rules.read || rules.whole) && !exchange->body_received) {
         exchange->hold_whole = true;
+        exchange->admit_behind = true;
         return exchange_go(exchange, EXCHANGE_RECEIVE);
     }
     if (rules.metered) {
@@ -396,6 +432,9 @@ enum step_result admit_begin(struct exchange *exchange)
             return bad_body(exchange, &err);
         }
         if (names_model(&rules) && !metering_model_known(exchange->metering)) {
+            if (exchange->way.before != NULL) {
+                return fallback_refused(exchange);
+            }
             return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST,
                                  "a quota goes by the model, and the body does not say which: send "
                                  "JSON with a \"model\"");

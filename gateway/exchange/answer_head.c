@@ -4,10 +4,12 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
 #include "routes/links.h"
+#include "routes/profile.h"
 #include "routes/route.h"
 
 /* What only the gateway says, and what leads past it. */
@@ -17,7 +19,7 @@ static bool is_reserved(struct slice name)
            slice_equal_nocase(name, SLICE("alt-svc"));
 }
 
-static bool is_dropped(const struct http1_field *field)
+static bool is_dropped(const struct exchange *exchange, const struct http1_field *field)
 {
     switch (field->id) {
     case HTTP1_CONNECTION:
@@ -32,7 +34,8 @@ static bool is_dropped(const struct http1_field *field)
     case HTTP1_PROXY_AUTHORIZATION:
         return true;
     case HTTP1_OTHER:
-        return field->connection_option || is_reserved(field->name);
+        return field->connection_option || is_reserved(field->name) ||
+               (exchange->way.spent && slice_equal_nocase(field->name, SLICE("x-should-retry")));
     case HTTP1_HOST:
     case HTTP1_EXPECT:
     case HTTP1_ACCEPT_ENCODING:
@@ -97,6 +100,15 @@ static bool tells_rate_limits(struct slice name)
     }
 }
 
+/* The provider says the key that it was sent: the caller knows its own. */
+static bool is_callers_key(const struct exchange *exchange, const struct http1_field *field)
+{
+    const struct idempotency_use *key = exchange->key;
+    return key != NULL && key->given.len > 0 &&
+           slice_equal_nocase(field->name, exchange->route->profile->idempotency.header) &&
+           slice_equal(field->value, key->sent);
+}
+
 static enum status write_field(const struct exchange *exchange, const struct http1_field *field,
                                struct buffer *out)
 {
@@ -110,6 +122,8 @@ static enum status write_field(const struct exchange *exchange, const struct htt
     buffer_commit(out, field->name.len + 2);
     if (field->id == HTTP1_LOCATION || field->id == HTTP1_LINK) {
         TRY(write_link(exchange, field, out));
+    } else if (is_callers_key(exchange, field)) {
+        TRY(buffer_append(out, exchange->key->given));
     } else {
         TRY(buffer_append(out, field->value));
     }
@@ -142,7 +156,7 @@ static enum status write_provider_part(struct exchange *exchange,
     TRY(buffer_append(out, SLICE("\r\n")));
     for (unsigned i = 0; i < response->field_count; i++) {
         const struct http1_field *field = &response->fields[i];
-        if (is_dropped(field)) {
+        if (is_dropped(exchange, field)) {
             continue;
         }
         if (field->id == HTTP1_OTHER && slice_equal_nocase(field->name, SLICE("x-request-id"))) {
@@ -217,6 +231,10 @@ static enum status write_own_part(struct exchange *exchange, bool has_request_id
     TRY(buffer_append(out, SLICE("\r\nX-Sallyport-Attempts: ")));
     TRY(buffer_append_number(out, exchange->facts.attempts));
     TRY(buffer_append(out, SLICE("\r\n")));
+    if (exchange->way.spent) {
+        TRY(buffer_append(out, SLICE("x-should-retry: false\r\n")));
+    }
+    TRY(way_write_route(exchange, out));
     TRY(quota_fields_write(exchange, out));
     return write_framing(exchange, out);
 }

@@ -25,10 +25,13 @@ static const struct step {
 } steps[EXCHANGE_STATES] = {
     [EXCHANGE_MATCH]    = {"match",    match_begin,    NULL,           TO(IDENTIFY)},
     [EXCHANGE_IDENTIFY] = {"identify", identify_begin, NULL,           TO(ADMIT)},
-    [EXCHANGE_ADMIT]    = {"admit",    admit_begin,    admit_resume,   TO(RECEIVE) | TO(PREPARE)},
-    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(ADMIT) | TO(PREPARE)},
+    [EXCHANGE_ADMIT]    = {"admit",    admit_begin,    admit_resume,   TO(RECEIVE) | TO(JOIN) | TO(CHOOSE) | TO(ADMIT) | TO(DELIVER)},
+    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(ADMIT) | TO(JOIN)},
+    [EXCHANGE_JOIN]     = {"join",     join_begin,     join_resume,    TO(CHOOSE)},
+    [EXCHANGE_CHOOSE]   = {"choose",   choose_begin,   choose_resume,  TO(PREPARE) | TO(ADMIT)},
     [EXCHANGE_PREPARE]  = {"prepare",  prepare_begin,  NULL,           TO(SEND)},
-    [EXCHANGE_SEND]     = {"send",     send_begin,     send_resume,    TO(DELIVER)},
+    [EXCHANGE_SEND]     = {"send",     send_begin,     send_resume,    TO(DELIVER) | TO(BACK_OFF) | TO(ADMIT)},
+    [EXCHANGE_BACK_OFF] = {"back_off", back_off_begin, back_off_resume, TO(CHOOSE) | TO(DELIVER)},
     [EXCHANGE_DELIVER]  = {"deliver",  deliver_begin,  deliver_resume, 0},
     [EXCHANGE_REFUSE]   = {"refuse",   refuse_begin,   NULL,           0},
     [EXCHANGE_SETTLE]   = {"settle",   settle_begin,   NULL,           0},
@@ -117,7 +120,10 @@ static enum step_result out_of_time(struct exchange *exchange)
         return exchange_fail_request(exchange, &late);
     }
     return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_TIMEOUT,
-                         "the request took longer than the route's timeouts.total");
+                         exchange->patience > 0 ? "the request took longer than the caller's own "
+                                                  "deadline, or the route's timeouts.total"
+                                                : "the request took longer than the route's "
+                                                  "timeouts.total");
 }
 
 static void on_news(struct waiter *waiter)
@@ -140,12 +146,30 @@ static void on_room(struct timer *timer)
     wake(&EXCHANGE_OF(timer, room)->waiter);
 }
 
+static void on_hedge(struct timer *timer)
+{
+    struct exchange *exchange = EXCHANGE_OF(timer, hedge_timer);
+    exchange->hedge_due = true;
+    wake(&exchange->waiter);
+}
+
+/* What is left of the caller's own deadline. */
+static usec_t patience_left(const struct exchange *exchange, usec_t now)
+{
+    usec_t ends = exchange->facts.started + exchange->patience;
+    return ends > now ? ends - now : 0;
+}
+
 void exchange_limit_time(struct exchange *exchange)
 {
     usec_t now = exchange->side->loop->now;
     usec_t waited = exchange->waiting_since == 0 ? 0 : now - exchange->waiting_since;
-    usec_t total = exchange->route->timeouts.total;
-    loop_timer(exchange->side->loop, &exchange->total, total > waited ? total - waited : 0);
+    usec_t total = exchange->way.asked->timeouts.total;
+    usec_t left = total > waited ? total - waited : 0;
+    if (exchange->patience > 0 && patience_left(exchange, now) < left) {
+        left = patience_left(exchange, now);
+    }
+    loop_timer(exchange->side->loop, &exchange->total, left);
 }
 
 static void on_total(struct timer *timer)
@@ -161,6 +185,7 @@ static struct exchange *new_exchange(struct exchange_side *side, struct connecti
     waiter_init(&exchange->waiter, &side->loop->ready, on_news);
     timer_init(&exchange->total, on_total);
     timer_init(&exchange->room, on_room);
+    timer_init(&exchange->hedge_timer, on_hedge);
     exchange->side = side;
     exchange->snapshot = snapshot_ref(side->snapshot);
     exchange->connection = connection;

@@ -1,9 +1,12 @@
 /*
  * exchange: one client request and everything done for it, from its head to settlement.
  *
- *   match > identify > admit > receive > prepare > send > deliver > settle
+ *   match > identify > admit > receive > join > choose > prepare > send > deliver > settle
+ *                                                  ^                   v
+ *                                                  +----- back_off ----+
  *
- * Where a quota needs the body, admit leads to receive and is entered again behind it.
+ * Where a quota needs the body, admit leads to receive and is entered again behind it; so it is
+ * where a fallback leads to another route.
  *
  * Any step may refuse: then an error in the provider's own shape is answered. If the client has
  * gone, it settles at once. Every exchange settles exactly once. It belongs to one worker and is
@@ -20,8 +23,11 @@
 #include "base/waiter.h"
 #include "gateway/client/problem.h"
 #include "gateway/exchange/exchange_side.h"
+#include "gateway/exchange/way.h"
 #include "gateway/loop/loop.h"
 #include "gateway/upstream/attempt.h"
+#include "routes/route.h"
+#include "routes/usage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +35,7 @@
 struct connection;
 struct credential;
 struct demand;
+struct idempotency_use;
 struct metering;
 struct reservation;
 struct route;
@@ -40,8 +47,11 @@ enum exchange_state {
     EXCHANGE_IDENTIFY, /* which tenant, and may it call this */
     EXCHANGE_ADMIT,    /* reserve in all quotas that apply      (waits for the store, for room) */
     EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
-    EXCHANGE_PREPARE,  /* build the upstream request, with the credential */
-    EXCHANGE_SEND,     /* one attempt, until its answer's head  (waits for both ends) */
+    EXCHANGE_JOIN,    /* the idempotency key                   (waits for one that runs under it) */
+    EXCHANGE_CHOOSE,  /* circuit, credential, or another route (waits for its pace) */
+    EXCHANGE_PREPARE, /* build the upstream request, with the credential */
+    EXCHANGE_SEND,    /* one attempt, until its answer's head  (waits for both ends) */
+    EXCHANGE_BACK_OFF, /* reserve again, wait for the next one  (waits for the store, the time) */
     EXCHANGE_DELIVER,  /* relay the answer                      (waits for both ends) */
     EXCHANGE_REFUSE,   /* answer with an error of our own */
     EXCHANGE_SETTLE,   /* release, count, log */
@@ -105,33 +115,47 @@ struct exchange {
     enum exchange_state state;
     struct connection *connection;       /* borrowed; finished or cut by settle */
     const struct http1_request *request; /* borrowed from the connection */
-    const struct route *route;           /* in the snapshot; NULL until matched */
+    const struct route *route;           /* in the snapshot; NULL until matched; see way.asked */
     const struct tenant *tenant;         /* likewise; NULL until identified */
-    struct credential *credential;       /* ref */
-    struct slice path, query, rest;      /* of the target; rest is behind the route's path */
+    struct credential *credential;       /* ref; of the attempt that runs */
+    struct way way;
+    usec_t patience;                /* the caller's own deadline, from the start; 0: none */
+    struct slice path, query, rest; /* of the target; rest is behind the route's path */
     char id[EXCHANGE_ID_LEN + 1];
 
     enum body_mode body_mode;
-    bool hold_whole;         /* a quota needs all of it before the request is admitted */
+    bool hold_whole;         /* a quota, or what is put into it, needs all of it */
+    bool admit_behind;       /* `admit` is entered again when it is there */
     bool body_received;      /* `receive` is through: the body is held, or streams */
     bool body_ended;         /* all of the request's body was read */
     struct buffer body;      /* held, if it did not come in one piece */
     struct slice body_slice; /* BODY_WHOLE: the body, in the connection's memory or in `body` */
+    struct slice call_body;  /* BODY_WHOLE: with the model's name of the route it goes to */
     struct slice outgoing;   /* BODY_WHOLE: what goes upstream: the body, or what became of it */
+    struct buffer keyed;     /* BODY_WHOLE: with an idempotency key put in; owned */
+    bool limit_held;         /* the copy with a limit of output is counted */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 
-    struct metering *metering;        /* owned; NULL: no quota needs it */
-    struct reservation *reservation;  /* owned until settle gives it to the store; NULL: no quota */
+    struct metering *metering; /* owned; NULL: no quota needs it */
+    struct usage carried;      /* used on the routes before this one, with its cost */
+    uint64_t carried_nanousd;
+    struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */
+    struct reservation *earlier[ROUTE_FALLBACKS_MAX]; /* owned; of the routes before this one */
+    unsigned earlier_count;
     bool asking;                      /* the reservation is with the store */
     const struct demand *refused_by;  /* of the reservation; NULL: no quota refused */
     const char *refused_quota;        /* its name, in the snapshot; NULL: none */
     struct wait_place *place;         /* owned; in a line */
+    struct idempotency_use *key;      /* owned; NULL: this call takes none */
     const struct demand *line_demand; /* whose line that is */
-    struct timer room;                /* the head of a line asks again */
+    struct timer room;                /* the head of a line asks again; a back-off is over */
     usec_t waiting_since;             /* the first time it had to wait for room; 0: never */
 
     struct attempt *attempt; /* owned */
-    struct timer total;      /* the whole request's deadline */
+    struct attempt *hedge;   /* owned; a second one beside it; NULL: none */
+    struct timer hedge_timer;
+    bool hedge_due;
+    struct timer total; /* the whole request's deadline */
     bool timed_out;
 
     const struct http1_response *response; /* borrowed from the attempt */

@@ -142,14 +142,27 @@ void exchange_side_release(struct exchange_side *side, size_t bytes)
     atomic_fetch_sub(side->buffered_bytes, bytes);
 }
 
-void exchange_side_new_id(struct exchange_side *side, char out[EXCHANGE_ID_LEN + 1])
+/* One call to the generator is for many. */
+static const unsigned char *take_random(struct exchange_side *side, unsigned count)
 {
-    if (side->random_left == 0) { /* one call to the generator for many ids */
+    if (side->random_left < count) {
         random_bytes(side->random, sizeof(side->random));
         side->random_left = sizeof(side->random);
     }
-    side->random_left -= EXCHANGE_ID_LEN / 2;
-    encode_hex(slice_make((const char *)side->random + side->random_left, EXCHANGE_ID_LEN / 2),
-               out);
+    side->random_left -= count;
+    return side->random + side->random_left;
+}
+
+uint64_t exchange_side_random(struct exchange_side *side)
+{
+    uint64_t bits;
+    memcpy(&bits, take_random(side, sizeof(bits)), sizeof(bits));
+    return bits;
+}
+
+void exchange_side_new_id(struct exchange_side *side, char out[EXCHANGE_ID_LEN + 1])
+{
+    const unsigned char *bytes = take_random(side, EXCHANGE_ID_LEN / 2);
+    encode_hex(slice_make((const char *)bytes, EXCHANGE_ID_LEN / 2), out);
     out[EXCHANGE_ID_LEN] = '\0';
 }

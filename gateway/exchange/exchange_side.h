@@ -67,6 +67,9 @@ void exchange_side_after_turn(struct exchange_side *side);
 bool exchange_side_hold(struct exchange_side *side, size_t bytes);
 void exchange_side_release(struct exchange_side *side, size_t bytes);
 
+/* Random bits, from the same pool as the ids. */
+uint64_t exchange_side_random(struct exchange_side *side);
+
 enum { EXCHANGE_ID_LEN = 32 };
 /* 128 random bits as hex, NUL-terminated. */
 void exchange_side_new_id(struct exchange_side *side, char out[EXCHANGE_ID_LEN + 1]);

@@ -2,6 +2,7 @@
 #include "auth/inbound/authenticate.h"
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
+#include "gateway/exchange/patience.h"
 #include "gateway/exchange/steps.h"
 #include "routes/allow.h"
 #include "routes/profile.h"
@@ -93,6 +94,23 @@ static bool rules_allow(struct exchange *exchange, const struct allow_rule *rule
     return allow_any(rules, exchange->request->method_text, rest);
 }
 
+/* The bounds that hold for the tenant and the route, and the caller's own. */
+static enum step_result enter(struct exchange *exchange)
+{
+    struct error err;
+    if (patience_read(exchange->request, &exchange->patience, &err) != STATUS_OK) {
+        return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s", err.message);
+    }
+    if (!way_enter(exchange, exchange->route)) {
+        bool tenant = !exchange->way.tenant_entered;
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
+                             "%s.%s.max_in_flight requests are under way: try again later",
+                             tenant ? "tenants" : "routes",
+                             tenant ? exchange->tenant->name : exchange->route->name);
+    }
+    return exchange_go(exchange, EXCHANGE_ADMIT);
+}
+
 enum step_result identify_begin(struct exchange *exchange)
 {
     const struct profile *profile = exchange->route->profile;
@@ -122,5 +140,5 @@ enum step_result identify_begin(struct exchange *exchange)
                              " it",
                              exchange->tenant->name, exchange->tenant->name);
     }
-    return exchange_go(exchange, EXCHANGE_ADMIT);
+    return enter(exchange);
 }

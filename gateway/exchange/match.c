@@ -8,6 +8,11 @@ enum step_result match_begin(struct exchange *exchange)
     const struct http1_request *request = exchange->request;
     struct error err = {0};
 
+    if (exchange->side->count > exchange->snapshot->gateway.limits.exchanges) {
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
+                             "gateway.limits.exchanges are in flight in this worker: try again "
+                             "later");
+    }
     if (request->upgrade) {
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_NOT_IMPLEMENTED,
                              "Upgrade is not supported: use HTTP/1.1 without it");
@@ -31,5 +36,8 @@ enum step_result match_begin(struct exchange *exchange)
                              "no route covers this host and path: see routes in the config");
     }
     exchange->rest = slice_skip(exchange->path, exchange->route->path.len);
+    exchange->way.asked = exchange->route;
+    exchange->way.rest = exchange->rest;
+    exchange->way.query = exchange->query;
     return exchange_go(exchange, EXCHANGE_IDENTIFY);
 }

@@ -196,15 +196,21 @@ void metering_want(const struct exchange *exchange, struct reservation *reservat
 
 /* ---- the body ---- */
 
+uint64_t metering_granted(const struct exchange *exchange)
+{
+    return exchange->reservation->output_granted - exchange->metering->granted_before;
+}
+
 void metering_held(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
     const struct reservation *reservation = exchange->reservation;
-    if (reservation->output_share == QUARTER &&
-        reservation->output_granted < reservation->output_want &&
+    uint64_t granted = metering_granted(exchange);
+    if (reservation->output_share == QUARTER && granted < reservation->output_want &&
         reservation->basis != BASIS_NONE) {
-        uint64_t each = reservation->output_granted / metering->facts.choices;
+        uint64_t each = granted / metering->facts.choices;
         metering->output_limit = each > 0 ? each : 1;
+        buffer_reset(&metering->body); /* of the attempt before */
     }
 }
 
@@ -217,11 +223,11 @@ struct slice metering_body(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
     if (metering == NULL || metering->output_limit == 0) {
-        return exchange->body_slice;
+        return exchange->call_body;
     }
     if (buffer_len(&metering->body) == 0) {
         enum status status =
-            request_write_output_limit(exchange->body_slice, metering->call->output_limits[0],
+            request_write_output_limit(exchange->call_body, metering->call->output_limits[0],
                                        metering->output_limit, &metering->body);
         assert(status == STATUS_OK); /* it has room for a name and a number more */
     }
@@ -235,9 +241,8 @@ void metering_extend(struct exchange *exchange)
     struct metering *metering = exchange->metering;
     struct reservation *reservation = exchange->reservation;
     const struct store_side *store = &exchange->side->quota.store;
-    uint64_t rest = metering->output_bound > reservation->output_granted
-                        ? metering->output_bound - reservation->output_granted
-                        : 0;
+    uint64_t granted = metering_granted(exchange);
+    uint64_t rest = metering->output_bound > granted ? metering->output_bound - granted : 0;
     reservation->output_want =
         metering->wants_output ? at_most(slice_of_output(metering), rest) : 0;
     reservation->output_share = 1;

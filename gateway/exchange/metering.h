@@ -60,6 +60,15 @@ enum metering_pass metering_look(struct exchange *exchange, struct slice data, s
 /* The answer has come to its end. */
 void metering_complete(struct exchange *exchange);
 
+/* The attempt is lost, and the request will be sent again: what it may have used is charged, and as
+ * much asked for again; see metering_extended(), then metering_held(). */
+void metering_lose(struct exchange *exchange);
+/* An attempt begins. */
+void metering_sent(struct exchange *exchange);
+/* The request goes to another route, which meters by itself: what was used so far is kept for the
+ * log. After metering_settle(). */
+void metering_carry(struct exchange *exchange);
+
 /* Asks for the next slice; the exchange's waiter is woken, unless it is answered at once. */
 void metering_extend(struct exchange *exchange);
 enum metering_extension { METERING_ASKED, METERING_GRANTED, METERING_REFUSED };

@@ -1,10 +1,12 @@
 /* metering of the answer: looks at it while it streams by, and says in the end what was used. */
+#include "base/memory.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/meter/stream_end.h"
 #include "gateway/observe/families.h"
 #include "limiter/reservation.h"
+#include "limiter/store.h"
 #include "routes/price.h"
 #include "routes/profile.h"
 
@@ -91,10 +93,11 @@ static uint64_t covered(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
     const struct reservation *reservation = exchange->reservation;
-    bool all = reservation->output_granted >= metering->output_bound;
+    uint64_t granted = metering_granted(exchange);
+    bool all = granted >= metering->output_bound;
     return all || reservation->basis == BASIS_NONE || exchange->facts.upstream_status >= 400
                ? UINT64_MAX
-               : reservation->output_granted;
+               : granted;
 }
 
 enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count)
@@ -142,7 +145,7 @@ static uint64_t output_estimate(const struct exchange *exchange)
     }
     return metering->complete && metering->scan != NULL
                ? at_most(tokens_of_bytes(metering->answer_bytes), metering->output_bound)
-               : exchange->reservation->output_granted;
+               : metering_granted(exchange);
 }
 
 static struct usage estimate(const struct exchange *exchange)
@@ -168,7 +171,7 @@ static bool was_sent(const struct exchange *exchange)
 static void find_usage(const struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
-    if (!metering->counts_output || !was_sent(exchange)) {
+    if (!metering->counts_output || !was_sent(exchange) || metering->lost) {
         return;
     }
     if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage)) {
@@ -189,12 +192,15 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
 {
     struct metering *metering = exchange->metering;
     uint64_t used = 0;
+    uint64_t spent = 0;
     switch (demand->limit->unit) {
     case LIMIT_TOKENS:
         used = metering->charged ? usage_tokens(&metering->usage) : 0;
+        spent = usage_tokens(&metering->spent);
         break;
     case LIMIT_COST:
         used = metering->charged ? metering->cost_nanousd : 0;
+        spent = metering->spent_nanousd;
         break;
     case LIMIT_BYTES:
         return was_sent(exchange) ? exchange->facts.request_bytes + exchange->facts.response_bytes
@@ -204,12 +210,74 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
     case LIMIT_UNITS:
         return 0;
     }
-    used = at_most(used, metering->estimated ? demand->granted : LIMIT_AMOUNT_MAX);
+    uint64_t granted = demand->granted > spent ? demand->granted - spent : 0;
+    used = at_most(used, metering->estimated ? granted : LIMIT_AMOUNT_MAX);
     if (demand->limit->unit == LIMIT_COST) {
         metering->cost_nanousd = used; /* the log says what was charged */
     }
-    return used;
+    return used + spent;
 }
+
+static void add_usage(struct usage *sum, const struct usage *more)
+{
+    sum->input += more->input;
+    sum->cache_read += more->cache_read;
+    sum->cache_write += more->cache_write;
+    sum->output += more->output;
+    sum->reasoning += more->reasoning;
+}
+
+/* ---- an attempt that is lost ---- */
+
+void metering_sent(struct exchange *exchange)
+{
+    exchange->metering->lost = false;
+}
+
+/* As much as the first attempt wanted; of bytes, the answer's are still to come. */
+static void ask_again(struct exchange *exchange)
+{
+    struct reservation *reservation = exchange->reservation;
+    const struct store_side *store = &exchange->side->quota.store;
+    exchange->metering->granted_before = reservation->output_granted;
+    metering_want(exchange, reservation);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        struct demand *demand = &reservation->demands[i];
+        demand->fixed = demand->limit->unit == LIMIT_BYTES ? 0 : demand->fixed;
+    }
+    reservation->step++;
+    exchange->metering->extending = true;
+    store->ops->extend(store->side, reservation);
+}
+
+void metering_lose(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    find_usage(exchange);
+    usage_scan_free(TAKE(metering->scan));
+    metering->events = false;
+    metering->complete = false;
+    if (!metering->charged) {
+        return;
+    }
+    add_usage(&metering->spent, &metering->usage);
+    metering->spent_nanousd += metering->cost_nanousd;
+    metering->usage = (struct usage){0};
+    metering->cost_nanousd = 0;
+    metering->charged = false;
+    metering->lost = true;
+    ask_again(exchange);
+}
+
+void metering_carry(struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    add_usage(&exchange->carried, &metering->usage);
+    add_usage(&exchange->carried, &metering->spent);
+    exchange->carried_nanousd += metering->cost_nanousd + metering->spent_nanousd;
+}
+
+/* ---- the end ---- */
 
 void metering_settle(struct exchange *exchange)
 {
@@ -247,9 +315,12 @@ bool metering_result(const struct exchange *exchange, struct metering_result *re
     *ret = (struct metering_result){
         .model = metering_model(metering),
         .usage = metering->usage,
-        .cost_nanousd = metering->cost_nanousd,
-        .estimated = metering->estimated,
+        .cost_nanousd =
+            metering->cost_nanousd + metering->spent_nanousd + exchange->carried_nanousd,
+        .estimated = metering->estimated || usage_tokens(&metering->spent) > 0,
         .price_fallback = metering->price_fallback,
     };
+    add_usage(&ret->usage, &metering->spent);
+    add_usage(&ret->usage, &exchange->carried);
     return true;
 }

@@ -33,12 +33,21 @@ struct metering {
     bool wants_output;       /* what it asked for */
     uint64_t wants_bytes;
 
+    /* Of attempts that are lost. */
+    struct usage spent;
+    uint64_t spent_nanousd;
+    uint64_t granted_before; /* of the reservation's output, what was granted for them */
+    bool lost;               /* the attempt that is still held is counted there already */
+
     bool settled;
     bool charged; /* something was used */
     bool estimated;
     struct usage usage;
     uint64_t cost_nanousd;
 };
+
+/* Output that the reservation covers for the attempt that runs. */
+uint64_t metering_granted(const struct exchange *exchange);
 
 static inline uint64_t at_most(uint64_t value, uint64_t max)
 {

@@ -2,7 +2,8 @@
 #include "auth/secrets/secret_store.h"
 #include "base/encode.h"
 #include "base/memory.h"
-#include "gateway/exchange/metering.h"
+#include "gateway/exchange/call_body.h"
+#include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/steps.h"
 #include "routes/profile.h"
 #include "routes/target.h"
@@ -136,6 +137,31 @@ static enum status write_framing(const struct exchange *exchange, struct buffer 
     return STATUS_INVALID;
 }
 
+/* The caller's idempotency key is replaced by the one that goes upstream. */
+static enum status write_fields(const struct exchange *exchange, struct buffer *out)
+{
+    const struct http1_request *request = exchange->request;
+    const struct header_rules *rules = &exchange->route->headers;
+    const struct idempotency_facts *facts = &exchange->route->profile->idempotency;
+    if (exchange->key == NULL || facts->header.len == 0) {
+        return header_rules_write(rules, request->fields, request->field_count, out);
+    }
+    struct http1_field *fields CLEANUP(memory_free_at) =
+        memory_alloc(request->field_count * sizeof(*fields) + 1);
+    unsigned count = 0;
+    for (unsigned i = 0; i < request->field_count; i++) {
+        const struct http1_field *field = &request->fields[i];
+        if (field->hash != facts->header_hash || !slice_equal_nocase(field->name, facts->header)) {
+            fields[count++] = *field;
+        }
+    }
+    TRY(header_rules_write(rules, fields, count, out));
+    TRY(buffer_append(out, facts->header));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(buffer_append(out, exchange->key->sent));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
 static enum status write_head(const struct exchange *exchange, struct buffer *out)
 {
     const struct http1_request *request = exchange->request;
@@ -143,7 +169,7 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
     TRY(buffer_append(out, SLICE(" ")));
     TRY(write_target(exchange, out));
     TRY(buffer_append(out, SLICE(" HTTP/1.1\r\n")));
-    TRY(header_rules_write(&exchange->route->headers, request->fields, request->field_count, out));
+    TRY(write_fields(exchange, out));
     TRY(write_injected_header(exchange, out));
     TRY(write_framing(exchange, out));
     return buffer_append(out, SLICE("\r\n"));
@@ -157,39 +183,26 @@ static bool credential_fits(const struct exchange *exchange)
            http1_valid_field_value(secret_reveal(exchange->credential->secret));
 }
 
-/* A limit of output is written into a copy of the body, and that is held, too. */
-static bool hold_outgoing(struct exchange *exchange)
+enum status prepare_head(const struct exchange *exchange)
 {
-    bool copied = metering_output_limit(exchange) > 0;
-    if (copied && !exchange_side_hold(exchange->side, exchange->body_slice.len)) {
-        return false;
-    }
-    exchange->held_bytes += copied ? exchange->body_slice.len : 0;
-    exchange->outgoing = metering_body(exchange);
-    return true;
+    struct buffer *head = &exchange->side->head;
+    buffer_consume(head, buffer_len(head));
+    return write_head(exchange, head);
 }
 
 enum step_result prepare_begin(struct exchange *exchange)
 {
-    const struct route *route = exchange->route;
-    struct buffer *head = &exchange->side->head;
-
-    if (!hold_outgoing(exchange)) {
+    if (!call_body_finish(exchange)) {
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
                              "gateway.limits.buffered_bytes is used up: try again later");
     }
-    if (route->credential_count > 0) {
-        exchange->credential = credential_acquire(route->credentials[0].slot);
-        if (exchange->credential == NULL || !credential_fits(exchange)) {
-            return exchange_fail(
-                exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
-                "the secret \"%s\" of route \"%s\" %s", route->credentials[0].secret_name, route->name,
-                exchange->credential == NULL ? "cannot be read: see secrets in the config"
-                                             : "has bytes that a header cannot carry");
-        }
+    if (exchange->credential != NULL && !credential_fits(exchange)) {
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
+                             "the secret \"%s\" of route \"%s\" has bytes that a header cannot "
+                             "carry",
+                             exchange->credential->name, exchange->route->name);
     }
-    buffer_consume(head, buffer_len(head));
-    if (write_head(exchange, head) != STATUS_OK) {
+    if (prepare_head(exchange) != STATUS_OK) {
         return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_HEADERS_TOO_LARGE,
                              "the head is too large to be sent on");
     }

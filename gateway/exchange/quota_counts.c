@@ -43,9 +43,8 @@ void quota_note_refusal(struct exchange *exchange, const struct demand *demand)
     count(exchange, FAMILY_quota_rejected_total, demand, 1);
 }
 
-void quota_count_overruns(const struct exchange *exchange)
+void quota_count_overruns(const struct exchange *exchange, const struct reservation *reservation)
 {
-    const struct reservation *reservation = exchange->reservation;
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
         if (limit_settles(demand->limit) && demand->limit->unit != LIMIT_CONCURRENCY &&

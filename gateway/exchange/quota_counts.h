@@ -5,6 +5,7 @@
 
 struct demand;
 struct exchange;
+struct reservation;
 
 /* Where the last ask or extension crossed warn_at, or a limit that only warns: one audit line, one
  * count. */
@@ -12,4 +13,4 @@ void quota_note_warnings(const struct exchange *exchange);
 /* It is this one that refused: for the log, and counted. */
 void quota_note_refusal(struct exchange *exchange, const struct demand *demand);
 /* Before the reservation is settled: what is charged above what was reserved. */
-void quota_count_overruns(const struct exchange *exchange);
+void quota_count_overruns(const struct exchange *exchange, const struct reservation *reservation);

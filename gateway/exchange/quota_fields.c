@@ -124,11 +124,17 @@ static enum status put_anthropic(const struct demand *demand, struct slice kind,
     return buffer_append(out, SLICE("\r\n"));
 }
 
+/* The quotas of the route that was asked for, whichever it went to. */
+static const struct reservation *shown(const struct exchange *exchange)
+{
+    return exchange->earlier_count > 0 ? exchange->earlier[0] : exchange->reservation;
+}
+
 static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit unit,
                                struct slice kind, struct buffer *out)
 {
-    const struct profile *profile = exchange->route->profile;
-    const struct demand *demand = tightest(exchange->reservation, unit);
+    const struct profile *profile = exchange->way.asked->profile;
+    const struct demand *demand = tightest(shown(exchange), unit);
     if (profile->call_count == 0 || demand == NULL) {
         return STATUS_OK;
     }
@@ -144,7 +150,7 @@ static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit 
 
 enum status quota_fields_write(const struct exchange *exchange, struct buffer *out)
 {
-    const struct reservation *reservation = exchange->reservation;
+    const struct reservation *reservation = shown(exchange);
     if (reservation == NULL || reservation->count == 0 || reservation->step == 0) {
         return STATUS_OK; /* nobody was asked what is left */
     }

@@ -1,5 +1,6 @@
 /*
- * quota_side: what a worker's exchanges reach the process's quotas by. Filled in by gateway/quotas.
+ * quota_side: what a worker's exchanges reach the process's quotas and waiting lines by. Filled in
+ * by gateway/quotas.
  */
 #pragma once
 
@@ -15,7 +16,8 @@ struct wait_lines;
 struct quota_side {
     struct store_side store;
     struct each_values *values;     /* borrowed; the process's */
-    struct wait_lines *lines;       /* likewise */
+    struct wait_lines *lines;       /* likewise; who waits for room */
+    struct wait_lines *joins;       /* likewise; who runs under which idempotency key */
     struct mailbox *mailbox;        /* borrowed; this worker's */
     const char *store_name;         /* borrowed; store.name */
     struct store_redis_side *redis; /* owned; NULL: memory */

@@ -1,14 +1,15 @@
 /*
- * receive: holds a small body until it is whole, so that a slow client does not occupy the
- * provider and the request can be sent again on a fresh connection. Longer ones are streamed.
+ * receive: holds a body of up to retry.buffer until it is whole, so that a slow client does not
+ * occupy the provider and the request can be sent again. Longer ones are streamed.
  */
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/call_body.h"
 #include "gateway/exchange/steps.h"
 #include "routes/route.h"
 
 enum {
-    HOLD_BYTES = 64 * 1024,
+    HOLD_BYTES = 64 * 1024, /* even where nothing is tried again */
     UNCOUNTED_BYTES = 4096, /* a body in one piece that costs no more than a head */
 };
 
@@ -23,7 +24,20 @@ static enum step_result too_large(struct exchange *exchange)
 static enum step_result received(struct exchange *exchange)
 {
     exchange->body_received = true;
-    return exchange_go(exchange, exchange->hold_whole ? EXCHANGE_ADMIT : EXCHANGE_PREPARE);
+    return exchange_go(exchange, exchange->admit_behind ? EXCHANGE_ADMIT : EXCHANGE_JOIN);
+}
+
+/* How much is held: all that a quota or an edit needs, else what may have to be sent again. */
+static uint64_t hold_at_most(const struct exchange *exchange)
+{
+    const struct retry_policy *retry = &exchange->route->retry;
+    if (exchange->hold_whole) {
+        return exchange->snapshot->gateway.limits.body_bytes;
+    }
+    bool small = retry->attempts < 2 || retry->buffer < HOLD_BYTES;
+    uint64_t most = small ? HOLD_BYTES : retry->buffer;
+    uint64_t limit = exchange->snapshot->gateway.limits.body_bytes;
+    return most < limit ? most : limit;
 }
 
 enum step_result receive_begin(struct exchange *exchange)
@@ -41,29 +55,45 @@ enum step_result receive_begin(struct exchange *exchange)
     }
     exchange_limit_time(exchange);
     connection_continue(exchange->connection);
-    bool small = request->framing == HTTP1_LENGTH && request->content_length <= HOLD_BYTES;
-    if (!small && !exchange->hold_whole) {
+    exchange->hold_whole = exchange->hold_whole || call_body_is_edited(exchange);
+    uint64_t most = hold_at_most(exchange);
+    bool known = request->framing == HTTP1_LENGTH;
+    bool streams = known ? request->content_length > most : exchange->route->retry.attempts < 2;
+    if (streams && !exchange->hold_whole) {
         exchange->body_mode = BODY_STREAMED;
         return received(exchange);
     }
     exchange->body_mode = BODY_WHOLE;
-    buffer_init(&exchange->body, request->framing == HTTP1_LENGTH
-                                     ? (size_t)request->content_length
-                                     : (size_t)exchange->snapshot->gateway.limits.body_bytes);
+    buffer_init(&exchange->body, (size_t)(known ? request->content_length : most));
     return receive_resume(exchange);
-}
-
-static enum step_result whole(struct exchange *exchange, struct slice body)
-{
-    exchange->body_slice = body;
-    exchange->facts.request_bytes = body.len;
-    return received(exchange);
 }
 
 static enum step_result overloaded(struct exchange *exchange)
 {
     return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
                          "gateway.limits.buffered_bytes is used up: try again later");
+}
+
+static enum step_result whole(struct exchange *exchange, struct slice body)
+{
+    exchange->body_slice = body;
+    exchange->facts.request_bytes = body.len;
+    if (!call_body_take(exchange, exchange->route)) {
+        return overloaded(exchange);
+    }
+    return received(exchange);
+}
+
+/* It is longer than what is held: what there is goes first, the rest as it comes. (The bytes that
+ * did not fit stay with the connection.) */
+static enum step_result stream_on(struct exchange *exchange, size_t counted)
+{
+    exchange_side_release(exchange->side, counted);
+    exchange->held_bytes -= counted;
+    exchange->body_mode = BODY_STREAMED;
+    exchange->outgoing = buffer_bytes(&exchange->body);
+    exchange->facts.request_bytes = exchange->outgoing.len;
+    return received(exchange);
 }
 
 /* Counts the body against buffered_bytes: the whole of it at once where its length is known, else
@@ -102,7 +132,7 @@ enum step_result receive_resume(struct exchange *exchange)
                 return overloaded(exchange);
             }
             if (buffer_append(&exchange->body, data) != STATUS_OK) {
-                return too_large(exchange);
+                return exchange->hold_whole ? too_large(exchange) : stream_on(exchange, data.len);
             }
             connection_consume(exchange->connection, data.len);
             break;

@@ -7,7 +7,7 @@
 #include "gateway/observe/access_log.h"
 #include "gateway/observe/metrics.h"
 
-enum { LABEL_MAX = 128 };
+enum { LABEL_MAX = 128, TRIES_MAX_BYTES = 16 * 1024 };
 
 static const char *ended_by_name(enum ended_by by)
 {
@@ -95,7 +95,7 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .label = client_label(exchange),
         .peer = connection_peer(exchange->connection),
         .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
-        .route = exchange->route == NULL ? "" : exchange->route->name,
+        .route = exchange->route == NULL ? "" : exchange->way.asked->name,
         .method = exchange->request->method_text,
         .path = target,
         .status = facts->status,
@@ -117,6 +117,11 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .overhead = facts->overhead,
     };
     put_usage(exchange, &record);
+    struct buffer tries CLEANUP(buffer_fini);
+    buffer_init(&tries, TRIES_MAX_BYTES);
+    if (tries_write(&exchange->way.tries, &tries) == STATUS_OK) {
+        record.tries = buffer_bytes(&tries);
+    }
     if (!access_log_format(&record, &side->log)) {
         metrics_add(side->metrics, METRIC_access_log_dropped_total, 1);
     }
@@ -139,7 +144,7 @@ static void count(const struct exchange *exchange, const struct durations *durat
     const struct exchange_facts *facts = &exchange->facts;
     metrics_request(metrics, &(struct request_metrics){
                                  .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
-                                 .route = exchange->route == NULL ? "" : exchange->route->name,
+                                 .route = exchange->route == NULL ? "" : exchange->way.asked->name,
                                  .method = method_label(exchange->request),
                                  .status = facts->status,
                                  .duration = durations->total,
@@ -156,7 +161,7 @@ static void count(const struct exchange *exchange, const struct durations *durat
     }
 }
 
-static void count_attempt(const struct exchange *exchange)
+void exchange_count_attempt(const struct exchange *exchange)
 {
     struct metrics_block *metrics = exchange->side->metrics;
     const struct attempt_facts *facts = attempt_facts(exchange->attempt);
@@ -179,7 +184,4 @@ void exchange_record(struct exchange *exchange, usec_t now)
     struct durations durations = measure(exchange, now);
     write_log(exchange, &durations);
     count(exchange, &durations);
-    if (exchange->attempt != NULL) {
-        count_attempt(exchange);
-    }
 }

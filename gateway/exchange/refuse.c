@@ -58,8 +58,14 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
         TRY(quota_fields_write_retry(exchange->refused_by, out));
     }
     if (status == 503) {
-        TRY(buffer_append(out, SLICE("Retry-After: 1\r\n")));
+        usec_t after = exchange->way.refused ? exchange->way.circuit_for : 0;
+        TRY(buffer_print(out, "Retry-After: %lld\r\n",
+                         (long long)(after > SEC ? (after + SEC - 1) / SEC : 1)));
     }
+    if (exchange->way.spent) {
+        TRY(buffer_append(out, SLICE("x-should-retry: false\r\n")));
+    }
+    TRY(way_write_route(exchange, out));
     if (exchange->facts.attempts > 0) {
         TRY(buffer_print(out, "X-Sallyport-Attempts: %u\r\n", exchange->facts.attempts));
     }
@@ -74,7 +80,8 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
 static enum status write_answer(const struct exchange *exchange, struct buffer *head,
                                 struct buffer *body)
 {
-    const struct profile *profile = exchange->route == NULL ? NULL : exchange->route->profile;
+    const struct route *asked = exchange->way.asked;
+    const struct profile *profile = asked == NULL ? NULL : asked->profile;
     struct slice content_type = {0};
     TRY(problem_render(profile, exchange->refusal.code, exchange->refusal.why.message, exchange->id,
                        body, &content_type));

@@ -1,29 +1,12 @@
 /* send: one attempt, from its start to the head of its answer; streams the request's body. */
-#include "auth/secrets/secret_store.h"
+#include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/hedge.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 
 enum { PUMP_BYTES_A_TURN = 256 * 1024 };
-
-static bool repeatable(enum http1_method method)
-{
-    switch (method) { /* RFC 9110, section 9.2.2 */
-    case HTTP1_GET:
-    case HTTP1_HEAD:
-    case HTTP1_OPTIONS:
-    case HTTP1_PUT:
-    case HTTP1_DELETE:
-        return true;
-    case HTTP1_POST:
-    case HTTP1_PATCH:
-    case HTTP1_CONNECT:
-    case HTTP1_TRACE:
-    case HTTP1_METHOD_OTHER:
-        return false;
-    }
-    return false;
-}
 
 /* Body bytes so far must stay below the limit, also when no length was announced. */
 static bool within_limit(struct exchange *exchange, struct http1_fault *fault)
@@ -40,6 +23,9 @@ static bool within_limit(struct exchange *exchange, struct http1_fault *fault)
 static bool pump_request_body(struct exchange *exchange, struct http1_fault *fault)
 {
     size_t budget = PUMP_BYTES_A_TURN;
+    if (attempt_facts(exchange->attempt)->connected_at == 0) {
+        return true; /* what is not taken yet can still go another way */
+    }
     while (exchange->body_mode == BODY_STREAMED && !exchange->body_ended) {
         size_t room = attempt_room(exchange->attempt);
         if (room == 0) {
@@ -75,7 +61,7 @@ static bool pump_request_body(struct exchange *exchange, struct http1_fault *fau
     return true;
 }
 
-enum step_result send_begin(struct exchange *exchange)
+struct attempt *send_attempt(struct exchange *exchange)
 {
     const struct route *route = exchange->route;
     struct exchange_side *side = exchange->side;
@@ -90,69 +76,34 @@ enum step_result send_begin(struct exchange *exchange)
         .body = exchange->outgoing,
         .framing = exchange->body_mode == BODY_WHOLE ? HTTP1_LENGTH : exchange->request->framing,
         .body_whole = exchange->body_mode != BODY_STREAMED,
-        .repeatable = repeatable(exchange->request->method),
+        .repeatable = judge_idempotent(exchange->request->method) || exchange->key != NULL,
         .waiter = &exchange->waiter,
     };
-    exchange->facts.sent = clock_now();
+    struct attempt *attempt = attempt_start(side->upstreams, &request);
+    secret_wipe(side->head.ptr, side->head.end);
+    buffer_consume(&side->head, buffer_len(&side->head));
     exchange->facts.attempts++;
+    return attempt;
+}
+
+enum step_result send_begin(struct exchange *exchange)
+{
+    struct way *way = &exchange->way;
+    way->began = clock_now();
+    way->made++;
+    if (exchange->facts.sent == 0) {
+        exchange->facts.sent = way->began;
+    }
     if (exchange->total.due == 0) { /* else the body had to be waited for */
         exchange_limit_time(exchange);
     }
-    exchange->attempt = attempt_start(side->upstreams, &request);
-    secret_wipe(side->head.ptr, side->head.end);
-    buffer_consume(&side->head, buffer_len(&side->head));
+    if (exchange->metering != NULL) {
+        metering_sent(exchange);
+    }
+    exchange_end_attempt(exchange); /* on another route, that was answered for until now */
+    exchange->attempt = send_attempt(exchange);
+    hedge_arm(exchange);
     return send_resume(exchange);
-}
-
-static enum step_result attempt_lost(struct exchange *exchange)
-{
-    const struct attempt_failure *failure = attempt_failure(exchange->attempt);
-    enum problem_code code = PROBLEM_UPSTREAM_UNREACHABLE;
-    switch (failure->fault) {
-    case ATTEMPT_OK:
-    case ATTEMPT_UNREACHABLE:
-    case ATTEMPT_BROKEN_OFF:
-        break;
-    case ATTEMPT_EGRESS_REFUSED:
-        code = PROBLEM_EGRESS_REFUSED;
-        break;
-    case ATTEMPT_TIMEOUT_CONNECT:
-    case ATTEMPT_TIMEOUT_FIRST_BYTE:
-    case ATTEMPT_TIMEOUT_IDLE:
-        code = PROBLEM_UPSTREAM_TIMEOUT;
-        break;
-    case ATTEMPT_INVALID:
-        code = PROBLEM_UPSTREAM_INVALID_RESPONSE;
-        break;
-    }
-    return exchange_fail(exchange, ENDED_BY_UPSTREAM, code, "%s", failure->message);
-}
-
-/* An encoded answer could hide the credential from the scrubber, and none was asked for. */
-static bool encoded(const struct http1_response *response)
-{
-    for (unsigned i = 0; i < response->field_count; i++) {
-        if (http1_field_encodes(&response->fields[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum step_result judge(struct exchange *exchange, const struct http1_response *response)
-{
-    const struct attempt_facts *facts = attempt_facts(exchange->attempt);
-    exchange->response = response;
-    exchange->facts.upstream_status = response->status;
-    exchange->facts.reused = facts->reused;
-    if (response->status == 401 && exchange->route->credential_count > 0) {
-        secret_slot_suspect(exchange->route->credentials[0].slot);
-    }
-    if (encoded(response)) {
-        return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
-                             "the provider sent an encoded answer although none was asked for");
-    }
-    return exchange_go(exchange, EXCHANGE_DELIVER);
 }
 
 /* A client that reads nothing must not be owed one interim answer after another. */
@@ -164,30 +115,38 @@ static bool has_room(struct exchange *exchange)
     return connection_room(exchange->connection) > 0;
 }
 
+/* The final answer's head; interim ones go to the client. */
+static enum attempt_result look(struct exchange *exchange, const struct http1_response **ret)
+{
+    enum attempt_result result;
+    while ((result = attempt_head(exchange->attempt, ret)) == ATTEMPT_READY &&
+           (*ret)->status < 200) {
+        if (!has_room(exchange)) {
+            return ATTEMPT_PENDING;
+        }
+        answer_head_write_interim(exchange, *ret);
+        attempt_next_head(exchange->attempt);
+    }
+    return result;
+}
+
 enum step_result send_resume(struct exchange *exchange)
 {
     struct http1_fault fault = {0};
+    const struct http1_response *response = NULL;
     if (!pump_request_body(exchange, &fault)) {
         return exchange_fail_request(exchange, &fault);
     }
-    for (;;) {
-        const struct http1_response *response;
-        switch (attempt_head(exchange->attempt, &response)) {
-        case ATTEMPT_PENDING:
-            return STEP_WAIT;
-        case ATTEMPT_READY:
-            if (response->status >= 200) {
-                return judge(exchange, response);
-            }
-            if (!has_room(exchange)) {
-                return STEP_WAIT;
-            }
-            answer_head_write_interim(exchange, response);
-            attempt_next_head(exchange->attempt);
-            break;
-        case ATTEMPT_END:
-        case ATTEMPT_FAILED:
-            return attempt_lost(exchange);
-        }
+    if (exchange->hedge_due) {
+        hedge_start(exchange);
     }
+    enum attempt_result result = look(exchange, &response);
+    if (exchange->hedge != NULL) {
+        result = hedge_race(exchange, result, &response);
+    }
+    if (result == ATTEMPT_PENDING) {
+        return STEP_WAIT;
+    }
+    hedge_end(exchange);
+    return weigh(exchange, result == ATTEMPT_READY ? response : NULL);
 }

@@ -2,6 +2,7 @@
 #include "auth/secrets/secret_store.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/steps.h"
@@ -14,7 +15,7 @@
 static void let_go(struct exchange *exchange)
 {
     struct connection *connection = TAKE(exchange->connection);
-    attempt_end(TAKE(exchange->attempt));
+    exchange_end_attempt(exchange);
     switch (exchange->ending) {
     case ENDING_CUT:
         connection_cut(connection);
@@ -42,9 +43,8 @@ static void tell_lines(const struct exchange_side *side, const struct buffer *ke
 }
 
 /* The keys that others may wait for, a line each: settling frees the reservation with its keys. */
-static void note_keys(const struct exchange *exchange, struct buffer *keys)
+static void note_keys(const struct reservation *reservation, struct buffer *keys)
 {
-    const struct reservation *reservation = exchange->reservation;
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
         if (demand->limit->wait > 0 && limit_settles(demand->limit)) {
@@ -56,38 +56,51 @@ static void note_keys(const struct exchange *exchange, struct buffer *keys)
     }
 }
 
-/* The store is told what was really used, whatever way the exchange ended. */
-static void settle_quotas(struct exchange *exchange)
+static void settle_one(struct exchange *exchange, struct reservation *take_reservation)
 {
     struct exchange_side *side = exchange->side;
-    wait_place_leave(TAKE(exchange->place));
-    if (exchange->reservation == NULL) {
-        return;
-    }
     struct buffer keys CLEANUP(buffer_fini);
     buffer_init(&keys, (size_t)RESERVATION_DEMANDS_MAX * (LIMIT_KEY_MAX + 1));
-    note_keys(exchange, &keys); /* though nobody waits yet: who comes meanwhile may be refused */
-    if (exchange->metering != NULL) {
-        metering_settle(exchange);
+    note_keys(take_reservation,
+              &keys); /* nobody waits yet, but who comes meanwhile may be refused */
+    if (take_reservation->state == RESERVATION_HELD) {
+        quota_count_overruns(exchange, take_reservation);
     }
-    if (exchange->reservation->state == RESERVATION_HELD) {
-        quota_count_overruns(exchange);
-    }
-    exchange->reservation->waiter = NULL;
-    side->quota.store.ops->settle(side->quota.store.side, TAKE(exchange->reservation));
+    take_reservation->waiter = NULL;
+    side->quota.store.ops->settle(side->quota.store.side, take_reservation);
     tell_lines(side, &keys);
+}
+
+/* The store is told what was really used, whatever way the exchange ended; those of the routes
+ * before the one that it ended on know their use already. */
+static void settle_quotas(struct exchange *exchange)
+{
+    wait_place_leave(TAKE(exchange->place));
+    if (exchange->reservation != NULL) {
+        if (exchange->metering != NULL) {
+            metering_settle(exchange);
+        }
+        settle_one(exchange, TAKE(exchange->reservation));
+    }
+    while (exchange->earlier_count > 0) {
+        settle_one(exchange, exchange->earlier[--exchange->earlier_count]);
+    }
 }
 
 static void release(struct exchange *exchange)
 {
     struct exchange_side *side = exchange->side;
+    way_fini(exchange);
+    idempotency_use_free(TAKE(exchange->key));
     metering_free(TAKE(exchange->metering));
     timer_cancel(&side->loop->timers, &exchange->room);
+    timer_cancel(&side->loop->timers, &exchange->hedge_timer);
     timer_cancel(&side->loop->timers, &exchange->total);
     waiter_cancel(&exchange->waiter);
     credential_unref(TAKE(exchange->credential));
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);
+    buffer_fini(&exchange->keyed);
     exchange_side_release(side, exchange->held_bytes);
     if (exchange->prev != NULL) {
         exchange->prev->next = exchange->next;

@@ -11,9 +11,15 @@ enum step_result admit_begin(struct exchange *exchange);
 enum step_result admit_resume(struct exchange *exchange);
 enum step_result receive_begin(struct exchange *exchange);
 enum step_result receive_resume(struct exchange *exchange);
+enum step_result join_begin(struct exchange *exchange);
+enum step_result join_resume(struct exchange *exchange);
+enum step_result choose_begin(struct exchange *exchange);
+enum step_result choose_resume(struct exchange *exchange);
 enum step_result prepare_begin(struct exchange *exchange);
 enum step_result send_begin(struct exchange *exchange);
 enum step_result send_resume(struct exchange *exchange);
+enum step_result back_off_begin(struct exchange *exchange);
+enum step_result back_off_resume(struct exchange *exchange);
 enum step_result deliver_begin(struct exchange *exchange);
 enum step_result deliver_resume(struct exchange *exchange);
 enum step_result refuse_begin(struct exchange *exchange);
@@ -36,9 +42,59 @@ enum step_result exchange_fail_request(struct exchange *exchange, const struct h
 /* Sets the whole request's deadline: timeouts.total, of which it may have spent some in a line. */
 void exchange_limit_time(struct exchange *exchange);
 
+/* ---- the way upstream: way.c, choose.c, weigh.c, fallback.c ---- */
+
+/* What an attempt's end (`response` NULL) or its answer's head leads to: the next attempt, another
+ * route, the answer, or an error (weigh.c). */
+enum step_result weigh(struct exchange *exchange, const struct http1_response *response);
+/* The attempt's answer goes to the caller, or its failure as an error: nothing is tried any more.
+ */
+enum step_result weigh_final(struct exchange *exchange);
+
+/* Goes to the next route of the fallback that may take the request, if there is one. False: there
+ * is none. */
+bool fallback_go(struct exchange *exchange, enum step_result *ret);
+/* A quota refuses it there: the next route, or what the attempt before came to. */
+enum step_result fallback_refused(struct exchange *exchange);
+
+/* The path behind the route's, normalized; into `out`. False: it is longer than any call's. */
+enum { CALL_PATH_MAX = 256 };
+bool way_path(const struct exchange *exchange, char out[CALL_PATH_MAX], struct slice *ret);
+/* Repeating the request does no harm anywhere: its method, or its call; */
+bool way_repeatable(const struct exchange *exchange);
+/* or, with the same account, its idempotency key. */
+bool way_harmless(const struct exchange *exchange);
+/* May the request be sent once more: is its body held? */
+bool way_body_held(const struct exchange *exchange);
+void way_ask(const struct exchange *exchange, struct pool_ask *ret);
+/* Counts the request as in flight; false: there are too many. Left by way_leave(). */
+bool way_enter(struct exchange *exchange, const struct route *route);
+/* Gives back what is held for the attempt: permits. */
+void way_give_back(struct exchange *exchange);
+void way_note_try(struct exchange *exchange, const struct try *it);
+/* X-Sallyport-Route, where the request went to another route than its own. */
+MUST_USE enum status way_write_route(const struct exchange *exchange, struct buffer *out);
+/* All that the way holds; at the end. */
+void way_fini(struct exchange *exchange);
+
+/* The tries as JSON: [{"route":...,"status":503,...}], or nothing (tries.c). */
+MUST_USE enum status tries_write(const struct tries *tries, struct buffer *out);
+/* What an attempt came to, in a word, for metrics: its status, or its fault. */
+enum { TRIES_CAUSE_MAX = 16 };
+const char *tries_cause(const struct try *it, char out[TRIES_CAUSE_MAX]);
+
+/* Starts an attempt with the head that lies in side->head, which is wiped (send.c). */
+struct attempt *send_attempt(struct exchange *exchange);
+/* Writes the upstream request's head into side->head, for send_attempt() (prepare.c). */
+MUST_USE enum status prepare_head(const struct exchange *exchange);
+/* Counts and ends the attempt, if there is one. */
+void exchange_end_attempt(struct exchange *exchange);
+
 /* Notes who ended it, where and why; the first one counts. */
 void exchange_note_end(struct exchange *exchange, enum ended_by by);
 
+/* What an attempt has done, when it ends (record.c). */
+void exchange_count_attempt(const struct exchange *exchange);
 /* The log line and the metrics of one that ends; after its quotas are settled (record.c). */
 void exchange_record(struct exchange *exchange, usec_t now);
 

@@ -18,6 +18,7 @@ struct line {
     struct wait_place *first, *last;
     unsigned count;
     uint64_t hash;
+    uint64_t tag;
     struct slice key; /* follows in the same allocation */
 };
 
@@ -132,6 +133,14 @@ bool wait_line_busy(struct wait_lines *lines, struct slice key)
 struct wait_place *wait_line_join(struct wait_lines *lines, struct slice key,
                                   struct mailbox *mailbox, struct waiter *waiter)
 {
+    bool other;
+    return wait_line_join_alike(lines, key, 0, mailbox, waiter, &other);
+}
+
+struct wait_place *wait_line_join_alike(struct wait_lines *lines, struct slice key, uint64_t tag,
+                                        struct mailbox *mailbox, struct waiter *waiter,
+                                        bool *ret_other)
+{
     uint64_t hash = table_hash(key);
     struct wait_place *place = MEMORY_NEW(struct wait_place);
     place->lines = lines;
@@ -139,13 +148,15 @@ struct wait_place *wait_line_join(struct wait_lines *lines, struct slice key,
     place->waiter = waiter;
     lock(lines);
     struct line **at = find(lines, key, hash);
-    if (*at != NULL && (*at)->count >= WAIT_LINE_MAX) {
+    *ret_other = *at != NULL && (*at)->tag != tag;
+    if (*ret_other || (*at != NULL && (*at)->count >= WAIT_LINE_MAX)) {
         unlock(lines);
         memory_free(place);
         return NULL;
     }
     if (*at == NULL) {
         *at = new_line(key, hash);
+        (*at)->tag = tag;
     }
     struct line *line = *at;
     place->line = line;

@@ -1,6 +1,6 @@
 /*
- * wait_line: requests that wait for room in a quota, first come, first served: a line a key, for
- * the whole process, whichever worker a request is on.
+ * wait_line: requests that wait for room in a quota, or for the one under the same idempotency key,
+ * first come, first served: a line a key, for the whole process, whichever worker a request is on.
  *
  * Nothing is booked by standing in a line. Only its head asks the store again; the others learn
  * that they have become the head. Leaving costs nothing. At most WAIT_LINE_MAX in a line. Places
@@ -11,6 +11,7 @@
 #include "base/slice.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mailbox;
 struct waiter;
@@ -30,6 +31,11 @@ bool wait_line_busy(struct wait_lines *lines, struct slice key);
  * the place becomes the head, and, while it is, when there may be room. */
 struct wait_place *wait_line_join(struct wait_lines *lines, struct slice key,
                                   struct mailbox *mailbox, struct waiter *waiter);
+/* The same for a line of requests that must be alike: its first one's `tag` is the line's. NULL,
+ * and *ret_other: another tag stands in it. */
+struct wait_place *wait_line_join_alike(struct wait_lines *lines, struct slice key, uint64_t tag,
+                                        struct mailbox *mailbox, struct waiter *waiter,
+                                        bool *ret_other);
 bool wait_place_is_head(const struct wait_place *place);
 struct slice wait_place_key(const struct wait_place *place);
 /* Takes it out of the line and frees it; NULL allowed. The next one becomes the head. */

@@ -141,7 +141,7 @@ static size_t most_bytes(const struct access_record *record, const struct texts 
                  texts->path.len + texts->code.len + texts->ended_by.len + texts->step.len +
                  texts->reason.len + texts->quota.len + texts->model.len + texts->upstream.len +
                  record->label.len + texts->method.len;
-    return FIXED_BYTES + WORST_ESCAPE * len;
+    return FIXED_BYTES + WORST_ESCAPE * len + record->tries.len;
 }
 
 static void put_request(struct buffer *out, const struct access_record *record,
@@ -184,6 +184,10 @@ static void put_facts(struct buffer *out, const struct access_record *record,
         put_text(out, SLICE(",\"upstream\":\""), texts->upstream);
         put_number(out, SLICE(",\"upstream_status\":"), record->upstream_status);
         put_number(out, SLICE(",\"attempts\":"), record->attempts);
+        if (record->tries.len > 0) {
+            put(out, SLICE(",\"tries\":"));
+            put(out, record->tries);
+        }
         put(out, record->reused ? SLICE(",\"reused\":true") : SLICE(",\"reused\":false"));
     }
     put_number(out, SLICE(",\"request_bytes\":"), record->request_bytes);

@@ -34,7 +34,8 @@ struct access_record {
     const char *upstream;     /* authority, or "" */
     unsigned upstream_status; /* 0: none */
     unsigned attempts;
-    bool reused;                                                      /* upstream connection */
+    struct slice tries; /* JSON; empty: one attempt, with nothing to say of it */
+    bool reused;        /* upstream connection */
     uint64_t request_bytes, response_bytes;                           /* of bodies, decoded */
     usec_t duration, upstream_duration, time_to_first_byte, overhead; /* -1: not known */
 };

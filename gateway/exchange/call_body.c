@@ -1,0 +1,117 @@
+#include "gateway/exchange/call_body.h"
+
+#include "base/memory.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/exchange/idempotency_use.h"
+#include "gateway/exchange/metering.h"
+#include "gateway/exchange/steps.h"
+#include "gateway/meter/request_facts.h"
+#include "routes/mapping.h"
+#include "routes/profile.h"
+
+enum { ADDED_MAX = 512 }; /* a member's name and a model, a limit or a key */
+
+/* Another copy of the body counts against gateway.limits.buffered_bytes. */
+static bool hold_copy(struct exchange *exchange)
+{
+    size_t bytes = exchange->body_slice.len + ADDED_MAX;
+    if (!exchange_side_hold(exchange->side, bytes)) {
+        return false;
+    }
+    exchange->held_bytes += bytes;
+    return true;
+}
+
+static bool key_is_in_body(const struct exchange *exchange)
+{
+    char normal[CALL_PATH_MAX];
+    struct slice path;
+    const struct profile *profile = exchange->route->profile;
+    return profile->idempotency.member.len > 0 && way_path(exchange, normal, &path) &&
+           idempotency_applies(profile, exchange->request->method_text, path);
+}
+
+bool call_body_is_edited(const struct exchange *exchange)
+{
+    return exchange->route->model_count > 0 || key_is_in_body(exchange);
+}
+
+/* ---- the model's name ---- */
+
+/* The name at `to`; false: the body stays as it is. */
+static bool find_name(const struct exchange *exchange, const struct route *to,
+                      struct request_facts *facts, struct slice *ret)
+{
+    const struct route *asked = exchange->way.asked;
+    struct error err;
+    struct slice model;
+    if (to != asked && mapping_deployment(asked, exchange->way.rest, &model)) {
+        *ret = model;
+        (void)mapping_renames(asked, to, model, ret);
+        return true;
+    }
+    if ((asked->model_count == 0 && to->model_count == 0) ||
+        request_facts_read(NULL, exchange->body_slice, facts, &err) != STATUS_OK) {
+        return false;
+    }
+    model = slice_from(facts->model);
+    return model.len > 0 && mapping_renames(to == asked ? NULL : asked, to, model, ret);
+}
+
+bool call_body_take(struct exchange *exchange, const struct route *to)
+{
+    struct way *way = &exchange->way;
+    struct request_facts facts;
+    struct slice name;
+    struct error err;
+    exchange->call_body = exchange->body_slice;
+    if (exchange->body_mode != BODY_WHOLE || !find_name(exchange, to, &facts, &name)) {
+        return true;
+    }
+    if (way->mapped_body.max == 0 && !hold_copy(exchange)) {
+        return false;
+    }
+    buffer_fini(&way->mapped_body);
+    buffer_init(&way->mapped_body, exchange->body_slice.len + ADDED_MAX);
+    if (mapping_body(exchange->body_slice, name, &way->mapped_body, &err) != STATUS_OK) {
+        return false;
+    }
+    exchange->call_body = buffer_bytes(&way->mapped_body);
+    return true;
+}
+
+/* ---- what is put in ---- */
+
+static bool put_key(struct exchange *exchange)
+{
+    const struct idempotency_facts *facts = &exchange->route->profile->idempotency;
+    if (exchange->keyed.max == 0 && !hold_copy(exchange)) {
+        return false;
+    }
+    buffer_fini(&exchange->keyed);
+    buffer_init(&exchange->keyed, exchange->outgoing.len + ADDED_MAX);
+    if (idempotency_body_write(exchange->outgoing, facts->member, exchange->key->sent,
+                               &exchange->keyed) != STATUS_OK) {
+        return false;
+    }
+    exchange->outgoing = buffer_bytes(&exchange->keyed);
+    return true;
+}
+
+bool call_body_finish(struct exchange *exchange)
+{
+    if (exchange->body_mode == BODY_STREAMED) {
+        return true;
+    }
+    bool limited = metering_output_limit(exchange) > 0;
+    bool keyed = exchange->key != NULL && exchange->body_mode == BODY_WHOLE &&
+                 exchange->route->profile->idempotency.header.len == 0;
+    if (limited && !exchange->limit_held) {
+        if (!hold_copy(exchange)) {
+            return false;
+        }
+        exchange->limit_held = true;
+    }
+    exchange->outgoing = metering_body(exchange);
+    return !keyed || put_key(exchange);
+}

@@ -1,0 +1,19 @@
+/*
+ * call_body: the request's body as the route that it goes to wants it: with that upstream's name of
+ * the model. Only for gateway/exchange.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct exchange;
+struct route;
+
+/* Must the whole body be there before it is sent, because something in it is put in or replaced? */
+bool call_body_is_edited(const struct exchange *exchange);
+/* Sets exchange->call_body for this route: the request's own, or one of its fallback. False: it
+ * cannot be made, or held. */
+bool call_body_take(struct exchange *exchange, const struct route *to);
+/* What goes upstream: with a limit of output, and the idempotency key, where they belong into it.
+ * False: it cannot be held. */
+bool call_body_finish(struct exchange *exchange);
