@@ -9,6 +9,7 @@
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/server_state.h"
+#include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
 #include "limiter/zone.h"
 
@@ -154,6 +155,7 @@ static enum status try_reload(struct server *server, struct snapshot **ret, SSL_
 static void swap_in(struct server *server, struct snapshot *take_snapshot, SSL_CTX *take_tls)
 {
     take_snapshot->generation = server->snapshot->generation + 1;
+    standings_join(server->standings, take_snapshot);
     snapshot_unref(server->snapshot);
     SSL_CTX_free(server->tls);
     server->snapshot = take_snapshot;

@@ -7,6 +7,7 @@
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
 #include "gateway/admin_token.h"
+#include "gateway/breaker_report.h"
 #include "gateway/client/listener.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
@@ -18,6 +19,7 @@
 #include "gateway/reload.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/attempt.h"
+#include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
 
 #include <signal.h>
@@ -94,12 +96,31 @@ static void on_tick(struct timer *timer)
 {
     struct server *server = (struct server *)((char *)timer - offsetof(struct server, tick));
     secret_store_refresh(server->secrets, server->loop.now, on_secret_news, server);
+    breaker_report_news(server->standings);
     loop_timer(&server->loop, &server->tick, SEC);
 }
 
 void server_refresh_secrets(struct server *server)
 {
     secret_store_refresh(server->secrets, clock_now(), on_secret_news, server);
+}
+
+/* ---- circuits ---- */
+
+static void on_circuit_letter(struct letter *letter, void *receiver)
+{
+    const struct server *server = receiver;
+    memory_free(letter);
+    breaker_report_news(server->standings);
+}
+
+/* On any thread. */
+static void on_circuit_news(void *ctx)
+{
+    const struct server *server = ctx;
+    struct letter *letter = MEMORY_NEW(struct letter);
+    letter->run = on_circuit_letter;
+    mailbox_post(server->mailbox, letter);
 }
 
 /* ---- what the admin listener shows ---- */
@@ -125,6 +146,9 @@ static bool show_ready(void *ctx, struct buffer *out)
     for (unsigned i = 0; i < server->snapshot->route_count && status == STATUS_OK; i++) {
         status = name_missing_secrets(server->snapshot->routes[i], out);
     }
+    if (status == STATUS_OK) {
+        (void)standings_show_readiness(server->standings, server->snapshot, clock_now(), out);
+    }
     if (status == STATUS_OK && server->draining) {
         status = buffer_append(out, SLICE("draining\n"));
     }
@@ -141,6 +165,7 @@ static void show_metrics(void *ctx, struct buffer *out)
                     (int64_t)scribe_dropped(server->scribe));
     }
     if (!metrics_render(server->metrics, out) ||
+        !standings_show_metrics(server->standings, server->snapshot, clock_now(), out) ||
         quotas_show_metrics(server->quotas, server->snapshot, out) != STATUS_OK) {
         log_warn("/metrics: the page is longer than its limit, its end is missing");
     }
@@ -165,12 +190,27 @@ static enum status change_quota(void *ctx, const struct quota_change *change, st
     return quota_report_change(server->quotas, server->snapshot, change, out, err);
 }
 
+static enum status show_breakers(void *ctx, struct buffer *out, struct error *err)
+{
+    const struct server *server = ctx;
+    return breaker_report_list(server->standings, server->snapshot, out, err);
+}
+
+static enum status reset_breakers(void *ctx, const char *route, struct buffer *out,
+                                  struct error *err)
+{
+    const struct server *server = ctx;
+    return breaker_report_reset(server->standings, server->snapshot, route, out, err);
+}
+
 static const struct admin_ops admin_ops = {
     .ready = show_ready,
     .metrics = show_metrics,
     .token_matches = token_matches,
     .quotas = show_quotas,
     .change_quota = change_quota,
+    .breakers = show_breakers,
+    .reset_breakers = reset_breakers,
 };
 
 /* ---- start ---- */
@@ -265,7 +305,10 @@ static enum status start(struct server *server, struct error *err)
     TRY(loop_init(&server->loop, err));
     TRY(mailbox_new(&server->loop, server, &server->mailbox, err));
     server->secrets = secret_store_new();
+    server->standings = standings_new();
+    standings_on_news(server->standings, on_circuit_news, server);
     TRY(load_first_config(server, err));
+    standings_join(server->standings, server->snapshot);
 
     const struct snapshot *snapshot = server->snapshot;
     TRY(server_load_tls(snapshot, &server->tls, err));
@@ -320,6 +363,7 @@ static void stop(struct server *server)
     timer_cancel(&server->loop.timers, &server->drain_timer);
     mailbox_free(server->mailbox);
     quotas_free(server->quotas);
+    standings_free(server->standings);
     secret_free(server->admin_token);
     snapshot_unref(server->snapshot);
     secret_store_free(server->secrets);

@@ -20,6 +20,7 @@ struct secret;
 struct secret_store;
 struct snapshot;
 struct ssl_ctx_st;
+struct standings;
 struct worker;
 
 enum { SERVER_SIGNALS = 3 };
@@ -32,8 +33,9 @@ struct server {
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
-    struct secret *admin_token; /* owned; NULL without an admin listener */
-    struct scribe *scribe;      /* NULL: no access log */
+    struct standings *standings; /* owned; each snapshot is joined before it is published */
+    struct secret *admin_token;  /* owned; NULL without an admin listener */
+    struct scribe *scribe;       /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */
     struct ssl_ctx_st *tls;  /* ref; NULL: none */

@@ -40,6 +40,11 @@ struct admin_ops {
     /* Changes one, and appends what it is then. Likewise. */
     enum status (*change_quota)(void *ctx, const struct quota_change *change, struct buffer *out,
                                 struct error *err);
+    /* Appends the circuits of all routes as JSON. */
+    enum status (*breakers)(void *ctx, struct buffer *out, struct error *err);
+    /* Closes those of a route, NULL: of all. STATUS_NOT_FOUND: no such route. */
+    enum status (*reset_breakers)(void *ctx, const char *route, struct buffer *out,
+                                  struct error *err);
 };
 
 struct admin_server_settings {

@@ -80,9 +80,11 @@ static void show_index(const struct admin_request *request, const struct admin_o
               "/readyz     200 while it takes requests, else 503; ?verbose says more\n"
               "/metrics    for Prometheus\n"
               "/api/v1/quotas[?tenant=NAME]   limits and what is used, JSON\n"
+              "/api/v1/breakers               circuits and credentials of the routes, JSON\n"
               "\n"
-              "With POST, the token of admin.token_file, and ?quota=NAME[&tenant=NAME]\n"
-              "[&route=NAME]:\n"
+              "With POST and the token of admin.token_file:\n"
+              "/api/v1/breakers/reset[?route=NAME]   close the circuits of one route, or all\n"
+              "and with ?quota=NAME[&tenant=NAME][&route=NAME]:\n"
               "/api/v1/quotas/reset           forget what was used\n"
               "/api/v1/quotas/raise?...&by=N  more room in this window, in the quota's unit\n"));
 }
@@ -125,7 +127,7 @@ static void show_metrics(const struct admin_request *request, const struct admin
     ops->metrics(ctx, &answer->body);
 }
 
-/* ---- quotas ---- */
+/* ---- parameters and answers ---- */
 
 enum { PARAMETER_MAX_BYTES = 256 };
 
@@ -169,6 +171,8 @@ static unsigned status_of(enum status status)
 {
     return status == STATUS_NOT_FOUND ? 404 : status == STATUS_INVALID ? 400 : 503;
 }
+
+/* ---- quotas ---- */
 
 static void show_quotas(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                         struct admin_answer *answer)
@@ -225,6 +229,40 @@ static void raise_quota(const struct admin_request *request, const struct admin_
     change_quota(request, ops, ctx, true, answer);
 }
 
+/* ---- circuits ---- */
+
+static void show_breakers(const struct admin_request *request, const struct admin_ops *ops,
+                          void *ctx, struct admin_answer *answer)
+{
+    struct error err;
+    (void)request;
+    answer_json(answer, 200);
+    enum status status = ops->breakers(ctx, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+static void reset_breakers(const struct admin_request *request, const struct admin_ops *ops,
+                           void *ctx, struct admin_answer *answer)
+{
+    char route[PARAMETER_MAX_BYTES];
+    struct slice given;
+    struct error err;
+    /* A misspelt parameter must not mean all. */
+    bool all = request->query == NULL || request->query[0] == '\0';
+    if (!all && (!target_query_get(slice_from(request->query), SLICE("route"), &given) ||
+                 !parameter(request, SLICE("route"), route) || route[0] == '\0')) {
+        answer_error(answer, 400, "say which: ?route=NAME, or nothing for all routes");
+        return;
+    }
+    answer_json(answer, 200);
+    enum status status = ops->reset_breakers(ctx, all ? NULL : route, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
 /* ---- which is asked ---- */
 
 static const struct endpoint {
@@ -240,6 +278,8 @@ static const struct endpoint {
     {"/api/v1/quotas", false, show_quotas},
     {"/api/v1/quotas/reset", true, reset_quota},
     {"/api/v1/quotas/raise", true, raise_quota},
+    {"/api/v1/breakers", false, show_breakers},
+    {"/api/v1/breakers/reset", true, reset_breakers},
 };
 
 static const struct endpoint *find_endpoint(const char *path)
