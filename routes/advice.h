@@ -33,18 +33,21 @@ struct advice_after {
     enum advice_form form;
 };
 
-/* Headers that say what is left of one of the provider's limits. */
+/* Headers that say what is left of one of the provider's limits. Where nothing is, the reset says
+ * when a throttled request may come again, unless another header does. */
 struct advice_limit {
     struct slice limit, remaining, reset; /* lower case; reset may be empty */
     uint32_t limit_hash, remaining_hash, reset_hash;
     enum advice_form form; /* of reset */
 };
 
-/* The answer is of this kind if its status is this and, unless empty, the header has this value
- * (what is before ':' or '#' and behind the last of them is compared: AWS writes both). */
+/* The answer is of this kind if its status is this and, unless empty, the header has this value, in
+ * any case. Of a field what is between '#' and ':' is compared, for AWS writes names with either:
+ * "space#ThrottlingException", "ThrottlingException:http://...". */
 struct advice_mark {
-    unsigned status; /* 0: any of 400 or more */
-    struct slice header, value;
+    unsigned status;     /* 0: any of 400 or more */
+    struct slice header; /* lower case; empty: the status alone says it */
+    struct slice value;  /* empty: the header is there */
     uint32_t hash;
 };
 
