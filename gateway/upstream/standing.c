@@ -183,6 +183,9 @@ static void note_ill(struct route_standing *standing, const struct breaker_polic
         /* An open circuit whose time is over: the check is a probe, and says so by its end alone.
          */
         circuit_report(&standing->breaker, policy, &permit, report, &changes[0]);
+        if (changes[0].event == STANDING_OPENED_BY_CONNECTS) {
+            changes[0].event = STANDING_OPENED_BY_CHECKS;
+        }
     }
     standing->ill_in_a_row += standing->ill_in_a_row < UINT32_MAX ? 1 : 0;
     if (standing->ill_in_a_row >= HEALTH_FAILURES && standing->health != HEALTH_ILL) {
@@ -192,9 +195,12 @@ static void note_ill(struct route_standing *standing, const struct breaker_polic
     }
 }
 
+/* It ends a row of failed connects and checks, but counts as no call: checks of a path that is well
+ * must not hide calls that fail. */
 static void note_well(struct route_standing *standing, usec_t now,
                       struct standing_change changes[2])
 {
+    standing->breaker.connect_failures = 0;
     if (standing->health == HEALTH_ILL) {
         changes[0].event = STANDING_WELL_AGAIN;
     }
@@ -209,7 +215,7 @@ void route_standing_health(struct route_standing *standing, const struct breaker
                            bool well, usec_t now, uint64_t random)
 {
     struct standing_change changes[2] = {0};
-    const struct circuit_report report = {BREAKER_FAILURE, 0, now, random};
+    const struct circuit_report report = {BREAKER_CONNECT_FAILURE, 0, now, random};
     (void)pthread_mutex_lock(&standing->lock);
     if (well) {
         note_well(standing, now, changes);

@@ -58,7 +58,8 @@ void tenant_standing_leave(struct tenant_standing *standing);
 /* ---- health checks ---- */
 
 enum { HEALTH_FAILURES = 3 }; /* in a row, and the upstream counts as ill */
-/* A check has ended. Ill: counts as a failure for the circuit. Well: an open circuit probes. */
+/* A check has ended. Ill: counts for the circuit like a failed connect, so that one that few calls
+ * go through opens, too. Well: an open circuit probes. */
 void route_standing_health(struct route_standing *standing, const struct breaker_policy *policy,
                            bool well, usec_t now, uint64_t random);
 

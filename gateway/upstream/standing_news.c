@@ -115,6 +115,11 @@ static void write_text(const struct standing_change *change, char out[TEXT_MAX_B
         (void)snprintf(why, sizeof(why), "%u connects in a row failed", change->in_a_row);
         write_opened(change, why, out);
         return;
+    case STANDING_OPENED_BY_CHECKS:
+        (void)snprintf(why, sizeof(why), "%u connects or health checks in a row failed",
+                       change->in_a_row);
+        write_opened(change, why, out);
+        return;
     case STANDING_OPENED_BY_SLOWNESS:
         (void)snprintf(why, sizeof(why), "%u of %u calls were slow", counts->slow, counts->calls);
         write_opened(change, why, out);

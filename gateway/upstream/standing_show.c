@@ -324,7 +324,7 @@ static enum status put_lines(struct buffer *out, const struct route *route, usec
     const struct route_view view = view_route(route, now);
     if (!route->breaker.off && view.breaker.state == BREAKER_OPEN) {
         int64_t ms = ms_until(view.breaker.open_until, now);
-        TRY(buffer_print(out, "circuit_open: route %s, probes in %" PRId64 " s\n", route->name,
+        TRY(buffer_print(out, "circuit_open: route %s, stays open for %" PRId64 " s\n", route->name,
                          (ms + 999) / 1000));
     } else if (!route->breaker.off && view.breaker.state == BREAKER_HALF_OPEN) {
         TRY(buffer_print(out, "circuit_half_open: route %s\n", route->name));

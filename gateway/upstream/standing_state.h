@@ -30,6 +30,7 @@ enum standing_event {
     STANDING_SAME, /* nothing has */
     STANDING_OPENED_BY_FAILURES,
     STANDING_OPENED_BY_CONNECTS,
+    STANDING_OPENED_BY_CHECKS,
     STANDING_OPENED_BY_SLOWNESS,
     STANDING_OPENED_BY_PROBE,
     STANDING_PROBES,    /* half open, for its time is over */

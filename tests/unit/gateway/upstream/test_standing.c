@@ -206,18 +206,22 @@ Test(standing, failed_checks_in_a_row_make_it_ill_and_one_makes_it_well)
     check(route, false, START);
     check(route, true, START);
     check(route, true, START);
-    expect_told("a: ill: 3 health checks in a row failed\n"
-                "a: well: a health check was answered\n");
+    expect_told("a: opened: 3 connects or health checks in a row failed; probes in 4.0 s\n"
+                "a: ill: 3 health checks in a row failed\n"
+                "a: well: a health check was answered\n"
+                "a: half open: a health check was answered, probes are let through\n");
 }
 
-Test(standing, failed_checks_count_as_failures_of_the_circuit)
+Test(standing, failed_checks_in_a_row_open_a_circuit_that_nobody_calls)
 {
     const struct route *route = &config.routes[0];
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         cr_expect(route_standing_would_admit(route->standing, &route->breaker, START));
         check(route, false, START);
     }
     cr_expect_not(route_standing_would_admit(route->standing, &route->breaker, START));
+    expect_told("a: opened: 3 connects or health checks in a row failed; probes in 4.0 s\n"
+                "a: ill: 3 health checks in a row failed\n");
 }
 
 Test(standing, an_answered_check_lets_an_open_circuit_probe_at_once)
@@ -398,6 +402,7 @@ Test(standing, readiness_names_what_is_not_well)
 {
     struct buffer out CLEANUP(buffer_fini);
     config.routes[2].health.path = SLICE("/health");
+    config.routes[2].breaker.off = true;
     buffer_init(&out, 4096);
     cr_assert(standings_show_readiness(standings, &config.snapshot, START, &out));
     cr_expect_eq(buffer_len(&out), 0);
@@ -409,7 +414,7 @@ Test(standing, readiness_names_what_is_not_well)
     }
     cr_assert(standings_show_readiness(standings, &config.snapshot, START, &out));
     cr_expect(slice_equal(buffer_bytes(&out),
-                          SLICE("circuit_open: route a, probes in 4 s\n"
+                          SLICE("circuit_open: route a, stays open for 4 s\n"
                                 "circuit_half_open: route b\n"
                                 "upstream_ill: route c, 3 health checks in a row failed\n")),
               "%.*s", SLICE_ARG(buffer_bytes(&out)));
