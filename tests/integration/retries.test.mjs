@@ -54,8 +54,8 @@ for (const [name, { play, again, methods = [...harmless, ...harmful], status, co
     const { upstream, gateway } = await start(t, { count: methods.length });
     for (const [i, method] of methods.entries()) {
       const spent = again.includes(method);
-      // Twice, then it is well.
-      upstream.play([play, play, answer(200)]);
+      // Twice, then it is well. (No connection is kept: one that died is not an attempt of its own.)
+      upstream.play([play, play, answer(200, { Connection: 'close' })]);
       const mended = await call(gateway, `/r${i}/x?q=1`, optionsFor(method));
       assert.equal(mended.status, spent ? 200 : status, `${method}: ${mended.body}`);
       assert.equal(mended.attempts, spent ? 3 : 1, method);

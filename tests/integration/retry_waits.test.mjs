@@ -7,7 +7,7 @@ import { test } from 'node:test';
 
 import { call, many, series, triesOf } from '../support/call.mjs';
 import { answer, faultyFor, hang } from '../support/faulty.mjs';
-import { freePort, gatewayFor, sleep, temporaryFolder } from '../support/gateway.mjs';
+import { gatewayFor, sleep, temporaryFolder } from '../support/gateway.mjs';
 
 const quick = { attempts: 3, base: '10ms', cap: '50ms', budget: '100%' };
 const secret = 'sk-test-0123456789abcdefghij';
@@ -235,20 +235,4 @@ test('a caller’s own retries take from the budget, and are not refused', async
   upstream.play(answer(503));
   const spent = await call(gateway, '/r0/v1/models');
   assert.equal(spent.attempts, 1, 'nothing is left of the budget');
-});
-
-test('no name, no certificate, no TLS: nothing is sent, and it says so', async (t) => {
-  const closed = await freePort();
-  const gateway = await gatewayFor(t, {
-    routes: {
-      nowhere: { provider: 'http', credential: 'none', base_url: `http://nowhere.invalid:${closed}`, retry: quick },
-      plain: { provider: 'http', credential: 'none', base_url: `https://127.0.0.1:${(await faultyFor(t)).port}`, retry: quick },
-    },
-  });
-  for (const route of ['nowhere', 'plain']) {
-    const lost = await call(gateway, `/${route}/x`, { body: 'x' });
-    assert.equal(lost.status, 502, route);
-    assert.equal(lost.code, 'upstream_unreachable');
-    assert.ok((await triesOf(gateway, lost)).every((one) => one.sent === false));
-  }
 });

@@ -25,7 +25,7 @@ export function call(gateway, path, options = {}) {
       response.on('error', () => {});
       response.on('close', () => done({ body: Buffer.concat(parts).toString('latin1'), cut: !response.complete }));
     });
-    request.on('error', (error) => done({ error }));
+    request.on('error', (error) => done({ error, cut: result.status > 0 }));
     if (chunks) {
       for (const chunk of chunks) request.write(chunk);
       request.end();

@@ -232,6 +232,7 @@ export class Faulty {
     link.over = true;
     if (act.kind === 'reset') resetSocket(socket);
     else if (act.kind === 'close') socket.destroy();
+    else if (!link.record) socket.resume(); // so that its end is seen
   }
 
   write(socket, act, method) {
