@@ -4,6 +4,7 @@
 #include "config/snapshot.h"
 #include "gateway/client/listener.h"
 #include "gateway/exchange/exchange_side.h"
+#include "gateway/health_checks.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/metrics.h"
@@ -29,8 +30,9 @@ struct worker {
     struct mailbox *mailbox; /* owned; letters to this worker */
     struct mailbox *main;    /* borrowed */
     struct metrics_block *metrics;
-    struct quotas *quotas; /* borrowed */
-    SSL_CTX *tls;          /* ref */
+    struct health_checks *health; /* owned; NULL: another worker's, or over */
+    struct quotas *quotas;        /* borrowed */
+    SSL_CTX *tls;                 /* ref */
     void (*drained)(void *server);
     bool draining;
     bool reported;
@@ -63,6 +65,9 @@ static void on_adopt(struct letter *letter, void *receiver)
     struct worker *worker = receiver;
     quotas_set_tenants(&worker->exchanges.quota, adopt->snapshot);
     exchange_side_adopt(&worker->exchanges, adopt->snapshot);
+    if (worker->health != NULL) {
+        health_checks_adopt(worker->health, adopt->snapshot);
+    }
     replace_tls(worker, adopt->tls);
     snapshot_unref(adopt->snapshot);
     memory_free(adopt);
@@ -72,6 +77,7 @@ static void on_drain(struct letter *letter, void *receiver)
 {
     struct worker *worker = receiver;
     worker->draining = true;
+    health_checks_stop(TAKE(worker->health));
     client_side_drain(worker->clients);
     memory_free(letter);
 }
@@ -233,6 +239,9 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
         (void)SSL_CTX_up_ref(settings->tls);
         worker->tls = settings->tls;
     }
+    if (worker->index == 0) { /* one asks for all */
+        worker->health = health_checks_start(&worker->loop, worker->metrics, settings->snapshot);
+    }
     timer_init(&worker->window, on_window);
     loop_timer(&worker->loop, &worker->window, TURN_WINDOW);
     worker->loop.after_turn = after_turn;
@@ -281,6 +290,7 @@ void worker_free(struct worker *worker)
         post(worker, on_stop);
         (void)pthread_join(worker->thread, NULL);
     }
+    health_checks_stop(worker->health);
     exchange_side_fini(&worker->exchanges);
     quotas_detach(worker->quotas, &worker->exchanges.quota);
     client_side_free(worker->clients);
