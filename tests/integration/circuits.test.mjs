@@ -68,7 +68,7 @@ test('answers that do not come in time open it', async (t) => {
 
 test('a rate below the mark does not open it', async (t) => {
   let n = 0;
-  const { gateway, upstream } = await start(t, { script: () => answer(n++ % 5 < 2 ? 500 : 200) });
+  const { gateway, upstream } = await start(t, { script: () => answer(n++ % 5 > 2 ? 500 : 200) });
   const all = await series(40, () => call(gateway, '/api/x'));
   assert.deepEqual(tally(all.map((one) => one.status)), { 200: 24, 500: 16 });
   assert.equal(upstream.requests.length, 40);
@@ -179,7 +179,7 @@ test('the admin API resets it, with the token only', async (t) => {
   const shown = (await (await fetch(url)).json()).breakers.find((one) => one.route === 'api');
   assert.equal(shown.state, 'open');
   assert.ok(shown.open_for_ms > 0);
-  const ask = (headers) => fetch(`${url}/api/reset`, { method: 'POST', headers });
+  const ask = (headers) => fetch(`${url}/reset?route=api`, { method: 'POST', headers });
   const refused = (await ask({})).status;
   assert.ok([401, 403].includes(refused), `${refused}`);
   assertRefused(await call(gateway, '/api/x'));
