@@ -83,14 +83,15 @@ Test(credentials, a_pool_without_accounts_is_of_one)
 Test(credentials, accounts_are_counted_as_they_come)
 {
     const struct route *route =
-        load_valid("[{secret: a, account: x}, {secret: b, account: y}, {secret: c, account: x}]");
-    static const unsigned indexes[] = {0, 1, 0};
-    cr_assert_eq(route->credential_count, 3U);
+        load_valid("[{secret: a, account: x}, {secret: b, account: x}, {secret: c, account: y}, "
+                   "{secret: d, account: x}, {secret: e, account: y}]");
+    static const unsigned indexes[] = {0, 0, 1, 0, 1};
+    cr_assert_eq(route->credential_count, 5U);
     cr_expect_eq(route->account_count, 2U);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         cr_expect_eq(route->credentials[i].account_index, indexes[i]);
     }
-    cr_expect_str_eq(route->credentials[1].account, "y");
+    cr_expect_str_eq(route->credentials[2].account, "y");
 }
 
 Test(credentials, pools_that_make_no_sense_are_refused)
@@ -114,6 +115,9 @@ Test(credentials, pools_that_make_no_sense_are_refused)
          "'.', does not begin with '.', and is 64 bytes long at most"},
         {"[{secret: a}, {secret: b}, {secret: a}]",
          "60: routes.openai.credential[2].secret: this secret is in the pool already, at line 4; "
+         "take one out, and give the other a weight"},
+        {"[{secret: a}, {secret: a}]",
+         "47: routes.openai.credential[1].secret: this secret is in the pool already, at line 4; "
          "take one out, and give the other a weight"},
         {"[{secret: a, account: x}, {secret: b}]",
          "50: routes.openai.credential[1]: account is missing, which others of this pool say; "
