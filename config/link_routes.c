@@ -8,7 +8,7 @@
 
 bool link_generic(const struct profile *profile)
 {
-    return profile->base_url.len == 0;
+    return slice_equal(slice_from(profile->name), SLICE("http"));
 }
 
 static const struct profile *find_profile(const struct link *link,

@@ -109,7 +109,8 @@ const struct field route_fields[] = {
         .help = "A second attempt beside a slow first one; the first answer counts. Only for methods that "
                 "change nothing by being sent twice."),
     FIELD_SECTION(struct route_section, health, health_fields, .example = "{path: /health}",
-        .help = "Calls that find out early whether an upstream whose circuit is open is well again."),
+        .help = "Calls that nobody made, to find out early whether an upstream has failed, or is well "
+                "again."),
     FIELD_UINT(struct route_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
         .fallback_text = "0, no bound",
         .help = "The most requests at once at this upstream; beyond it 503."),

@@ -26,18 +26,23 @@ static const char *first_problem(void)
     return problem_line(problems.list, problems.count, 0);
 }
 
-/* Of a route of a provider that wants one; at line 4, column 22. */
+static void parse(const char *text)
+{
+    snapshot_unref(snapshot);
+    snapshot = NULL;
+    problems_fini(&problems);
+    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
+    cr_assert_eq(status == STATUS_OK, problems.count == 0);
+}
+
+/* Of a route of a provider that wants one; at line 4, column 24. */
 static void load(const char *credential)
 {
     char text[6000];
     (void)snprintf(text, sizeof(text),
                    "version: 1\nsecrets: [{type: env}]\nroutes:\n  openai: {credential: %s}\n",
                    credential);
-    snapshot_unref(snapshot);
-    snapshot = NULL;
-    problems_fini(&problems);
-    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
-    cr_assert_eq(status == STATUS_OK, problems.count == 0);
+    parse(text);
 }
 
 static const struct route *load_valid(const char *credential)
@@ -176,4 +181,31 @@ Test(credentials, a_pool_needs_a_source_for_each)
             NULL, &problems, &snapshot),
         STATUS_INVALID);
     cr_expect_eq(problems.count, 2U);
+}
+
+static void load_route(const char *route)
+{
+    char text[400];
+    (void)snprintf(text, sizeof(text), "version: 1\nsecrets: [{type: env}]\nroutes: {r: {%s}}\n",
+                   route);
+    parse(text);
+}
+
+/* Azure's base URL is each customer's own, and yet its profile knows where the key goes. */
+Test(credentials, a_provider_without_a_base_url_knows_where_its_credential_goes)
+{
+    load_route("provider: azure-openai, base_url: \"https://x\", credential: {secret: a}");
+    cr_assert_eq(problems.count, 0U, "%s", first_problem());
+    cr_expect_eq(snapshot->routes[0]->injection.place, INJECT_HEADER);
+    cr_expect(slice_equal(snapshot->routes[0]->injection.name, SLICE("api-key")));
+    load_route("provider: azure-openai, base_url: \"https://x\"");
+    cr_expect_eq(problems.count, 1U);
+    cr_expect_str_eq(
+        first_problem(),
+        "f:3:10: routes.r: credential is missing; write credential: {secret: NAME}, or "
+        "credential: none if this upstream needs none");
+    load_route("provider: http, base_url: \"https://x\", credential: {secret: a}");
+    cr_expect_eq(problems.count, 1U);
+    load_route("provider: http, base_url: \"https://x\"");
+    cr_expect_eq(problems.count, 0U);
 }

@@ -153,6 +153,11 @@ Test(fallback, only_providers_that_take_the_same_calls_follow_each_other)
     load("  anthropic: {credential: none, fallback: [other]}\n"
          "  other: {provider: anthropic, credential: none}\n");
     cr_expect_eq(problems.count, 0U, "%s", line_of(0));
+    load("  openai: {credential: none, fallback: [azure]}\n"
+         "  azure: {provider: azure-openai, credential: none, base_url: \"https://x\",\n"
+         "    fallback: [second]}\n"
+         "  second: {provider: openai, credential: none}\n");
+    cr_expect_eq(problems.count, 0U, "%s", line_of(0));
     load("  anthropic: {credential: none, fallback: [stripe, h]}\n"
          "  stripe: {credential: none, fallback: [h]}\n" ROUTE("h", ", fallback: [stripe]"));
     static const char *const expected[] = {

@@ -282,6 +282,24 @@ Test(resilience, hedging_health_and_bounds_are_as_written)
     cr_expect_not(load_valid("idempotency: hashed")->idempotency_as_is);
 }
 
+Test(resilience, health_has_the_path_of_the_profile)
+{
+    snapshot_unref(snapshot);
+    snapshot = NULL;
+    cr_assert_eq(
+        snapshot_parse("f",
+                       SLICE("version: 1\nroutes:\n"
+                             "  openai: {base_url: \"http://x/base\", credential: none, "
+                             "health: {every: 1m}}\n"
+                             "  other: {provider: openai, credential: none, health: {path: "
+                             "/up}}\n"),
+                       NULL, &problems, &snapshot),
+        STATUS_OK, "%s", first_problem());
+    cr_expect(slice_equal(snapshot->routes[0]->health.path, SLICE("/base/v1/models")));
+    cr_expect_eq(snapshot->routes[0]->health.every, 60 * SEC);
+    cr_expect(slice_equal(snapshot->routes[1]->health.path, SLICE("/up")));
+}
+
 Test(resilience, hedging_and_health_that_make_no_sense_are_refused)
 {
     static const struct refusal cases[] = {
