@@ -209,6 +209,15 @@ bool json_string(const struct cJSON *value, struct slice *ret_text)
     return true;
 }
 
+bool json_bool(const struct cJSON *value, bool *ret_value)
+{
+    if (!cJSON_IsBool(value)) {
+        return false;
+    }
+    *ret_value = cJSON_IsTrue(value) != 0;
+    return true;
+}
+
 bool json_uint(const struct cJSON *value, uint64_t *ret_number)
 {
     const double most = 9007199254740992.0; /* 2^53: beyond it doubles skip numbers */

@@ -48,6 +48,8 @@ unsigned json_count(const struct cJSON *value);
 
 /* False, and nothing set, if it is no string; the text lives as long as the document. */
 bool json_string(const struct cJSON *value, struct slice *ret_text);
+/* False if it is neither true nor false. */
+bool json_bool(const struct cJSON *value, bool *ret_value);
 /* False if it is no whole number in 0..2^53. */
 bool json_uint(const struct cJSON *value, uint64_t *ret_number);
 

@@ -66,6 +66,7 @@ struct advice_facts {
     unsigned key_refused_count;
     const struct advice_limit *limits;
     unsigned limit_count;
+    struct slice docs_url; /* the provider's page; may be empty */
 };
 
 enum advice_word { ADVICE_NO_WORD, ADVICE_AGAIN, ADVICE_NOT_AGAIN };

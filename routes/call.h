@@ -37,7 +37,7 @@ struct call {
     struct slice method; /* "POST" */
     struct slice path;   /* as in an allow rule: "/v1/chat/completions" */
     enum usage_dialect dialect;
-    bool repeatable; /* sending it twice costs twice, but does no harm */
+    bool repeatable; /* see call_may_repeat() */
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
     struct slice stream;       /* true: the answer is an event stream */
@@ -57,6 +57,15 @@ struct call {
     struct call_names contents;     /* an object with an "id" and none of these stands for something
                                        that the provider keeps */
 };
+
+/* A request that costs twice when it is sent twice, but does no harm. */
+struct repeatable_call {
+    struct slice method;
+    struct slice path; /* as in an allow rule: a segment may be "*" */
+};
+
+/* Is it one? By method and path alone, so also where nobody reads the body. */
+bool call_may_repeat(const struct profile *profile, struct slice method, struct slice path);
 
 /* NULL: no call that the profile knows. `path` is the target behind the route's, without the query.
  */

@@ -33,6 +33,7 @@ struct idempotency_facts {
     unsigned max_length;        /* >= 20 */
     const struct slice *scopes; /* headers, lower case, that a key is only unique within */
     unsigned scope_count;
+    struct slice docs_url; /* the provider's page; may be empty */
 };
 
 /* Whether this call takes a key. `path` is the one behind the route's, normalized. */

@@ -50,6 +50,16 @@ enum status members_need_text(struct arena *arena, const struct cJSON *object, c
     return STATUS_OK;
 }
 
+enum status members_flag(const struct cJSON *object, const char *name, bool *ret, struct error *err)
+{
+    const struct cJSON *value = json_get(object, name);
+    *ret = false;
+    if (value != NULL && !json_bool(value, ret)) {
+        FAIL(err, STATUS_INVALID, "%s: true or false is expected", name);
+    }
+    return STATUS_OK;
+}
+
 enum status members_texts(struct arena *arena, const struct cJSON *object, const char *name,
                           const struct slice **ret, unsigned *ret_count, struct error *err)
 {

@@ -7,6 +7,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <stdbool.h>
+
 struct arena;
 struct cJSON;
 
@@ -22,6 +24,9 @@ MUST_USE enum status members_text(struct arena *arena, const struct cJSON *objec
 /* One that must be there, and not be empty. */
 MUST_USE enum status members_need_text(struct arena *arena, const struct cJSON *object,
                                        const char *name, struct slice *ret, struct error *err);
+/* true or false; absent: false. */
+MUST_USE enum status members_flag(const struct cJSON *object, const char *name, bool *ret,
+                                  struct error *err);
 /* A list of texts, copied; absent: none. */
 MUST_USE enum status members_texts(struct arena *arena, const struct cJSON *object,
                                    const char *name, const struct slice **ret, unsigned *ret_count,

@@ -65,6 +65,8 @@ struct profile {
     unsigned error_type_count;
     const struct call *calls; /* what its calls use; see call.h */
     unsigned call_count;
+    const struct repeatable_call *repeatable; /* beside those of `calls` that are */
+    unsigned repeatable_count;
     struct advice_facts advice;
     struct idempotency_facts idempotency;
     const struct quota_domain *domains; /* the first that fits counts; none: the empty one */

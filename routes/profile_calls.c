@@ -90,9 +90,9 @@ static enum status read_call(struct arena *arena, const struct cJSON *item, stru
                              struct error *err)
 {
     static const char *const known[] = {
-        "method",     "path",     "usage",          "model",       "stream",
-        "choices",    "batch",    "output_limits",  "text_types",  "text_members",
-        "references", "contents", "output_default", "added_input", NULL,
+        "method",         "path",          "usage",      "model",        "stream",     "choices",
+        "batch",          "output_limits", "text_types", "text_members", "references", "contents",
+        "output_default", "added_input",   "repeatable", NULL,
     };
     TRY(members_check(item, known, err));
     TRY(members_need_text(arena, item, "method", &call->method, err));
@@ -100,6 +100,7 @@ static enum status read_call(struct arena *arena, const struct cJSON *item, stru
     TRY(members_need_text(arena, item, "model", &call->model, err));
     TRY(members_text(arena, item, "stream", &call->stream, err));
     TRY(members_text(arena, item, "batch", &call->batch, err));
+    TRY(members_flag(item, "repeatable", &call->repeatable, err));
     TRY(read_dialect(item, call, err));
     TRY(read_names(arena, item, "choices", &call->choices, err));
     TRY(read_output(arena, item, call, err));

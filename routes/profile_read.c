@@ -9,6 +9,7 @@
 #include "routes/members.h"
 #include "routes/profile.h"
 #include "routes/profile_calls.h"
+#include "routes/profile_retry.h"
 
 enum { ERROR_BODY_MAX = 4096 };
 
@@ -253,8 +254,10 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
                              struct error *err)
 {
     static const char *const known[] = {
-        "title",       "base_url", "docs_url",     "credential",      "slots", "headers", "error",
-        "error_types", "key_env",  "base_url_env", "sdk_base_suffix", "calls", NULL,
+        "title",           "base_url",        "docs_url",    "credential", "slots",
+        "headers",         "error",           "error_types", "key_env",    "base_url_env",
+        "sdk_base_suffix", "calls",           "repeatable",  "retry",      "idempotency",
+        "domains",         "domain_by_model", "health",      NULL,
     };
     const struct cJSON *credential = json_get(root, "credential");
     const struct cJSON *error = json_get(root, "error");
@@ -274,6 +277,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
     TRY(profile_read_calls(arena, root, ret, err));
+    TRY(profile_read_retry(arena, root, ret, err));
     return members_texts(arena, root, "key_env", &ret->key_env, &ret->key_env_count, err);
 }
 

@@ -24,12 +24,8 @@ static bool call_repeatable(const struct exchange *exchange)
 {
     char normal[CALL_PATH_MAX];
     struct slice path;
-    if (!way_path(exchange, normal, &path)) {
-        return false;
-    }
-    const struct call *call =
-        call_find(exchange->route->profile, exchange->request->method_text, path);
-    return call != NULL && call->repeatable;
+    return way_path(exchange, normal, &path) &&
+           call_may_repeat(exchange->route->profile, exchange->request->method_text, path);
 }
 
 bool way_repeatable(const struct exchange *exchange)

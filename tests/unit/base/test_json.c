@@ -35,6 +35,22 @@ Test(json, reads_members_of_each_kind)
     cr_expect_not(json_uint(json_get(value, "name"), &number));
 }
 
+Test(json, reads_true_and_false)
+{
+    struct cJSON *value CLEANUP(json_free_at) =
+        parsed("{\"yes\": true, \"no\": false, \"null\": null, \"one\": 1, \"text\": \"true\"}");
+    bool is = false;
+    cr_assert(json_bool(json_get(value, "yes"), &is));
+    cr_expect(is);
+    cr_assert(json_bool(json_get(value, "no"), &is));
+    cr_expect_not(is);
+    cr_expect_not(json_bool(json_get(value, "null"), &is));
+    cr_expect_not(json_bool(json_get(value, "one"), &is));
+    cr_expect_not(json_bool(json_get(value, "text"), &is));
+    cr_expect_not(json_bool(json_get(value, "absent"), &is));
+    cr_expect_not(json_bool(NULL, &is));
+}
+
 Test(json, goes_over_members_in_their_order)
 {
     struct cJSON *value CLEANUP(json_free_at) = parsed("{\"b\": 1, \"a\": 2, \"c\": 3}");
