@@ -11,7 +11,8 @@ static const char usage[] =
     "usage: sallyport providers [NAME] [--json]\n"
     "\n"
     "Lists the built-in provider profiles, or tells what is known of one: where its SDKs put the\n"
-    "key, how the credential is injected, what SDKs are to be told.\n"
+    "key, how the credential is injected, what SDKs are to be told, what its answers say about\n"
+    "trying again.\n"
     "\n"
     "  --json   for machines\n";
 
@@ -21,7 +22,7 @@ static enum status put_list(const struct profile_set *set, struct buffer *out)
 {
     for (unsigned i = 0; i < set->count; i++) {
         const struct profile *profile = &set->profiles[i];
-        TRY(buffer_print(out, "%-12s %-20s %.*s\n", profile->name, profile->title,
+        TRY(buffer_print(out, "%-12s %-22s %.*s\n", profile->name, profile->title,
                          SLICE_ARG(profile->base_url.len > 0 ? profile->base_url : SLICE("-"))));
     }
     return buffer_append(out, SLICE("\n'sallyport providers NAME' tells more of one.\n"));
@@ -83,6 +84,111 @@ static enum status put_slot(const struct slot *slot, struct buffer *out)
     return STATUS_OK;
 }
 
+static const char *form_name(enum advice_form form)
+{
+    switch (form) {
+    case ADVICE_SECONDS_OR_DATE:
+        return "seconds or a date";
+    case ADVICE_MILLISECONDS:
+        return "milliseconds";
+    case ADVICE_SECONDS:
+        return "seconds";
+    case ADVICE_DURATION:
+        return "a duration such as 6m0s";
+    case ADVICE_EPOCH:
+        return "Unix time";
+    case ADVICE_TIME:
+        return "a time of RFC 3339";
+    }
+    return "";
+}
+
+/* "403 with x-ratelimit-remaining: 0" */
+static enum status put_marks(const char *label, const struct advice_mark *marks, unsigned count,
+                             struct buffer *out)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct advice_mark *mark = &marks[i];
+        TRY(buffer_print(out, "  %-16s ", label));
+        if (mark->status == 0) {
+            TRY(buffer_append(out, SLICE("an error")));
+        } else {
+            TRY(buffer_print(out, "%u", mark->status));
+        }
+        if (mark->header.len > 0) {
+            TRY(buffer_print(out, " with %.*s%s%.*s", SLICE_ARG(mark->header),
+                             mark->value.len > 0 ? ": " : "", SLICE_ARG(mark->value)));
+        }
+        TRY(buffer_append(out, SLICE("\n")));
+    }
+    return STATUS_OK;
+}
+
+static enum status put_advice(const struct advice_facts *facts, struct buffer *out)
+{
+    for (unsigned i = 0; i < facts->after_count; i++) {
+        TRY(buffer_print(out, "  %-16s %.*s, %s\n", "wait in", SLICE_ARG(facts->after[i].header),
+                         form_name(facts->after[i].form)));
+    }
+    if (facts->after_count == 0) {
+        TRY(put_line(out, "wait in", SLICE("retry-after, seconds or a date")));
+    }
+    TRY(put_line(out, "says whether in", facts->should_retry));
+    TRY(put_marks("throttled", facts->throttled, facts->throttled_count, out));
+    TRY(put_marks("not processed", facts->unprocessed, facts->unprocessed_count, out));
+    TRY(put_marks("key refused", facts->key_refused, facts->key_refused_count, out));
+    for (unsigned i = 0; i < facts->limit_count; i++) {
+        TRY(put_line(out, "what is left in", facts->limits[i].remaining));
+    }
+    return put_line(out, "about limits", facts->docs_url);
+}
+
+static enum status put_idempotency(const struct idempotency_facts *facts, struct buffer *out)
+{
+    if (facts->max_length == 0) {
+        return STATUS_OK; /* it takes no keys */
+    }
+    bool header = facts->header.len > 0;
+    TRY(buffer_print(out, "  %-16s %s %.*s, up to %u bytes, for", "idempotency key",
+                     header ? "header" : "member of the body",
+                     SLICE_ARG(header ? facts->header : facts->member), facts->max_length));
+    for (unsigned i = 0; i < facts->method_count; i++) {
+        TRY(buffer_print(out, " %.*s", SLICE_ARG(facts->methods[i])));
+    }
+    TRY(buffer_append(out, facts->path_count == 0 ? SLICE("\n") : SLICE(" of some paths\n")));
+    for (unsigned i = 0; i < facts->scope_count; i++) {
+        TRY(put_line(out, "unique within", facts->scopes[i]));
+    }
+    return put_line(out, "about keys", facts->docs_url);
+}
+
+static enum status put_repeatable(const struct profile *profile, struct buffer *out)
+{
+    for (unsigned i = 0; i < profile->call_count; i++) {
+        const struct call *call = &profile->calls[i];
+        if (call->repeatable) {
+            TRY(buffer_print(out, "  %-16s %.*s %.*s\n", "may be repeated", SLICE_ARG(call->method),
+                             SLICE_ARG(call->path)));
+        }
+    }
+    for (unsigned i = 0; i < profile->repeatable_count; i++) {
+        const struct repeatable_call *call = &profile->repeatable[i];
+        TRY(buffer_print(out, "  %-16s %.*s %.*s\n", "may be repeated", SLICE_ARG(call->method),
+                         SLICE_ARG(call->path)));
+    }
+    return STATUS_OK;
+}
+
+static enum status put_domains(const struct profile *profile, struct buffer *out)
+{
+    for (unsigned i = 0; i < profile->domain_count; i++) {
+        TRY(buffer_print(out, "  %-16s %.*s: %.*s\n", "limits of its own",
+                         SLICE_ARG(profile->domains[i].name), SLICE_ARG(profile->domains[i].path)));
+    }
+    return put_line(out, "limits of its own",
+                    profile->domain_by_model ? SLICE("each model") : SLICE(""));
+}
+
 static enum status put_details(const struct profile *profile, struct buffer *out)
 {
     TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
@@ -104,7 +210,14 @@ static enum status put_details(const struct profile *profile, struct buffer *out
         TRY(put_line(out, "usual variable", profile->key_env[i]));
     }
     TRY(put_line(out, "SDK base URL in", slice_from(profile->base_url_env)));
-    return put_line(out, "SDK path suffix", profile->sdk_base_suffix);
+    TRY(put_line(out, "SDK path suffix", profile->sdk_base_suffix));
+    TRY(put_advice(&profile->advice, out));
+    TRY(put_domains(profile, out));
+    TRY(put_idempotency(&profile->idempotency, out));
+    TRY(put_repeatable(profile, out));
+    return profile->health_path.len == 0 ? STATUS_OK
+                                         : buffer_print(out, "  %-16s GET %.*s\n", "health check",
+                                                        SLICE_ARG(profile->health_path));
 }
 
 /* ---- for machines ---- */
@@ -152,7 +265,13 @@ static enum status put_json_profile(const struct profile *profile, struct buffer
         TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",")));
         TRY(encode_json_string(profile->key_env[i], out));
     }
-    return buffer_append(out, SLICE("]}"));
+    TRY(buffer_append(out, SLICE("],\"idempotency_key\":")));
+    TRY(encode_json_string(profile->idempotency.header.len > 0 ? profile->idempotency.header
+                                                               : profile->idempotency.member,
+                           out));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "health", profile->health_path));
+    return buffer_append(out, SLICE("}"));
 }
 
 static enum status put_json_list(const struct profile_set *set, struct buffer *out)
