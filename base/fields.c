@@ -196,6 +196,13 @@ static void bind_number(const struct fields_sink *sink, const struct tree *node,
     store_number(field, value, member);
 }
 
+static const char *container_name(const struct field *field)
+{
+    bool is_map = field->kind == FIELD_KIND_TEXT_MAP || field->kind == FIELD_KIND_NAMED;
+    bool is_lone = field->kind == FIELD_KIND_LIST && field->lone;
+    return is_map ? "a map" : is_lone ? "a map, or a list of such" : "a list";
+}
+
 /* Whether `node` is there, and is the list or map that it should be. */
 static bool is_container(struct problems *problems, const struct tree *node, enum tree_kind wanted,
                          const struct field *field)
@@ -204,11 +211,7 @@ static bool is_container(struct problems *problems, const struct tree *node, enu
         return false;
     }
     if (node->kind != wanted) {
-        report_kind(problems, node,
-                    wanted == TREE_MAP                              ? "a map"
-                    : field->lone && field->kind == FIELD_KIND_LIST ? "a map, or a list of such"
-                                                                    : "a list",
-                    example_of(field));
+        report_kind(problems, node, container_name(field), example_of(field));
     }
     return node->kind == wanted;
 }
@@ -238,11 +241,16 @@ static void bind_texts(const struct fields_sink *sink, const struct tree *node,
     *(const struct tree **)member = node;
 }
 
+static bool is_word(const struct tree *node, const struct field *field)
+{
+    return node != NULL && field->word != NULL && node->kind == TREE_SCALAR &&
+           slice_equal(node->text, slice_from(field->word));
+}
+
 static void bind_section(const struct fields_sink *sink, const struct tree *node,
                          const struct field *field, void *member)
 {
-    if (node != NULL && field->word != NULL && node->kind == TREE_SCALAR &&
-        slice_equal(node->text, slice_from(field->word))) {
+    if (is_word(node, field)) {
         fields_bind(sink, NULL, field->section, member);
         *(bool *)((char *)member + field->word_offset) = true;
         return;
@@ -261,11 +269,12 @@ static void bind_items(const struct fields_sink *sink, const struct tree *node,
 {
     struct field_items *array = member;
     enum tree_kind wanted = field->kind == FIELD_KIND_NAMED ? TREE_MAP : TREE_LIST;
-    bool is_word = node != NULL && field->word != NULL && node->kind == TREE_SCALAR &&
-                   slice_equal(node->text, slice_from(field->word));
     bool alone = node != NULL && field->lone && node->kind == TREE_MAP && !node->faulty;
     *array = (struct field_items){0};
-    if (is_word || (!alone && !is_container(sink->problems, node, wanted, field))) {
+    if (is_word(node, field)) {
+        return;
+    }
+    if (!alone && !is_container(sink->problems, node, wanted, field)) {
         return;
     }
     array->count = alone ? 1 : node->count;

@@ -47,7 +47,7 @@ void link_routes(struct link *link);
 void link_fallbacks(struct link *link); /* after routes */
 void link_tenants(struct link *link);
 void link_shared_keys(struct link *link); /* after tenants; warnings alone */
-void link_quotas(struct link *link); /* after tenants, routes, store and gateway */
+void link_quotas(struct link *link);      /* after tenants, routes, store and gateway */
 
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
