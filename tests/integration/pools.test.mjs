@@ -11,12 +11,12 @@ const keyOf = (name) => `sk-${name}-0123456789abcdefghij`;
 const nameOf = (request) => /^Bearer sk-(\w+)-/.exec(request.headers.authorization)?.[1];
 const quick = { attempts: 4, base: '10ms', cap: '20ms', budget: '100%' };
 
-// `pool`: names of secrets, or [name, {account, weight}].
+// `pool`: names of secrets, each of an account of its own, or [name, {account, weight}].
 async function start(t, pool, { script, provider = 'openai', retry = quick, route = {}, ...more } = {}) {
   const upstream = await faultyFor(t, script);
   const secrets = {};
   const credential = pool.map((one) => {
-    const [name, rest] = Array.isArray(one) ? one : [one, {}];
+    const [name, rest] = Array.isArray(one) ? one : [one, pool.length > 1 ? { account: one } : {}];
     secrets[name] = keyOf(name);
     return { secret: name, ...rest };
   });
