@@ -14,10 +14,13 @@ const okAndClose = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\
 const PROMPT_MS = 1000;
 const TURN_MS = 500;
 
+// Each call is one attempt, whatever became of those before it.
+const once = { retry: 'off', breaker: 'off' };
+
 function hanging(count, connect) {
   const routes = {};
   for (let i = 0; i < count; i++) {
-    routes[`hang${i}`] = { provider: 'http', base_url: `http://h${i}.hang.test`, timeouts: { connect } };
+    routes[`hang${i}`] = { provider: 'http', base_url: `http://h${i}.hang.test`, timeouts: { connect }, ...once };
   }
   return routes;
 }
@@ -92,7 +95,7 @@ test('many upstreams that accept, but never speak TLS, stall nobody else', async
   const silent = await upstreamFor(t, () => undefined);
   const routes = {};
   for (let i = 0; i < 20; i++) { // an endpoint each, for the host is part of what tells them apart
-    routes[`silent${i}`] = { provider: 'http', base_url: `https://s${i}.here.test:${silent.port}`, timeouts: { connect: '3s' } };
+    routes[`silent${i}`] = { provider: 'http', base_url: `https://s${i}.here.test:${silent.port}`, timeouts: { connect: '3s' }, ...once };
   }
   await othersAreServed(t, routes, 40);
 });
