@@ -13,12 +13,13 @@ import { upstreamFor } from '../support/wire.mjs';
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 async function secureServer(t, certificate) {
-  const seen = { requests: 0 };
+  const seen = { requests: 0, connections: 0 };
   const server = tls.createServer(certificate, (socket) => {
     socket.on('error', () => {});
     socket.on('data', () => (seen.requests++, socket.write(ok)));
   });
   server.on('tlsClientError', () => {});
+  server.on('connection', () => seen.connections++);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
   return Object.assign(seen, { port: server.address().port });
@@ -61,6 +62,7 @@ test('certificates of upstreams: own CA, no known CA, another CA, another name',
   }
   assert.equal(right.requests, 1);
   assert.equal(misnamed.requests, 0);
+  assert.equal(misnamed.connections, 1, 'trying again does not mend a certificate');
   assert.deepEqual((await call(gateway, 'right')).status, 200);
 });
 
