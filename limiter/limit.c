@@ -162,7 +162,7 @@ static void put_tag(struct text *text, const char *store, const char *tenant)
         put(text, SLICE(":"));
         put(text, slice_from(tenant));
     }
-    put(text, SLICE("}:v1:"));
+    put(text, SLICE("}:v2:"));
 }
 
 size_t limit_key_prefix(const struct limit *limit, const char *store, char *out, size_t size)

@@ -104,6 +104,12 @@ static inline uint64_t limit_whole(const struct limit *limit)
     return limit->span == LIMIT_RATE ? limit->burst : limit->amount;
 }
 
+/* What is used when warn_percent of the whole is; 0: no warning. */
+static inline uint64_t limit_warn_mark(const struct limit *limit)
+{
+    return (limit_whole(limit) * limit->warn_percent + 99) / 100;
+}
+
 /* Is one count kept for all tenants, so that it lies beside none of them in the store? */
 static inline bool limit_over_tenants(const struct limit *limit)
 {
@@ -125,13 +131,13 @@ bool limit_model_matches(struct slice pattern, struct slice model);
 /* The longest key: prefix, identity and value. */
 enum { LIMIT_KEY_MAX = 640, LIMIT_VALUE_MAX = 64 };
 
-/* The key prefix of a limit (limit->key): "{NAME:TENANT}:v1:q:IDENTITY" for one of a tenant,
- * "{NAME}:v1:q:IDENTITY" for one over tenants; with EACH_TENANT "IDENTITY" alone, as the tag
+/* The key prefix of a limit (limit->key): "{NAME:TENANT}:v2:q:IDENTITY" for one of a tenant,
+ * "{NAME}:v2:q:IDENTITY" for one over tenants; with EACH_TENANT "IDENTITY" alone, as the tag
  * differs from tenant to tenant. `store` is store.name. Returns the length; 0: does not fit. */
 size_t limit_key_prefix(const struct limit *limit, const char *store, char *out, size_t size);
 
 /* The key for one request: limit->key as it is without `each`; with EACH_TENANT
- * "{STORE:TENANT}:v1:each:IDENTITY"; else limit->key, ":" and the value: as it is if it has at most
+ * "{STORE:TENANT}:v2:each:IDENTITY"; else limit->key, ":" and the value: as it is if it has at most
  * LIMIT_VALUE_MAX bytes of [a-zA-Z0-9._:-], else "#" and 32 hex digits of its SHA-256. Values are
  * the route's name, the peer's address or the header's value ("" if absent). At most
  * LIMIT_KEY_MAX bytes; returns the length. */

@@ -5,15 +5,16 @@
 #include "limiter/zone.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum {
-    FLAG_DENY = 1,
-    FLAG_SETTLES = 2,
-    FLAG_OVER_TENANTS = 4,
-    DEMAND_TEXT_MAX = 12 * RESP_NUMBER_MAX,
     EVALSHA_WORDS = 3, /* EVALSHA, hash, number of keys */
     RECORD_KEYS = 3,   /* see put_record_keys() */
+    DEMAND_NUMBERS = 7,
+    DEMAND_BYTES = 3 + DEMAND_NUMBERS * 8,
+    STEP_NUMBERS = 5,
+    STEP_BYTES_MAX = STEP_NUMBERS * 8 + 3 * 17 + RESERVATION_DEMANDS_MAX * DEMAND_BYTES,
 };
 
 /* ---- pieces ---- */
@@ -39,9 +40,14 @@ static void put_record_keys(struct resp *resp, const struct redis_namespace *ns,
     resp_key(resp, store, SLICE(""), SLICE("open"), SLICE(""));
 }
 
+static struct slice known_epoch(const struct redis_namespace *ns)
+{
+    return ns->epoch[0] == '\0' ? SLICE("-") : slice_from(ns->epoch);
+}
+
 static void put_epoch(struct resp *resp, const struct redis_namespace *ns)
 {
-    resp_text(resp, ns->epoch[0] == '\0' ? SLICE("-") : slice_from(ns->epoch));
+    resp_text(resp, known_epoch(ns));
     resp_text(resp, slice_from(ns->candidate));
 }
 
@@ -61,9 +67,9 @@ static struct slice kind_of(const struct limit *limit)
 }
 
 /* Numbers of a script are whole doubles: nothing larger than an amount is told. */
-static int64_t told(uint64_t number)
+static uint64_t told(uint64_t number)
 {
-    return (int64_t)(number < LIMIT_AMOUNT_MAX ? number : LIMIT_AMOUNT_MAX);
+    return number < LIMIT_AMOUNT_MAX ? number : LIMIT_AMOUNT_MAX;
 }
 
 static uint64_t period_ms(const struct limit *limit)
@@ -71,21 +77,23 @@ static uint64_t period_ms(const struct limit *limit)
     return (uint64_t)(limit->period / MSEC);
 }
 
-static size_t put_word(char *out, size_t len, uint64_t number)
+/* A double, little-endian, as the scripts unpack it. */
+static char *pack_number(char *at, uint64_t number)
 {
-    out[len++] = ' ';
-    if (number < 10) {
-        out[len++] = (char)('0' + number);
-        return len;
-    }
-    return len + resp_digits(number, out + len);
+    double value = (double)number;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    bits = htole64(bits);
+    memcpy(at, &bits, sizeof(bits));
+    return at + sizeof(bits);
 }
 
-static size_t put_new_window(char *out, size_t len, const struct window *window)
+/* With the zero behind it. */
+static char *pack_text(char *at, struct slice text)
 {
-    len = put_word(out, len, (uint64_t)window->start_ms);
-    len = put_word(out, len, (uint64_t)window->end_ms);
-    return put_word(out, len, (uint64_t)window->next_end_ms);
+    memcpy(at, text.ptr, text.len);
+    at[text.len] = '\0';
+    return at + text.len + 1;
 }
 
 static const struct redis_window *find_window(const struct redis_windows *windows,
@@ -111,106 +119,132 @@ static void keep_window(struct redis_windows *windows, const struct limit *limit
         *known = (struct redis_window){.span = limit->span,
                                        .days = limit->days,
                                        .start_ms = window->start_ms,
-                                       .end_ms = window->end_ms};
+                                       .end_ms = window->end_ms,
+                                       .next_end_ms = window->next_end_ms};
         memcpy(known->zone, zone.ptr, zone.len);
-        known->len = (unsigned)put_new_window(known->text, 0, window);
     }
 }
 
-/* " start end next_end" of the window at the gateway's clock. */
-static size_t put_window(char *out, size_t len, const struct redis_namespace *ns,
-                         const struct limit *limit)
+/* The window at the gateway's clock. */
+static struct window find_or_look_up(const struct redis_namespace *ns, const struct limit *limit)
 {
     const struct redis_window *known =
         ns->windows == NULL ? NULL : find_window(ns->windows, limit, ns->wall_ms);
     if (known != NULL) {
-        memcpy(out + len, known->text, sizeof(known->text)); /* of a fixed size: it is quicker */
-        return len + known->len;
+        return (struct window){known->start_ms, known->end_ms, known->next_end_ms};
     }
     struct window window = window_at(limit, ns->wall_ms);
     if (ns->windows != NULL) {
         keep_window(ns->windows, limit, &window);
     }
-    return put_new_window(out, len, &window);
+    return window;
 }
 
-/* One word for each demand: see redis_scripts/admit.lua. */
-static void put_demand(struct resp *resp, const struct redis_namespace *ns,
-                       const struct demand *demand)
+/* See redis_scripts/admit.lua. */
+static char *pack_demand(char *at, const struct redis_namespace *ns, const struct demand *demand)
 {
-    char text[DEMAND_TEXT_MAX];
     const struct limit *limit = demand->limit;
-    int flags = (limit->action == LIMIT_DENY ? FLAG_DENY : 0) +
-                (limit_settles(limit) ? FLAG_SETTLES : 0) +
-                (limit_over_tenants(limit) ? FLAG_OVER_TENANTS : 0);
-    size_t len = 1;
-    text[0] = kind_of(limit).ptr[0];
-    len = put_word(text, len, (uint64_t)flags);
-    len = put_word(text, len, limit->warn_percent);
-    len = put_word(text, len, demand->fixed);
-    len = put_word(text, len, demand->per_output);
-    len = put_word(text, len, limit->amount);
+    char settles = limit_settles(limit) ? 1 : 0;
+    *at++ = kind_of(limit).ptr[0];
+    *at++ = limit->action == LIMIT_DENY;
+    *at++ = (char)(settles + (settles && limit_over_tenants(limit)));
+    at = pack_number(at, limit_warn_mark(limit));
+    at = pack_number(at, demand->fixed);
+    at = pack_number(at, demand->per_output);
+    at = pack_number(at, limit_whole(limit));
     if (limit->span == LIMIT_RATE) {
-        len = put_word(text, len, limit->burst);
-        len = put_word(text, len, period_ms(limit));
-    } else if (limit->span != LIMIT_HELD) {
-        len = put_window(text, len, ns, limit);
+        at = pack_number(at, limit->amount);
+        at = pack_number(at, period_ms(limit));
+        return pack_number(at, 0);
     }
-    resp_text(resp, slice_make(text, len));
+    struct window window = {0};
+    if (limit->span != LIMIT_HELD) {
+        window = find_or_look_up(ns, limit);
+    }
+    at = pack_number(at, (uint64_t)window.start_ms);
+    at = pack_number(at, (uint64_t)window.end_ms);
+    return pack_number(at, (uint64_t)window.next_end_ms);
 }
 
 /* ---- reservations ---- */
 
+enum step_mode { STEP_ASKS, STEP_EXTENDS };
+
+/* A share of what is left is looked for by looking twice, so only where the output is limited. */
+static unsigned share_of(const struct reservation *reservation)
+{
+    for (unsigned i = 0; i < reservation->count; i++) {
+        const struct demand *demand = &reservation->demands[i];
+        if (demand->per_output > 0 && demand->limit->action == LIMIT_DENY) {
+            return reservation->output_share;
+        }
+    }
+    return 0;
+}
+
+static size_t pack_step(char out[STEP_BYTES_MAX], const struct redis_namespace *ns,
+                        const struct reservation *reservation, enum step_mode mode)
+{
+    assert(reservation->count <= RESERVATION_DEMANDS_MAX);
+    char *at = pack_number(out, reservation->step);
+    at = pack_number(at, mode == STEP_EXTENDS);
+    at = pack_number(at, (uint64_t)(reservation->lifetime / MSEC));
+    at = pack_number(at, told(reservation->output_want));
+    at = pack_number(at, share_of(reservation));
+    at = pack_text(at, slice_from(ns->gateway));
+    at = pack_text(at, known_epoch(ns));
+    at = pack_text(at, slice_from(ns->candidate));
+    for (unsigned i = 0; i < reservation->count; i++) {
+        at = pack_demand(at, ns, &reservation->demands[i]);
+    }
+    return (size_t)(at - out);
+}
+
 static enum status write_step(const struct redis_namespace *ns,
-                              const struct reservation *reservation, struct slice mode,
+                              const struct reservation *reservation, enum step_mode mode,
                               struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_ADMIT, out, RECORD_KEYS + 2 + reservation->count,
-          8 + reservation->count);
+    char step[STEP_BYTES_MAX];
+    begin(&resp, ns, SCRIPT_ADMIT, out, RECORD_KEYS + 2 + reservation->count, 1);
     put_record_keys(&resp, ns, reservation);
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
-    resp_number(&resp, reservation->step);
-    resp_text(&resp, mode);
-    resp_number(&resp, reservation->lifetime / MSEC);
-    resp_number(&resp, told(reservation->output_want));
-    resp_number(&resp, reservation->output_share);
-    resp_text(&resp, slice_from(ns->gateway));
-    put_epoch(&resp, ns);
-    for (unsigned i = 0; i < reservation->count; i++) {
-        put_demand(&resp, ns, &reservation->demands[i]);
-    }
+    resp_text(&resp, slice_make(step, pack_step(step, ns, reservation, mode)));
     return resp_end(&resp);
 }
 
 enum status redis_write_ask(const struct redis_namespace *ns, const struct reservation *reservation,
                             struct buffer *out)
 {
-    return write_step(ns, reservation, SLICE("a"), out);
+    return write_step(ns, reservation, STEP_ASKS, out);
 }
 
 enum status redis_write_extend(const struct redis_namespace *ns,
                                const struct reservation *reservation, struct buffer *out)
 {
-    return write_step(ns, reservation, SLICE("e"), out);
+    return write_step(ns, reservation, STEP_EXTENDS, out);
 }
 
 enum status redis_write_settle(const struct redis_namespace *ns,
                                const struct reservation *reservation, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_SETTLE, out, RECORD_KEYS + reservation->count, reservation->count);
+    char used[RESERVATION_DEMANDS_MAX * 8];
+    char *at = used;
+    assert(reservation->count <= RESERVATION_DEMANDS_MAX);
+    begin(&resp, ns, SCRIPT_SETTLE, out, RECORD_KEYS + reservation->count, 1);
     put_record_keys(&resp, ns, reservation);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
     for (unsigned i = 0; i < reservation->count; i++) {
-        resp_number(&resp, told(reservation->demands[i].used));
+        at = pack_number(at, told(reservation->demands[i].used));
     }
+    resp_text(&resp, slice_make(used, (size_t)(at - used)));
     return resp_end(&resp);
 }
 
@@ -229,18 +263,12 @@ enum status redis_write_call_off(const struct redis_namespace *ns,
 
 /* ---- the rest ---- */
 
-/* "amount/period" of a rate, "-" else: what a script advances a rate by. */
+/* What a script advances a rate by; of others 0. */
 static void put_rate(struct resp *resp, const struct limit *limit)
 {
-    char text[2 * RESP_NUMBER_MAX + 1];
-    if (limit->span != LIMIT_RATE) {
-        resp_text(resp, SLICE("-"));
-        return;
-    }
-    size_t len = resp_digits(limit->amount, text);
-    text[len++] = '/';
-    len += resp_digits(period_ms(limit), text + len);
-    resp_text(resp, slice_make(text, len));
+    bool rate = limit->span == LIMIT_RATE;
+    resp_number(resp, rate ? (int64_t)limit->amount : 0);
+    resp_number(resp, rate ? (int64_t)period_ms(limit) : 0);
 }
 
 /* When a window that begins there is over at the latest, whatever its zone: a hand-over's limit is
@@ -266,7 +294,7 @@ enum status redis_write_hand_over(const struct redis_namespace *ns,
                                   const struct hand_over *hand_over, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 5);
+    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 6);
     resp_key(&resp, slice_from(ns->store), slice_from(hand_over->tenant), SLICE("h:"),
              slice_from(hand_over->id));
     resp_text(&resp, hand_over->key);
@@ -299,7 +327,7 @@ enum status redis_write_read(const struct redis_namespace *ns, const struct limi
                              struct slice key, const char *tenant, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_READ, out, 4, 2);
+    begin(&resp, ns, SCRIPT_READ, out, 4, 3);
     resp_text(&resp, key);
     resp_key(&resp, slice_from(ns->store), slice_from(limit_over_tenants(limit) ? NULL : tenant),
              SLICE("open"), SLICE(""));
@@ -317,12 +345,12 @@ enum status redis_write_change(const struct redis_namespace *ns, enum redis_chan
     struct resp resp;
     bool windowed = limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
     struct window window = windowed ? window_at(limit, ns->wall_ms) : (struct window){0};
-    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 7);
+    begin(&resp, ns, SCRIPT_CHANGE, out, 1, 8);
     resp_text(&resp, key);
     resp_text(&resp, change == REDIS_RAISE ? SLICE("raise") : SLICE("reset"));
     resp_text(&resp, kind_of(limit));
     put_rate(&resp, limit);
-    resp_number(&resp, told(amount));
+    resp_number(&resp, (int64_t)told(amount));
     resp_number(&resp, window.start_ms);
     resp_number(&resp, window.end_ms);
     resp_number(&resp, window.next_end_ms);

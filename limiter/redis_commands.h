@@ -4,23 +4,25 @@
  *
  * The scripts (redis_scripts/NAME.lua, each behind common.lua) are loaded on every connection; a
  * NOSCRIPT reply means to load them again and repeat. They use the server's clock, return one
- * string of numbers, and each step takes effect at most once, by reservation id and step. Keys:
+ * string, and each step takes effect at most once, by reservation id and step. Keys:
  *
- *   {STORE:TENANT}:v1:q:IDENTITY         usage of a tenant's rule
- *   {STORE:TENANT}:v1:each:IDENTITY      its part of a rule with `each: tenant`
- *   {STORE}:v1:q:IDENTITY[:VALUE]        usage of a rule over tenants
- *   {STORE:TENANT}:v1:r:ID               a reservation, or a tombstone of one that was called off
- *   {STORE:TENANT}:v1:open               keys of open reservations by their deadline
- *   {STORE}:v1:open                      of those that take of a rule over tenants; besides
- *   {STORE}:v1:gateways                  gateways by their last heartbeat
- *   {STORE}:v1:epoch                     made when the data began: gone when data was lost
- *   {STORE:TENANT}:v1:h:ID               a hand-over that was taken
+ *   {STORE:TENANT}:v2:q:IDENTITY         usage of a tenant's rule
+ *   {STORE:TENANT}:v2:each:IDENTITY      its part of a rule with `each: tenant`
+ *   {STORE}:v2:q:IDENTITY[:VALUE]        usage of a rule over tenants
+ *   {STORE:TENANT}:v2:r:ID               a reservation, or a tombstone of one that was called off
+ *   {STORE:TENANT}:v2:open               keys of open reservations by their deadline
+ *   {STORE}:v2:open                      of those that take of a rule over tenants; besides
+ *   {STORE}:v2:gateways                  gateways by their last heartbeat
+ *   {STORE}:v2:epoch                     made when the data began: gone when data was lost
+ *   {STORE:TENANT}:v2:h:ID               a hand-over that was taken
  *
  * All but the epoch expire: usage and records a day after the last deadline, window or debt that
  * needs them. What a reservation holds is in its record, so that a step in doubt is settled as it
- * was taken. Slots count while their gateway beats or asks; the totals of all keys go by the
- * records, which are charged at their deadline. Totals above 2^52 forget half of what is settled
- * and given back, so that doubles count them. Redis 5 or newer.
+ * was taken (keys that were charged at once alone are named by the command that gives back).
+ * Numbers are packed: see redis_scripts/common.lua; v2 in a key says in which form. Slots count
+ * while their gateway beats or asks; the totals of all keys go by the records, which are charged at
+ * their deadline. Totals above 2^52 forget half of what is settled and given back, so that doubles
+ * count them. Redis 5 or newer.
  */
 #pragma once
 
@@ -52,8 +54,7 @@ struct redis_windows {
         enum limit_span span;
         unsigned days;
         int64_t start_ms, end_ms; /* what it is right for; 0: nothing */
-        unsigned len;             /* of " start end next_end" */
-        char text[64];
+        int64_t next_end_ms;
     } known[8];
     unsigned next; /* to be replaced */
 };

@@ -134,7 +134,7 @@ void resp_number(struct resp *resp, int64_t number)
 void resp_key(struct resp *resp, struct slice store, struct slice tenant, struct slice name,
               struct slice rest)
 {
-    static const struct slice version = SLICE_INIT("}:v1:");
+    static const struct slice version = SLICE_INIT("}:v2:");
     size_t tenant_len = tenant.len == 0 ? 0 : tenant.len + 1;
     size_t len = 1 + store.len + tenant_len + version.len + name.len + rest.len;
     if (!room(resp, len + FRAME_MAX)) {

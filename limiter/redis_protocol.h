@@ -32,7 +32,7 @@ size_t resp_digits(uint64_t number, char out[RESP_NUMBER_MAX]);
 void resp_begin(struct resp *resp, struct buffer *out, unsigned words);
 void resp_text(struct resp *resp, struct slice text);
 void resp_number(struct resp *resp, int64_t number);
-/* The name of a key: "{store:tenant}:v1:" or, tenant being empty, "{store}:v1:", then two parts. */
+/* The name of a key: "{store:tenant}:v2:" or, tenant being empty, "{store}:v2:", then two parts. */
 void resp_key(struct resp *resp, struct slice store, struct slice tenant, struct slice name,
               struct slice rest);
 MUST_USE enum status resp_end(struct resp *resp);

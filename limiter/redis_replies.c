@@ -1,6 +1,9 @@
-/* redis_replies: the scripts' answers, which are words with blanks between them. */
+/* redis_replies: the scripts' answers: verdicts, which are packed, and words with blanks between.
+ */
+#include "limiter/bucket.h"
 #include "limiter/redis_commands.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { NUMBER_DIGITS_MAX = 18 }; /* fit 64 bits; what a double counts has 16 */
@@ -42,16 +45,6 @@ static uint64_t next_number(struct words *words)
     return number;
 }
 
-/* -1 for "-1". */
-static int64_t next_wait(struct words *words)
-{
-    if (slice_starts_with(words->rest, SLICE("-1 "))) {
-        (void)next_word(words);
-        return -1;
-    }
-    return (int64_t)next_number(words);
-}
-
 static bool next_flag(struct words *words)
 {
     uint64_t number = next_number(words);
@@ -59,9 +52,8 @@ static bool next_flag(struct words *words)
     return number == 1;
 }
 
-static void read_epoch(struct words *words, struct redis_answer *ret)
+static void take_epoch(struct words *words, struct slice epoch, struct redis_answer *ret)
 {
-    struct slice epoch = next_word(words);
     words->good = words->good && epoch.len < sizeof(ret->epoch);
     if (words->good) {
         memcpy(ret->epoch, epoch.ptr, epoch.len);
@@ -79,45 +71,157 @@ static enum status check(const struct words *words, struct error *err)
     return STATUS_OK;
 }
 
-static usec_t to_usec(int64_t ms)
+/* ---- what is packed ---- */
+
+static struct slice next_bytes(struct words *words, size_t len)
 {
-    return ms < 0 ? -1 : ms * MSEC;
+    struct slice bytes = slice_make(words->rest.ptr, len);
+    words->good = words->good && len <= words->rest.len;
+    if (!words->good) {
+        return slice_make("", 0);
+    }
+    words->rest = slice_make(words->rest.ptr + len, words->rest.len - len);
+    return bytes;
+}
+
+static unsigned next_byte(struct words *words)
+{
+    struct slice byte = next_bytes(words, 1);
+    return byte.len == 0 ? 0 : (unsigned char)byte.ptr[0];
+}
+
+/* A double that is a whole number which it counts exactly. */
+static uint64_t next_double(struct words *words)
+{
+    static const double most = (double)(UINT64_C(1) << 53);
+    struct slice bytes = next_bytes(words, sizeof(double));
+    uint64_t bits;
+    double value;
+    if (bytes.len == 0) {
+        return 0;
+    }
+    memcpy(&bits, bytes.ptr, sizeof(bits));
+    bits = le64toh(bits);
+    memcpy(&value, &bits, sizeof(value));
+    bool whole = value >= 0 && value <= most && (double)(uint64_t)value == value;
+    words->good = words->good && whole;
+    return whole ? (uint64_t)value : 0;
+}
+
+static struct slice next_text(struct words *words)
+{
+    struct slice text = next_bytes(words, slice_find(words->rest, '\0'));
+    (void)next_byte(words); /* the zero */
+    return text;
+}
+
+/* ---- verdicts: see redis_scripts/admit.lua ---- */
+
+enum { MARK_OVER = 1, MARK_CROSSED = 2, MARK_REFUSED = 4 };
+
+/* What was told of a demand. */
+struct told {
+    unsigned marks;
+    uint64_t amount; /* granted, or refused */
+    uint64_t count;  /* a rate's debt, else what is left */
+    uint64_t rest;   /* a rate's fraction, a window's end */
+    int64_t server_ms;
+};
+
+static void conclude_rate(struct demand *demand, const struct told *told)
+{
+    const struct limit *limit = demand->limit;
+    const struct bucket bucket = {.debt = told->count, .fraction = told->rest};
+    const struct bucket_rate rate = {limit->amount, limit->burst, (uint64_t)(limit->period / MSEC)};
+    demand->left = bucket_left(&bucket, &rate);
+    demand->reset_after = bucket_full_ms(&bucket, &rate) * MSEC;
+    if (demand->refused) {
+        int64_t wait_ms = bucket_wait_ms(&bucket, &rate, told->amount);
+        demand->room_after = wait_ms < 0 ? -1 : wait_ms * MSEC;
+    }
+}
+
+static void conclude_window(struct demand *demand, const struct told *told)
+{
+    demand->left = told->count;
+    demand->reset_after = ((int64_t)told->rest - told->server_ms) * MSEC;
+    if (demand->refused) {
+        demand->room_after = told->amount > demand->whole ? -1 : demand->reset_after;
+    }
+}
+
+static void conclude_held(struct demand *demand, const struct told *told)
+{
+    demand->left = told->count;
+    demand->reset_after = 0;
+    if (demand->refused) {
+        demand->room_after = told->amount > demand->whole ? -1 : 0;
+    }
 }
 
 /* What is granted is added when all of the reply is known to be good. */
-static void read_demand(struct words *words, struct demand *demand)
+static void conclude(struct demand *demand, const struct told *told)
 {
-    demand->refused = next_flag(words);
-    demand->over = next_flag(words) || demand->over;
-    demand->crossed = next_flag(words);
-    demand->last_taken = next_number(words);
-    demand->left = next_number(words);
-    demand->whole = next_number(words);
-    demand->room_after = to_usec(next_wait(words));
-    demand->reset_after = to_usec(next_wait(words));
+    demand->refused = (told->marks & MARK_REFUSED) != 0;
+    demand->over = (told->marks & MARK_OVER) != 0 || demand->over;
+    demand->crossed = (told->marks & MARK_CROSSED) != 0;
+    demand->last_taken = demand->refused ? 0 : told->amount;
+    demand->whole = limit_whole(demand->limit);
+    demand->room_after = 0;
+    switch (demand->limit->span) {
+    case LIMIT_RATE:
+        conclude_rate(demand, told);
+        break;
+    case LIMIT_DAYS:
+    case LIMIT_WEEK:
+    case LIMIT_MONTH:
+        conclude_window(demand, told);
+        break;
+    case LIMIT_HELD:
+        conclude_held(demand, told);
+        break;
+    }
 }
 
-/* The verdict's letter, see redis_scripts/admit.lua; 0: it is none. */
-static char read_head(struct words *words, struct redis_answer *ret)
+static void read_demand(struct words *words, char verdict, int64_t server_ms, struct demand *demand)
 {
-    struct slice verdict = next_word(words);
-    bool known = verdict.len == 1 && strchr("ARCK", verdict.ptr[0]) != NULL;
+    struct told told = {.server_ms = server_ms};
+    told.marks = next_byte(words);
+    told.amount = next_double(words);
+    told.count = next_double(words);
+    told.rest = next_double(words);
+    bool known =
+        told.marks <= MARK_OVER + MARK_CROSSED || (told.marks == MARK_REFUSED && verdict == 'R');
     words->good = words->good && known;
-    ret->server_ms = (int64_t)next_number(words);
-    ret->data_lost = next_flag(words);
-    read_epoch(words, ret);
-    return known ? verdict.ptr[0] : '\0';
+    if (words->good) {
+        conclude(demand, &told);
+    }
+}
+
+/* The verdict's letter; 0: it is none. */
+static char read_head(struct words *words, struct redis_answer *ret, uint64_t *ret_output)
+{
+    unsigned verdict = next_byte(words);
+    bool known = verdict != 0 && strchr("ARCK", (int)verdict) != NULL;
+    ret->server_ms = (int64_t)next_double(words);
+    unsigned lost = next_byte(words);
+    ret->data_lost = lost == 1;
+    *ret_output = next_double(words);
+    words->good = words->good && known && lost <= 1;
+    take_epoch(words, next_text(words), ret);
+    return known ? (char)verdict : '\0';
 }
 
 /* An admission tells of all demands; a refusal, too, unless there was nothing to extend. */
-static void read_demands(struct words *words, char verdict, struct reservation *reservation)
+static void read_demands(struct words *words, char verdict, int64_t server_ms,
+                         struct reservation *reservation)
 {
     bool told = verdict == 'A' || (verdict == 'R' && words->rest.len > 0);
     for (unsigned i = 0; i < reservation->count; i++) {
         reservation->demands[i].refused = false;
         reservation->demands[i].last_taken = 0;
         if (told) {
-            read_demand(words, &reservation->demands[i]);
+            read_demand(words, verdict, server_ms, &reservation->demands[i]);
         }
     }
 }
@@ -127,9 +231,9 @@ enum status redis_read_verdict(struct slice text, struct reservation *reservatio
 {
     struct words words = {.rest = text, .good = true};
     *ret = (struct redis_answer){0};
-    char verdict = read_head(&words, ret);
-    uint64_t output = next_number(&words);
-    read_demands(&words, verdict, reservation);
+    uint64_t output;
+    char verdict = read_head(&words, ret, &output);
+    read_demands(&words, verdict, ret->server_ms, reservation);
     TRY(check(&words, err));
     bool admitted = verdict == 'A';
     bool extension = reservation->extending;
@@ -150,7 +254,7 @@ enum status redis_read_beat(struct slice text, struct redis_answer *ret, struct 
     *ret = (struct redis_answer){0};
     ret->server_ms = (int64_t)next_number(&words);
     ret->data_lost = next_flag(&words);
-    read_epoch(&words, ret);
+    take_epoch(&words, next_word(&words), ret);
     ret->gateways = (unsigned)next_number(&words);
     ret->declared_dead = next_flag(&words);
     return check(&words, err);

@@ -1,4 +1,4 @@
-/* The scripts' texts, each behind the common part, and their SHA-1. */
+/* The scripts' texts, each behind the common parts, and their SHA-1. */
 #include "base/digest.h"
 #include "base/embedded.h"
 #include "base/encode.h"
@@ -27,11 +27,13 @@ static struct slice text_of(const char *name)
     return slice_make("", 0);
 }
 
-static char *join(struct slice first, struct slice second)
+static char *join(struct slice first, struct slice second, struct slice third)
 {
-    char *text = memory_alloc(first.len + second.len + 1);
+    size_t len = first.len + second.len;
+    char *text = memory_alloc(len + third.len + 1);
     memcpy(text, first.ptr, first.len);
     memcpy(text + first.len, second.ptr, second.len);
+    memcpy(text + len, third.ptr, third.len);
     return text;
 }
 
@@ -40,7 +42,8 @@ struct redis_scripts *redis_scripts_new(void)
     struct redis_scripts *scripts = MEMORY_NEW(struct redis_scripts);
     for (unsigned i = 0; i < SCRIPTS; i++) {
         unsigned char hash[SHA1_BYTES];
-        scripts->texts[i] = join(text_of("common.lua"), text_of(file_names[i]));
+        scripts->texts[i] =
+            join(text_of("common.lua"), text_of("ledger.lua"), text_of(file_names[i]));
         digest_sha1(slice_from(scripts->texts[i]), hash);
         encode_hex(slice_make((const char *)hash, SHA1_BYTES), scripts->hashes[i]);
     }

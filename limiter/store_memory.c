@@ -96,8 +96,7 @@ static bool is_news(const struct demand *demand, uint64_t before, uint64_t after
     if (limit->action == LIMIT_WARN && passes(demand->whole + 1, before, after)) {
         return true;
     }
-    uint64_t mark = (demand->whole * limit->warn_percent + 99) / 100;
-    return limit->warn_percent > 0 && passes(mark, before, after);
+    return limit->warn_percent > 0 && passes(limit_warn_mark(limit), before, after);
 }
 
 static void take(struct bid *bid, uint64_t output)

@@ -1,290 +1,273 @@
 -- Asks for all demands of a reservation, or extends it: all or nothing.
 -- KEYS: record, open of the tenant, open of all, gateways, epoch, then a usage key for each demand.
--- ARGV: step, mode (a ask, e extend), lifetime, output wanted, share, gateway, known epoch, epoch
---   candidate, then for each demand: kind, flags (1 deny, 2 settles, 4 over tenants), warn percent,
---   fixed, per output, limit, and   r: burst period   w: start end next_end   h: nothing
--- Returns: verdict (A admitted, R refused, C called off before, K clock off), server_ms, lost, epoch,
---   output granted, then, of A and R, for each demand:
---   refused over crossed granted left whole room_ms reset_ms.
-local DONE_MS = 60000 -- how long what needs no settlement is remembered, for a call-off
-local DEMAND_KEYS, DEMAND_ARGS = 5, 8
+-- ARGV: one text, packed: step, extends (1; 0: it asks), lifetime, output wanted, share, gateway, known
+--   epoch, epoch candidate; then for each demand: kind, deny (1), settles (see records), warn mark
+--   (0: none), fixed, per output, whole, and   r: amount period 0   w: start end next_end   h: 0 0 0
+-- Returns, packed: verdict (A admitted, R refused, C called off before, K clock off), server_ms, lost,
+--   output granted, epoch; then, of A and R, for each demand: marks (1 over, 2 crossed, 4 refused),
+--   amount (granted; or for which there is no room), and what there is now:
+--   r: debt fraction   w: left end   h: left 0
+--   What follows from that, such as when there will be room, is left to who asks.
+--
+-- All requests come through here. So it makes few functions and no tables of names: what it counts
+-- with is in locals, which cost a tenth of a table's field.
+local VERDICT, DEMAND, ANSWER = '<c1dBds', '<c1BBddddddd', '<Bddd'
+local DONE_MS = '60000' -- how long what needs no settlement is remembered, for a call-off
 
-local now = server_ms()
-local step, mode = tonumber(ARGV[1]), ARGV[2]
-local lifetime, want, share = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local gateway = ARGV[6]
-local deadline = now + lifetime
-local has_slots, is_known_alive = false, false
+local now, now_digits = server_ms()
+local asked, count = ARGV[1], #KEYS - 5
+local step, extends, lifetime, want, share, gateway, known, candidate, first =
+    struct.unpack('<dddddsss', asked)
+local asks = extends == 0
+local epoch, lost = check_epoch(KEYS[5], known, candidate, now_digits)
 
--- ---- what is asked -----------------------------------------------------------------------------
+-- ---- what was before ---------------------------------------------------------------------------
 
-local function read_demand(index)
-    local w = words(ARGV[DEMAND_ARGS + index])
-    local flags = tonumber(w[2])
-    local demand = {index = index, key = KEYS[DEMAND_KEYS + index], kind = w[1],
-        deny = flags % 2 == 1, settles = 0, warn = tonumber(w[3]), fixed = tonumber(w[4]),
-        per_output = tonumber(w[5]), limit = tonumber(w[6]), whole = tonumber(w[6]),
-        refused = 0, over = 0, crossed = 0, granted = 0, room = 0}
-    if math.floor(flags / 2) % 2 == 1 then
-        demand.settles = flags >= 4 and 2 or 1
-    end
-    demand.concerned = mode == 'a' or (demand.settles > 0 and demand.kind ~= 'h')
-    if demand.kind == 'r' then
-        demand.whole, demand.rate = tonumber(w[7]), w[6] .. '/' .. w[8]
-    elseif demand.kind == 'w' then
-        demand.start, demand.ends, demand.next_ends = tonumber(w[7]), tonumber(w[8]), tonumber(w[9])
-        if now >= demand.ends then
-            demand.start, demand.ends = demand.ends, demand.next_ends
-        end
-        demand.clock_off = now < demand.start or now >= demand.ends
-    end
-    return demand
+local books -- the ledger, once it is needed
+local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now_digits, 'LIMIT', '0', '4')
+for i = 1, #overdue do
+    books = books or ledger()
+    books.charge_in_full(overdue[i], KEYS[2], KEYS[3], now)
 end
 
-local function amount_of(demand, output)
-    return math.min(demand.fixed + output * demand.per_output, AMOUNT_MAX + 1)
-end
-
--- ---- what there is -----------------------------------------------------------------------------
-
--- Used and left, as the state is now.
-local function measure(demand)
-    local state = demand.state
-    if demand.kind == 'r' then
-        demand.used = state.debt
-    elseif demand.kind == 'w' then
-        demand.used = state.reserved + state.settled - state.forgiven
-    else
-        demand.used = count_slots(state, demand.alive)
+local record, off = redis.call('GET', KEYS[1]), 0
+if record then
+    books = books or ledger()
+    record = books.read_record(KEYS[1], record)
+    off = record.off
+    if step <= off then
+        return struct.pack(VERDICT, 'C', now, lost, 0, epoch)
     end
-    demand.left = math.max(demand.whole - demand.used, 0)
-    demand.used = math.max(demand.used, 0)
+    record = record.state ~= 't' and record
 end
-
-local function load_state(demand, text, alive)
-    local state = read_state(demand.kind, text)
-    if demand.kind == 'r' then
-        advance_rate_by(state, demand.rate, now)
-    elseif demand.kind == 'w' then
-        state = window_at(text, state, now, demand.start, demand.ends)
-    end
-    demand.state, demand.alive = state, alive
-    measure(demand)
+if not asks and (not record or record.state == 'c') then
+    return struct.pack(VERDICT, 'R', now, lost, 0, epoch)
 end
-
-local function room_after(demand, amount)
-    if amount > demand.whole then
-        return -1
-    elseif demand.kind == 'r' then
-        return time_to_drain(demand.state, demand.state.debt - (demand.whole - amount))
-    end
-    return demand.kind == 'w' and demand.state.ends - now or 0
-end
-
-local function reset_after(demand)
-    if demand.kind == 'r' then
-        return time_to_drain(demand.state, demand.state.debt)
-    end
-    return demand.kind == 'w' and demand.state.ends - now or 0
-end
-
--- ---- the verdict -------------------------------------------------------------------------------
-
--- Looks at all, whatever the first one says: each has its answer. The least output that is granted,
--- if any is wanted, is one token: for a share of what is left to be that, so many have to be left.
-local function all_fit(demands)
-    local least = (share == 0 or want == 0) and want or share
-    local fit = true
-    for _, demand in ipairs(demands) do
-        local amount = amount_of(demand, least)
-        if demand.concerned and demand.deny and amount > demand.left then
-            demand.refused, demand.room = 1, room_after(demand, amount)
-            fit = false
-        end
-    end
-    return fit
-end
-
--- What the tightest rule has room for.
-local function output_to_grant(demands)
-    local output = want
-    for _, demand in ipairs(demands) do
-        if share > 0 and demand.concerned and demand.deny and demand.per_output > 0 then
-            local room = math.max(demand.left - demand.fixed, 0)
-            output = math.min(output, math.floor(math.floor(room / share) / demand.per_output))
-        end
-    end
-    return output
-end
-
-local function find_part(record, index)
+-- The step was taken before: the same answer again, by the parts that it took; of an older one, nothing
+-- is granted twice.
+local repeated = record and step <= record.step and {output = 0}
+if repeated and step == record.step then
+    repeated.output = record.output
     for _, part in ipairs(record.parts) do
-        if part.index == index then
-            return part
+        repeated[part.index] = part
+    end
+end
+if record and asks and not repeated then
+    -- Who asks anew has not heard that it was admitted: that is called off, unless the clock is.
+    local at, kind, from, next_to, _ = first
+    for _ = 1, count do
+        kind, _, _, _, _, _, _, from, _, next_to, at = struct.unpack(DEMAND, asked, at)
+        if kind == 'w' and (now < from or now >= next_to) then
+            return struct.pack(VERDICT, 'K', now, lost, 0, epoch)
         end
     end
+    books.give_back(record, now, 5)
+    books.unlist(record, KEYS[2], KEYS[3])
+    redis.call('DEL', KEYS[1])
+    record, off = false, record.step
 end
 
-local function note_part(record, demand, position)
-    local part = find_part(record, demand.index)
-    if not part then
-        part = {index = demand.index, kind = demand.kind, settles = demand.settles, amount = 0,
-            former = 0, position = position, gateway = gateway, key = demand.key}
-        record.parts[#record.parts + 1] = part
-    elseif part.kind == 'w' and part.position ~= position then
-        part.former, part.amount = part.former + part.amount, 0 -- a new window has begun
-    end
-    part.amount, part.position, part.last = part.amount + demand.granted, position, demand.granted
-    part.marks = demand.over + 2 * demand.crossed
-end
+-- ---- what there is room for --------------------------------------------------------------------
 
--- Is there something to warn of?
-local function is_news(demand, before)
-    if not demand.deny and before <= demand.whole and demand.used > demand.whole then
-        return true
-    end
-    local hundreds = math.floor(demand.whole / 100)
-    local mark = hundreds * demand.warn +
-        math.floor(((demand.whole - hundreds * 100) * demand.warn + 99) / 100)
-    return demand.warn > 0 and before < mark and demand.used >= mark
-end
-
-local function take(record, demand, output)
-    local state, before = demand.state, demand.used
-    local amount = amount_of(demand, output)
-    local holder = demand.settles > 0 and 'reserved' or 'settled'
-    local position = state.start
-    demand.granted, demand.over = amount, amount > demand.left and 1 or 0
-    state.taken, state[holder] = state.taken + amount, state[holder] + amount
-    if demand.kind == 'r' then
-        position = take_rate(state, amount)
-    elseif demand.kind == 'h' then
-        position = take_slots(state, gateway, amount)
-    end
-    measure(demand)
-    demand.crossed = is_news(demand, before) and 1 or 0
-    note_part(record, demand, position)
-end
-
-local function list_as_open(record, key)
-    redis.call('ZADD', key, num(record.deadline), record.key)
-    local keep = record.deadline - now + DAY_MS
-    if redis.call('PTTL', key) < keep then
-        redis.call('PEXPIRE', key, num(keep))
-    end
-end
-
-local function write_taken(record)
-    local open_of_all = false
-    for _, part in ipairs(record.parts) do
-        open_of_all = open_of_all or part.settles == 2
-        if part.settles > 0 then
-            record.state = 'o'
+-- The least output that is granted, if any is wanted, is one token: for a share of what is left to be
+-- that, so many have to be left. What the tightest rule has room for is granted.
+local output, least = want, want
+if share > 0 and want > 0 then
+    local at = first
+    books, least = books or ledger(), share
+    for i = 1, count do
+        local kind, deny, settles, _, fixed, per_output, whole, from, to, next_to
+        kind, deny, settles, _, fixed, per_output, whole, from, to, next_to, at =
+            struct.unpack(DEMAND, asked, at)
+        if deny == 1 and per_output > 0 and (asks or settles > 0) then
+            local left = books.left_of(kind, KEYS[5 + i], now, whole, from, to, next_to)
+            local room = math.max(left - fixed, 0)
+            output = math.min(output, math.floor(math.floor(room / share) / per_output))
         end
     end
-    if record.state == 'o' then
-        write_record(record, record.deadline - now + DAY_MS)
-        list_as_open(record, KEYS[2])
-        if open_of_all then
-            list_as_open(record, KEYS[3])
-        end
-    else
-        write_record(record, record.off > 0 and TOMBSTONE_MS or DONE_MS)
-    end
-end
-
--- All keys of the reservation are kept until its deadline, those of slots, too, which an extension
--- leaves as they are.
-local function take_all(record, demands, output)
-    record.step, record.output = step, output
-    record.deadline = math.max(record.deadline, deadline)
-    for _, demand in ipairs(demands) do
-        if demand.concerned then
-            take(record, demand, output)
-        end
-        local keep = record.deadline + DAY_MS
-        if demand.concerned or (demand.settles > 0 and demand.state.keep < keep) then
-            demand.state.keep = math.max(demand.state.keep, keep)
-            write_state(demand.key, demand.state, now)
-        end
-    end
-    if has_slots and not is_known_alive then
-        redis.call('ZADD', KEYS[4], num(now), gateway)
-    end
-    write_taken(record)
-end
-
--- The step was taken before: the same answer again. (Of an older step, nothing is granted twice.)
-local function tell_again(record, demands)
-    for _, demand in ipairs(demands) do
-        local part = find_part(record, demand.index)
-        if part and demand.concerned and record.step == step then
-            demand.granted, demand.over = part.last, part.marks % 2
-            demand.crossed = math.floor(part.marks / 2)
-        end
-    end
-    return record.step == step and record.output or 0
-end
-
-local function verdict_text(verdict, head, output, demands)
-    local reply = {verdict .. head, num(output)}
-    for _, demand in ipairs(demands) do
-        reply[#reply + 1] = string.format('%d %d %d %.0f %.0f %.0f %.0f %.0f', demand.refused,
-            demand.over, demand.crossed, demand.granted, demand.left, demand.whole, demand.room,
-            reset_after(demand))
-    end
-    return table.concat(reply, ' ')
 end
 
 -- ---- the step ----------------------------------------------------------------------------------
 
-local epoch, lost = check_epoch(KEYS[5], ARGV[7], ARGV[8], now)
-local head = ' ' .. num(now) .. ' ' .. lost .. ' ' .. epoch
-charge_overdue(KEYS[2], KEYS[3], now, 4)
+local alive, is_known_alive, listed, deadline = false, true, 0, now + lifetime
+if record and record.deadline > deadline then
+    deadline = record.deadline
+end
+local answers, parts, texts, expiries -- the first two begin with a head
+local helds = {} -- states of slots, which are written by the ledger
+local takes = not repeated
+repeat
+    -- As if all had room. If one has none, all are looked at again, to tell what they have: each has
+    -- its answer, whatever the first one says.
+    local fit, at = true, first
+    answers, parts = {false, false, false, false, false}, {false, false, false, false, false}
+    texts, expiries = {false, false, false, false}, {false, false, false, false}
+    for i = 1, count do
+        local kind, deny, settles, mark, fixed, per_output, whole, from, to, next_to
+        kind, deny, settles, mark, fixed, per_output, whole, from, to, next_to, at =
+            struct.unpack(DEMAND, asked, at)
+        local key = KEYS[5 + i]
+        local text = redis.call('GET', key)
+        local taken, settled, refunded, reserved, keep, used, rest
+        local fraction, drained, filled, start, forgiven, held
 
-local demands = {}
-for i = 1, #KEYS - DEMAND_KEYS do
-    demands[i] = read_demand(i)
-    has_slots = has_slots or demands[i].kind == 'h'
-    if demands[i].clock_off then
-        return 'K' .. head .. ' 0'
+        -- what there is
+        if kind == 'r' then
+            taken, settled, refunded, reserved, keep, used, fraction, filled, drained =
+                struct.unpack(RATE, text or NOTHING)
+            if now > filled then
+                local whole_units
+                whole_units, fraction = refill(now - filled, from, fraction, to)
+                if whole_units >= used then
+                    whole_units, fraction = used, 0
+                end
+                used, filled = used - whole_units, now
+                drained = (drained + whole_units % 2^52) % 2^52
+            end
+            rest = fraction
+        elseif kind == 'w' then
+            if now >= to then
+                from, to = to, next_to
+            end
+            if now < from or now >= to then
+                return struct.pack(VERDICT, 'K', now, lost, 0, epoch)
+            end
+            taken, settled, refunded, reserved, keep, start, rest, forgiven =
+                struct.unpack(WINDOW, text or NOTHING)
+            if not text or is_window_over(start, rest, now, from, to) then
+                taken, settled, refunded, reserved, keep, forgiven = 0, 0, 0, 0, 0, 0
+                start, rest, text = from, to, false
+            elseif rest == 0 then
+                rest = to
+            end
+            used = reserved + settled - forgiven
+        else
+            if not alive then
+                -- One that asks is alive, whatever became of its heartbeats: its slots must count.
+                books = books or ledger()
+                alive = books.alive_gateways(KEYS[4], now)
+                is_known_alive, alive[gateway] = alive[gateway], true
+            end
+            held, rest = books.read_state('h', text), 0
+            used = books.count_slots(held, alive)
+            taken, settled, reserved, keep = held.taken, held.settled, held.reserved, held.keep
+        end
+
+        -- what is taken
+        local concerned = asks or (settles > 0 and kind ~= 'h')
+        local left, marks, amount = used < whole and whole - used or 0, 0, 0
+        if concerned and not repeated then
+            local needed = fixed + least * per_output
+            needed = needed <= AMOUNT_MAX and needed or AMOUNT_MAX + 1
+            if deny == 1 and needed > left then
+                fit, marks, amount = false, 4, needed
+            end
+        end
+        if takes and not fit then
+            break
+        end
+        listed = settles > listed and settles or listed
+        if takes and concerned then
+            amount = fixed + output * per_output
+            amount = amount <= AMOUNT_MAX and amount or AMOUNT_MAX + 1
+            local before, position = used > 0 and used or 0, start
+            used, taken = used + amount, taken + amount
+            if settles > 0 then
+                reserved = reserved + amount
+            else
+                settled = settled + amount
+            end
+            if kind == 'r' then
+                used = used < 2^53 and used or 2^53 - 1
+                position = (drained + used % 2^52) % 2^52
+            elseif kind == 'h' then
+                position = books.take_slots(held, gateway, amount)
+            end
+            -- Of what an operator should hear: it does not fit; this very step passes a mark.
+            marks = amount > left and 1 or 0
+            if (mark > 0 and before < mark and used >= mark) or
+                (deny == 0 and before <= whole and used > whole) then
+                marks = marks + 2
+            end
+            left = used < whole and whole - used or 0
+            if asks then
+                parts[i + 1] = struct.pack(PART, i, settles, marks, kind, amount, 0, position, amount,
+                    settles > 0 and key or '')
+            else
+                books.extend_part(record, i, amount, position, marks)
+            end
+        end
+        if repeated and repeated[i] and concerned then
+            amount, marks = repeated[i].last, repeated[i].marks
+        end
+        answers[i + 1] = struct.pack(ANSWER, marks, amount, kind == 'r' and used or left, rest)
+
+        -- what is written
+        if not takes or not (concerned or (settles > 0 and keep < deadline + DAY_MS)) then
+            -- nothing
+        elseif kind == 'h' then
+            held.taken, held.settled, held.reserved, helds[i] = taken, settled, reserved, held
+        else
+            local last = deadline
+            if taken > 2^52 then
+                books = books or ledger()
+                taken, settled, refunded = books.halve_totals(taken, settled, refunded, kind)
+            end
+            if kind == 'r' then
+                local drains = used / from * to
+                drains = now + (drains < 400 * DAY_MS and drains or 400 * DAY_MS)
+                last = drains > last and math.ceil(drains) or last
+            else
+                last = rest > last and rest or last
+            end
+            if keep < last + DAY_MS then
+                keep = last + DAY_MS + HOUR_MS
+                expiries[i] = keep - now
+            end
+            texts[i] = kind == 'r' and struct.pack(RATE, taken, settled, refunded, reserved, keep, used,
+                fraction, filled, drained, from, to) or
+                struct.pack(WINDOW, taken, settled, refunded, reserved, keep, start, rest, forgiven)
+        end
+    end
+    local over = fit or not takes
+    takes = takes and fit
+until over
+
+answers[1] = struct.pack(VERDICT, (takes or repeated) and 'A' or 'R', now, lost,
+    takes and output or repeated and repeated.output or 0, epoch)
+if not takes then
+    return table.concat(answers, '', 1, count + 1)
+end
+
+for i = 1, count do
+    local text, expiry = texts[i], expiries[i]
+    if text and expiry then
+        redis.call('SET', KEYS[5 + i], text, 'PX', expiry)
+    elseif text then
+        redis.call('SETRANGE', KEYS[5 + i], '0', text)
+    elseif helds[i] then
+        books.write_state(KEYS[5 + i], helds[i], now, deadline)
     end
 end
-
-local record = read_record(KEYS[1])
-if record and step <= record.off then
-    return 'C' .. head .. ' 0'
-end
-local off = record and record.off or 0
-if record and record.state == 't' then
-    record = nil
-end
-if mode == 'e' and (not record or record.state == 'c') then
-    return 'R' .. head .. ' 0'
-end
-local repeated = record and step <= record.step
-if record and mode == 'a' and not repeated then
-    -- Who asks anew has not heard that it was admitted: that is called off.
-    give_back(record, now)
-    unlist(record, KEYS[2], KEYS[3])
-    redis.call('DEL', KEYS[1])
-    record, off = nil, record.step
+if not is_known_alive then
+    redis.call('ZADD', KEYS[4], now_digits, gateway)
 end
 
--- One that asks is alive, whatever became of its heartbeats: its slots must count.
-local alive = has_slots and alive_gateways(KEYS[4], now) or {}
-is_known_alive, alive[gateway] = alive[gateway], true
-local texts = redis.call('MGET', unpack(KEYS, DEMAND_KEYS + 1))
-for i, demand in ipairs(demands) do
-    load_state(demand, texts[i], alive)
+local expiry = off > 0 and HOUR_MS or DONE_MS
+if listed > 0 then
+    expiry = deadline - now + DAY_MS
+    for i = 2, listed == 2 and 3 or 2 do -- the indexes of open reservations
+        redis.call('ZADD', KEYS[i], deadline, KEYS[1])
+        if redis.call('PTTL', KEYS[i]) < expiry then
+            redis.call('PEXPIRE', KEYS[i], expiry + HOUR_MS)
+        end
+    end
 end
-if repeated then
-    return verdict_text('A', head, tell_again(record, demands), demands)
+if record then
+    record.step, record.output, record.deadline = step, output, deadline
+    redis.call('SET', KEYS[1], books.record_text(record), 'PX', expiry)
+else
+    parts[1] = struct.pack(RECORD, listed > 0 and 'o' or 'd', step, deadline, output, off, gateway)
+    redis.call('SET', KEYS[1], table.concat(parts, '', 1, count + 1), 'PX', expiry)
 end
-if not all_fit(demands) then
-    return verdict_text('R', head, 0, demands)
-end
-local output = output_to_grant(demands)
-record = record or {key = KEYS[1], parts = {}, state = 'd', deadline = 0, off = off}
-take_all(record, demands, output)
-return verdict_text('A', head, output, demands)
+return table.concat(answers, '', 1, count + 1)

@@ -3,16 +3,17 @@
 -- KEYS: record, open of the tenant, open of all, then the usage keys of all demands.
 -- ARGV: step.
 -- Returns: G given back, T tombstone laid, N a later step was taken.
+local ledger = ledger()
 local step = tonumber(ARGV[1])
-local record = read_record(KEYS[1])
+local record = ledger.find_record(KEYS[1])
 if record and record.state ~= 't' and record.step == step then
-    give_back(record, server_ms())
-    unlist(record, KEYS[2], KEYS[3])
-    write_tombstone(KEYS[1], step)
+    ledger.give_back(record, server_ms(), 3)
+    ledger.unlist(record, KEYS[2], KEYS[3])
+    ledger.write_tombstone(KEYS[1], step)
     return 'G'
 end
 if record and record.state ~= 't' then
     return 'N'
 end
-write_tombstone(KEYS[1], math.max(step, record and record.off or 0))
+ledger.write_tombstone(KEYS[1], math.max(step, record and record.off or 0))
 return 'T'

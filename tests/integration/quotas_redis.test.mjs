@@ -40,7 +40,7 @@ test('TLS, a user with a password, a database: counted there, and the password a
   assert.deepEqual([(await call(gateway)).status, (await call(gateway)).status, (await call(gateway)).status], [200, 200, 429]);
   const list = await listed(gateway);
   assert.equal(list.quotas[0].used, 2);
-  assert.match(await redis.cli('KEYS', '*'), /\{sallyport:app\}:v1:q:requests\/day/);
+  assert.match(await redis.cli('KEYS', '*'), /\{sallyport:app\}:v2:q:requests\/day/);
   const { stdout } = await run(binary, ['check', '-c', gateway.file]);
   for (const text of [gateway.stderr, JSON.stringify(list), stdout, await gateway.metrics()]) {
     assert.doesNotMatch(text, /pa55-of-the-test/);

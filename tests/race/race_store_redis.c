@@ -16,7 +16,7 @@ enum { WORKERS = 3, ASKS = 600, LIMIT = 1000 };
 
 static struct redis_server server;
 static struct store_redis *store;
-static struct limit limit = {.key = SLICE_INIT("{shop:acme}:v1:q:tokens/day"),
+static struct limit limit = {.key = SLICE_INIT("{shop:acme}:v2:q:tokens/day"),
                              .tenant = "acme",
                              .unit = LIMIT_TOKENS,
                              .span = LIMIT_DAYS,
@@ -144,7 +144,7 @@ static void disturb(void)
         (void)local_shares_view(store_redis_shares(store), limit.key, &view);
         (void)count_used();
         (void)redis_server_cli(&server, out, sizeof(out), "SCRIPT", "FLUSH", NULL);
-        (void)redis_server_cli(&server, out, sizeof(out), "DEL", "{shop}:v1:gateways", NULL);
+        (void)redis_server_cli(&server, out, sizeof(out), "DEL", "{shop}:v2:gateways", NULL);
         (void)redis_server_cli(&server, out, sizeof(out), "CLIENT", "KILL", "TYPE", "normal", NULL);
     }
 }

@@ -167,10 +167,10 @@ Test(quotas, keys_are_of_what_is_limited_and_of_the_names_of_store_and_tenant)
         (void)snprintf(text, sizeof(text), config, i == 0 ? "1M" : "20");
         load_valid(text);
         cr_expect_str_eq(find("tokens-day-openai-gpt-4o")->key.ptr,
-                         "{shared:checkout}:v1:q:tokens/day/route=openai/model=gpt-4o*");
+                         "{shared:checkout}:v2:q:tokens/day/route=openai/model=gpt-4o*");
         cr_expect_str_eq(find("all-requests-1m-each-tenant")->key.ptr, "requests/60s/each=tenant");
         cr_expect_str_eq(find("all-concurrency-each-ip")->key.ptr,
-                         "{shared}:v1:q:concurrency/each=ip");
+                         "{shared}:v2:q:concurrency/each=ip");
     }
 }
 

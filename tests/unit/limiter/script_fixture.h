@@ -165,7 +165,7 @@ static void end(void)
 static struct slice key_of(const char *name)
 {
     char *text = arena_alloc(&arena, LIMIT_KEY_MAX);
-    int len = snprintf(text, LIMIT_KEY_MAX, "{%s:shop}:v1:q:%s", store_name, name);
+    int len = snprintf(text, LIMIT_KEY_MAX, "{%s:shop}:v2:q:%s", store_name, name);
     return slice_make(text, (size_t)len);
 }
 
@@ -223,11 +223,13 @@ static inline struct reservation *reserve_amount(const struct limit *limit, uint
     return reservation;
 }
 
+/* The last reply, which is packed. */
 static void read_verdict(const char *text, struct reservation *reservation)
 {
     struct error err;
-    cr_assert_eq(redis_read_verdict(slice_from(text), reservation, &answer, &err), STATUS_OK,
-                 "\"%s\"", text);
+    struct slice verdict = slice_make(text, last_reply->len);
+    cr_assert_eq(redis_read_verdict(verdict, reservation, &answer, &err), STATUS_OK, "\"%s\"",
+                 text);
 }
 
 /* As store_redis does. True if it was admitted. */

@@ -18,7 +18,7 @@ static size_t allocated_bytes(void)
 }
 
 static const struct limit a_minute = {
-    .key = SLICE_INIT("{sallyport}:v1:q:requests/60s/each=ip"),
+    .key = SLICE_INIT("{sallyport}:v2:q:requests/60s/each=ip"),
     .span = LIMIT_RATE,
     .each = EACH_IP,
     .period = 60 * SEC,
@@ -79,7 +79,7 @@ Test(each_values, rules_do_not_share_their_room)
 {
     struct each_values *values = each_values_new();
     struct limit other = a_minute;
-    other.key = SLICE("{sallyport}:v1:q:requests/3600s/each=ip");
+    other.key = SLICE("{sallyport}:v2:q:requests/3600s/each=ip");
     cr_expect_eq(admitted(values, &a_minute, 0, 10001, SEC), 10000U);
     cr_expect_eq(admitted(values, &other, 0, 10001, SEC), 10000U);
     each_values_free(values);

@@ -192,13 +192,13 @@ Test(limit, keys_carry_the_tag_of_the_tenant_or_of_all)
 {
     char key[LIMIT_KEY_MAX];
     struct limit limit = month;
-    expect_text(write_key(limit, "acme", SLICE(""), key), key, "{sallyport}:v1:q:cost/month");
+    expect_text(write_key(limit, "acme", SLICE(""), key), key, "{sallyport}:v2:q:cost/month");
     limit.tenant = "acme";
-    expect_text(write_key(limit, "acme", SLICE(""), key), key, "{sallyport:acme}:v1:q:cost/month");
+    expect_text(write_key(limit, "acme", SLICE(""), key), key, "{sallyport:acme}:v2:q:cost/month");
     limit.tenant = NULL;
     limit.each = EACH_TENANT;
     expect_text(write_key(limit, "acme", SLICE(""), key), key,
-                "{sallyport:acme}:v1:each:cost/month/each=tenant");
+                "{sallyport:acme}:v2:each:cost/month/each=tenant");
 }
 
 Test(limit, a_key_that_differs_from_tenant_to_tenant_has_its_identity_alone_as_prefix)
@@ -217,10 +217,10 @@ Test(limit, keys_end_with_the_value)
         enum limit_each each;
         const char *value, *key;
     } rows[] = {
-        {EACH_ROUTE, "openai", "{sallyport}:v1:q:cost/month/each=route:openai"},
-        {EACH_IP, "2001:db8::1", "{sallyport}:v1:q:cost/month/each=ip:2001:db8::1"},
-        {EACH_HEADER, "User_1.a-b", "{sallyport}:v1:q:cost/month/each=header.x-user:User_1.a-b"},
-        {EACH_HEADER, "", "{sallyport}:v1:q:cost/month/each=header.x-user:"},
+        {EACH_ROUTE, "openai", "{sallyport}:v2:q:cost/month/each=route:openai"},
+        {EACH_IP, "2001:db8::1", "{sallyport}:v2:q:cost/month/each=ip:2001:db8::1"},
+        {EACH_HEADER, "User_1.a-b", "{sallyport}:v2:q:cost/month/each=header.x-user:User_1.a-b"},
+        {EACH_HEADER, "", "{sallyport}:v2:q:cost/month/each=header.x-user:"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char key[LIMIT_KEY_MAX];
@@ -238,7 +238,7 @@ Test(limit, a_header_that_is_absent_is_the_empty_value)
     limit.each = EACH_HEADER;
     limit.header = SLICE("x");
     expect_text(write_key(limit, "acme", slice_make(NULL, 0), key), key,
-                "{sallyport}:v1:q:cost/month/each=header.x:");
+                "{sallyport}:v2:q:cost/month/each=header.x:");
 }
 
 Test(limit, other_values_are_in_the_key_as_their_hash)
@@ -248,10 +248,10 @@ Test(limit, other_values_are_in_the_key_as_their_hash)
     limit.each = EACH_IP;
     /* printf 'a b' | sha256sum */
     expect_text(write_key(limit, "acme", SLICE("a b"), key), key,
-                "{sallyport}:v1:q:cost/month/each=ip:#c8687a08aa5d6ed2044328fa6a697ab8");
+                "{sallyport}:v2:q:cost/month/each=ip:#c8687a08aa5d6ed2044328fa6a697ab8");
     char long_value[LIMIT_VALUE_MAX + 1];
     memset(long_value, 'a', sizeof(long_value));
-    size_t prefix = sizeof("{sallyport}:v1:q:cost/month/each=ip:") - 1;
+    size_t prefix = sizeof("{sallyport}:v2:q:cost/month/each=ip:") - 1;
     size_t len = write_key(limit, "acme", slice_make(long_value, LIMIT_VALUE_MAX), key);
     cr_expect_eq(len, prefix + LIMIT_VALUE_MAX);
     len = write_key(limit, "acme", slice_make(long_value, sizeof(long_value)), key);
@@ -280,7 +280,7 @@ Test(limit, the_longest_key_fits_and_a_longer_one_is_none)
     memset(identity, 'i', sizeof(identity));
     for (size_t less = 0; less < 20; less++) {
         limit.identity = slice_make(identity, LIMIT_KEY_MAX - less);
-        size_t tag = sizeof("{s}:v1:q:") - 1;
+        size_t tag = sizeof("{s}:v2:q:") - 1;
         size_t len = limit_key_prefix(&limit, "s", key, sizeof(key));
         cr_expect_eq(len, less < tag ? 0 : LIMIT_KEY_MAX - less + tag);
     }

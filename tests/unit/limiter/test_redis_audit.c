@@ -26,7 +26,7 @@ static void make_limits(struct limit *limits)
         bool all = i >= 4;
         limits[i].tenant = all ? NULL : "shop";
         limits[i].key = slice_from(
-            arena_print(&arena, "{%s%s}:v1:q:limit%u", store_name, all ? "" : ":shop", i));
+            arena_print(&arena, "{%s%s}:v2:q:limit%u", store_name, all ? "" : ":shop", i));
     }
 }
 
@@ -161,8 +161,8 @@ Test(redis_audit, ten_thousand_random_operations_add_up)
     for (unsigned i = 0; i < LIMITS; i++) {
         cr_expect_eq(entry_of(&world->limits[i]).open, 0, "%u", i);
     }
-    cr_expect_str_eq(command("ZCARD {%s:shop}:v1:open", store_name), "0");
-    cr_expect_str_eq(command("ZCARD {%s}:v1:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s:shop}:v2:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s}:v2:open", store_name), "0");
     for (unsigned i = 0; i < OPEN_MAX; i++) {
         reservation_free(world->open[i]);
     }

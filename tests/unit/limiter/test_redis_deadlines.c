@@ -8,7 +8,7 @@ TestSuite(redis_deadlines, .init = begin, .fini = end, .timeout = 110);
 static struct limit over_tenants(struct limit limit, const char *name)
 {
     limit.tenant = NULL;
-    limit.key = slice_from(arena_print(&arena, "{%s}:v1:q:%s", store_name, name));
+    limit.key = slice_from(arena_print(&arena, "{%s}:v2:q:%s", store_name, name));
     return limit;
 }
 
@@ -92,9 +92,9 @@ Test(redis_deadlines, each_call_charges_some_of_what_is_overdue)
     pass(60 * 1000);
     struct reservation *reservation = reserve(1, &limit);
     cr_expect(ask(reservation));
-    cr_expect_str_eq(command("ZCARD {%s:shop}:v1:open", store_name), "27"); /* 30 - 4 + 1 */
+    cr_expect_str_eq(command("ZCARD {%s:shop}:v2:open", store_name), "27"); /* 30 - 4 + 1 */
     beat((const char *const[]){"other", "shop"}, 2);
-    cr_expect_str_eq(command("ZCARD {%s:shop}:v1:open", store_name), "11");
+    cr_expect_str_eq(command("ZCARD {%s:shop}:v2:open", store_name), "11");
     cr_expect_eq(entry_of(&limit).settled, 30, "an audit charges the rest");
     cr_expect_eq(entry_of(&limit).open, 1);
     reservation_free(reservation);
@@ -108,7 +108,7 @@ Test(redis_deadlines, a_beat_charges_what_is_over_tenants_whoever_they_were)
     cr_expect(ask(lost));
     pass(60 * 1000);
     beat(NULL, 0);
-    cr_expect_str_eq(command("ZCARD {%s}:v1:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s}:v2:open", store_name), "0");
     struct store_entry entry = read_entry(&common);
     cr_expect_eq(entry.settled, 300);
     cr_expect_eq(entry.reserved, 0);
@@ -122,8 +122,8 @@ Test(redis_deadlines, an_admission_takes_what_is_overdue_out_of_both_indexes)
     cr_expect(ask(lost));
     pass(60 * 1000);
     cr_expect(use(&common, 1));
-    cr_expect_str_eq(command("ZCARD {%s}:v1:open", store_name), "0");
-    cr_expect_str_eq(command("ZCARD {%s:shop}:v1:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s}:v2:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s:shop}:v2:open", store_name), "0");
     reservation_free(lost);
 }
 
@@ -155,8 +155,8 @@ Test(redis_deadlines, no_key_goes_before_a_deadline_that_needs_it)
     for (unsigned i = 0; i < 3; i++) {
         cr_expect_gt(ttl_of(limits[i].key.ptr), 21 * DAY - HOUR, "%u", i);
     }
-    cr_expect_gt(ttl_of(arena_print(&arena, "{%s:shop}:v1:open", store_name)), 20 * DAY);
-    cr_expect_gt(ttl_of(arena_print(&arena, "{%s:shop}:v1:r:%s", store_name, lasting->id)),
+    cr_expect_gt(ttl_of(arena_print(&arena, "{%s:shop}:v2:open", store_name)), 20 * DAY);
+    cr_expect_gt(ttl_of(arena_print(&arena, "{%s:shop}:v2:r:%s", store_name, lasting->id)),
                  20 * DAY);
     lasting->lifetime = 40 * DAY * MSEC;
     cr_expect(extend(lasting));
@@ -174,6 +174,40 @@ Test(redis_deadlines, a_window_s_key_outlives_the_window)
     cr_expect(use(&limit, 1));
     cr_expect_gt(ttl_of(limit.key.ptr), 28 * DAY);
     cr_expect_lt(ttl_of(limit.key.ptr), 31 * DAY);
+}
+
+/* When its state says that it may go. */
+static int64_t keep_of(const char *key)
+{
+    double keep;
+    (void)command("GET %s", key);
+    cr_assert_geq(last_reply->len, 5 * sizeof(keep));
+    memcpy(&keep, last_reply->str + 4 * sizeof(keep), sizeof(keep));
+    return (int64_t)keep;
+}
+
+Test(redis_deadlines, a_key_that_is_used_has_a_day_before_it_and_its_expiry_is_seldom_set)
+{
+    struct limit limits[] = {rate_of(LIMIT_REQUESTS, 1000, 60000),
+                             rate_of(LIMIT_TOKENS, 1000, 1000), daily(LIMIT_TOKENS, 1000),
+                             slots(9)};
+    for (unsigned i = 0; i < 4; i++) {
+        const char *key = limits[i].key.ptr;
+        for (unsigned minutes = 0; minutes < 300; minutes += 7) {
+            cr_expect(use(&limits[i], 1));
+            cr_expect_geq(keep_of(key), now_ms + DAY, "%u: %u", i, minutes);
+            cr_expect_gt(ttl_of(key), DAY - 60000, "%u: %u", i, minutes);
+            pass(7 * 60000);
+        }
+        cr_expect(use(&limits[i], 1));
+        (void)command("PEXPIRE %s 5000000", key);
+        cr_expect(use(&limits[i], 1));
+        bool varies = limits[i].span == LIMIT_HELD; /* in length: it is set as a whole */
+        cr_expect(varies || ttl_of(key) <= 5000000, "%u", i);
+        pass(DAY);
+        cr_expect(use(&limits[i], 1));
+        cr_expect_gt(ttl_of(key), DAY - 60000, "%u", i);
+    }
 }
 
 /* ---- gateways ---- */
@@ -276,8 +310,8 @@ Test(redis_deadlines, lost_data_is_told_once_by_asks_and_beats)
     cr_expect(use(&limit, 1));
     cr_expect_not(answer.data_lost);
     cr_expect_str_eq(answer.epoch, ns.epoch);
-    cr_expect_str_eq(command("PTTL {%s}:v1:epoch", store_name), "-1");
-    (void)command("DEL {%s}:v1:epoch", store_name);
+    cr_expect_str_eq(command("PTTL {%s}:v2:epoch", store_name), "-1");
+    (void)command("DEL {%s}:v2:epoch", store_name);
     pass(1);
     cr_expect(use(&limit, 1), "it goes on from what is there");
     cr_expect(answer.data_lost);

@@ -208,7 +208,7 @@ Test(redis_scripts, what_needs_no_settlement_has_none)
     cr_expect(ask(reservation));
     cr_expect_eq(entry_of(&limit).settled, 1);
     cr_expect_eq(entry_of(&limit).open, 0);
-    cr_expect_str_eq(command("EXISTS {%s:shop}:v1:open", store_name), "0");
+    cr_expect_str_eq(command("EXISTS {%s:shop}:v2:open", store_name), "0");
     cr_expect_str_eq(settle(reservation, 1), "N");
     cr_expect_eq(entry_of(&limit).settled, 1);
     reservation_free(reservation);
@@ -297,7 +297,7 @@ Test(redis_scripts, an_ask_is_called_off_after_it_was_taken)
     cr_expect_eq(entry_of(&requests).used, 0);
     cr_expect_eq(entry_of(&requests).refunded, 1);
     cr_expect_eq(entry_of(&held).used, 0);
-    cr_expect_str_eq(command("ZCARD {%s:shop}:v1:open", store_name), "0");
+    cr_expect_str_eq(command("ZCARD {%s:shop}:v2:open", store_name), "0");
     cr_expect_not(ask(reservation), "its tombstone refuses it");
     cr_expect_str_eq(settle(reservation, 1), "N");
     cr_expect_eq(entry_of(&tokens).taken, 1);

@@ -12,27 +12,38 @@ extern const struct embedded_file redis_scripts_data[];
 /* ---- buckets ---- */
 
 static const char bucket_script[] =
-    "local state = read_state('r', ARGV[1])\n"
+    "local names = {'taken', 'settled', 'refunded', 'reserved', 'keep', 'debt', 'fraction', 'at',\n"
+    "    'drained', 'amount', 'period'}\n"
+    "local ledger, state, texts, said = ledger(), {kind = 'r'}, {}, 0\n"
+    "for word in string.gmatch(ARGV[1], '%S+') do\n"
+    "    texts[#texts + 1] = word\n"
+    "    state[names[#texts]] = tonumber(word)\n"
+    "end\n"
     "local op, a, b, c = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-    "local said = 0\n"
-    "if op == 'advance' then advance_rate(state, a)\n"
-    "elseif op == 'take' then said = take_rate(state, a)\n"
-    "elseif op == 'give' then give_rate_back(state, a, b, c)\n"
-    "elseif op == 'drain' then drain(state, math.min(a, state.debt))\n"
-    "elseif op == 'wait' then said = time_to_drain(state, state.debt - (b - a)) end\n"
-    "local texts = {}\n"
-    "for i, name in ipairs(FIELDS.r) do texts[i] = num(state[name]) end\n"
-    "return num(said) .. ' ' .. table.concat(texts, ' ')\n";
+    "if op == 'advance' then ledger.advance_rate(state, state.amount, state.period, a)\n"
+    "elseif op == 'take' then said = ledger.take_rate(state, a)\n"
+    "elseif op == 'give' then ledger.give_rate_back(state, a, b, c)\n"
+    "elseif op == 'drain' then ledger.drain(state, math.min(a, state.debt)) end\n"
+    "for i, name in ipairs(names) do texts[i] = string.format('%.0f', state[name]) end\n"
+    "return string.format('%.0f ', said) .. table.concat(texts, ' ')\n";
 
 static char bucket_hash[64];
 
-static void load_bucket_script(void)
+static struct slice part_of_scripts(const char *name)
 {
     const struct embedded_file *file = redis_scripts_data;
-    while (strcmp(file->name, "common.lua") != 0) {
+    while (strcmp(file->name, name) != 0) {
         file++;
     }
-    const char *text = arena_print(&arena, "%.*s%s", (int)file->len, file->bytes, bucket_script);
+    return slice_make(file->bytes, file->len);
+}
+
+static void load_bucket_script(void)
+{
+    struct slice common = part_of_scripts("common.lua");
+    struct slice ledger = part_of_scripts("ledger.lua");
+    const char *text =
+        arena_print(&arena, "%.*s%.*s%s", SLICE_ARG(common), SLICE_ARG(ledger), bucket_script);
     (void)snprintf(bucket_hash, sizeof(bucket_hash), "%s", command("SCRIPT LOAD %s", text));
 }
 
@@ -82,7 +93,7 @@ static void step_bucket(struct twins *twins, struct dice *dice, struct taken *ta
     struct bucket *bucket = &twins->bucket;
     uint64_t amount = any_amount(dice, LIMIT_AMOUNT_MAX);
     int64_t time;
-    switch (roll(dice, 6)) {
+    switch (roll(dice, 5)) {
     case 0:
     case 1:
         time = bucket->at_ms - 5 + (int64_t)any_amount(dice, 10 * twins->rate.period_ms);
@@ -97,14 +108,9 @@ static void step_bucket(struct twins *twins, struct dice *dice, struct taken *ta
         (void)bucket_give_back(bucket, taken->position, taken->amount, amount);
         (void)tell(twins, "give", taken->position, taken->amount, amount);
         break;
-    case 4:
+    default:
         (void)bucket_forgive(bucket, amount);
         (void)tell(twins, "drain", amount, 0, 0);
-        break;
-    default:
-        amount %= twins->rate.burst + 1;
-        cr_assert_eq((int64_t)tell(twins, "wait", amount, twins->rate.burst, 0),
-                     bucket_wait_ms(bucket, &twins->rate, amount));
         break;
     }
 }

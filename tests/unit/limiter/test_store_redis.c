@@ -261,7 +261,7 @@ Test(store_redis, lost_data_is_said_each_time_and_once)
             rig_settle(&request, 1);
         }
         cr_assert_eq(rig.news[STORE_LOST_DATA], time);
-        (void)rig_cli("DEL", "{shop:acme}:v1:q:requests/day");
+        (void)rig_cli("DEL", "{shop:acme}:v2:q:requests/day");
     }
 }
 
@@ -294,13 +294,13 @@ Test(store_redis, a_gateway_that_was_held_dead_goes_on_under_another_name_once)
     rig_until(rig_is_up(1));
     for (unsigned death = 1; death <= 2; death++) {
         memcpy(before, gateway_name(), sizeof(before));
-        cr_assert_str_eq(rig_cli("ZRANGE", "{shop}:v1:gateways", "0", "-1"), before);
-        (void)rig_cli("DEL", "{shop}:v1:gateways");
+        cr_assert_str_eq(rig_cli("ZRANGE", "{shop}:v2:gateways", "0", "-1"), before);
+        (void)rig_cli("DEL", "{shop}:v2:gateways");
         rig_ahead += BEAT_EVERY; /* of both sides */
         rig_until(strcmp(gateway_name(), before) != 0);
         rig_turns(20);
         cr_assert_eq(rig.stores[0]->facts.incarnation, death);
-        cr_assert_str_eq(rig_cli("ZRANGE", "{shop}:v1:gateways", "0", "-1"), gateway_name());
+        cr_assert_str_eq(rig_cli("ZRANGE", "{shop}:v2:gateways", "0", "-1"), gateway_name());
         cr_assert(rig_is_up(0) && rig_is_up(1));
     }
 }
@@ -318,7 +318,7 @@ Test(store_redis, a_heartbeat_settles_what_is_overdue_of_its_tenants)
     rig_turns(3);
     rig_ahead += BEAT_EVERY;
     rig_turn();
-    rig_until(strcmp(rig_cli("ZCARD", "{shop:acme}:v1:open"), "0") == 0);
+    rig_until(strcmp(rig_cli("ZCARD", "{shop:acme}:v2:open"), "0") == 0);
     rig_settle(&request, 10); /* late, and once */
     rig_until(rig_is_quiet(0));
     cr_assert_eq(rig_entry(limit).used, 10);
@@ -360,10 +360,10 @@ Test(store_redis, scripts_that_the_server_forgot_are_loaded_again)
 Test(store_redis, a_heartbeat_survives_forgotten_scripts)
 {
     (void)rig_cli("SCRIPT", "FLUSH");
-    (void)rig_cli("DEL", "{shop}:v1:gateways");
+    (void)rig_cli("DEL", "{shop}:v2:gateways");
     rig_ahead += BEAT_EVERY;
     rig_turn();
-    rig_until(strcmp(rig_cli("ZCARD", "{shop}:v1:gateways"), "1") == 0);
+    rig_until(strcmp(rig_cli("ZCARD", "{shop}:v2:gateways"), "1") == 0);
     rig_turns(3);
     cr_assert(rig_is_up(0));
     cr_assert_eq(rig.sides[0]->flight.count, 0); /* each has its answer */

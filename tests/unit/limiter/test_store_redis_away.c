@@ -491,7 +491,7 @@ Test(store_redis_away, a_server_that_is_full_is_as_good_as_away)
 static void spoil(unsigned id)
 {
     char key[80];
-    (void)snprintf(key, sizeof(key), "{shop:acme}:v1:r:%032x", id);
+    (void)snprintf(key, sizeof(key), "{shop:acme}:v2:r:%032x", id);
     (void)rig_cli("DEL", key);
     (void)rig_cli("LPUSH", key, "something else");
 }
