@@ -105,7 +105,7 @@ static void decide(struct exchange *exchange, struct judgement *judgement)
 /* ---- what is said of it ---- */
 
 static void note(struct exchange *exchange, const struct http1_response *response,
-                 const struct judgement *judgement, usec_t took)
+                 const struct judgement *judgement, const char *credential, usec_t took)
 {
     const struct way *way = &exchange->way;
     if (judgement->reason == JUDGE_DONE && way->tries.count == 0) {
@@ -114,7 +114,7 @@ static void note(struct exchange *exchange, const struct http1_response *respons
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
     const struct try it = {
         .route = exchange->route,
-        .credential = exchange->credential == NULL ? NULL : way->choice.credential->secret_name,
+        .credential = credential,
         .status = response == NULL ? 0 : response->status,
         .fault = failure->fault,
         .sent = attempt_facts(exchange->attempt)->sent_bytes > 0,
@@ -219,8 +219,10 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
     if (exchange->facts.upstream_status == 401 && exchange->route->credential_count > 0) {
         secret_slot_suspect(exchange->way.choice.credential->slot);
     }
+    const char *credential = /* before the next one is chosen */
+        exchange->credential == NULL ? NULL : exchange->way.choice.credential->secret_name;
     decide(exchange, &judgement);
-    note(exchange, response, &judgement, took);
+    note(exchange, response, &judgement, credential, took);
     if (judgement.reason == JUDGE_AGAIN) {
         exchange->way.until = exchange->side->loop->now + judgement.wait;
         return exchange_go(exchange, EXCHANGE_BACK_OFF);
