@@ -60,7 +60,8 @@ test('none is made for what takes none', async (t) => {
 });
 
 test('a caller’s key goes up hashed with its tenant, and comes back as it was', async (t) => {
-  const { gateway, upstream } = await start(t, { script: [reset(), json(200, {}, { 'Idempotency-Key': 'what Stripe says' })] });
+  const echo = (request) => json(200, {}, { 'Idempotency-Key': request.headers['idempotency-key'] }); // as Stripe does
+  const { gateway, upstream } = await start(t, { script: [reset(), echo] });
   const got = await charge(gateway, 'order 17/a');
   assert.equal(got.status, 200);
   assert.equal(got.headers['idempotency-key'], 'order 17/a');
