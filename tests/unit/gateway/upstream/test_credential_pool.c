@@ -286,6 +286,8 @@ Test(credential_pool, the_only_one_is_never_benched)
     note(0, ask_at(START), refused, NULL);
     struct pool_ask ask = ask_at(START);
     cr_expect_not(choose(&ask).cooling);
+    join(2); /* nor does it count against it later */
+    expect_about(draw(ask_at(START)).of[0], 1500);
 }
 
 static void fail_connects(unsigned index)
@@ -327,6 +329,22 @@ Test(credential_pool, each_has_a_circuit_of_its_own)
     cr_expect(first.permit.probe);
     cr_expect(second.permit.probe);
     cr_expect_neq(choose(&ask).index, 1, "two probes are out: no third");
+}
+
+Test(credential_pool, of_circuits_that_are_all_open_the_one_that_probes_first_is_taken)
+{
+    static const usec_t open[] = {50 * SEC, 20 * SEC, 40 * SEC};
+    for (unsigned i = 0; i < 3; i++) {
+        route->breaker.open = open[i];
+        fail_connects(i);
+    }
+    struct pool_ask ask = ask_at(START + SEC);
+    struct pool_choice choice = choose(&ask);
+    cr_expect_eq(choice.index, 1);
+    cr_expect(choice.cooling);
+    cr_expect_not(choice.permit.held);
+    cr_expect(choice.free_after >= 15 * SEC && choice.free_after <= 23 * SEC, "±20 %%: %ld",
+              (long)choice.free_after);
 }
 
 Test(credential_pool, the_only_one_has_no_circuit_but_the_route_s)
