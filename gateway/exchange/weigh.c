@@ -104,24 +104,28 @@ static void decide(struct exchange *exchange, struct judgement *judgement)
 
 /* ---- what is said of it ---- */
 
-static void note(struct exchange *exchange, const struct http1_response *response,
-                 const struct judgement *judgement, const char *credential, usec_t took)
+/* What the attempt came to; the reason is still to be found. */
+static struct try look_back(const struct exchange *exchange, const struct http1_response *response)
 {
-    const struct way *way = &exchange->way;
-    if (judgement->reason == JUDGE_DONE && way->tries.count == 0) {
-        return;
-    }
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
-    const struct try it = {
+    const struct route_credential *credential = exchange->way.choice.credential;
+    return (struct try){
         .route = exchange->route,
-        .credential = credential,
+        .credential = exchange->credential == NULL ? NULL : credential->secret_name,
         .status = response == NULL ? 0 : response->status,
         .fault = failure->fault,
         .sent = attempt_facts(exchange->attempt)->sent_bytes > 0,
-        .took = took,
-        .then = judgement->reason,
-        .wait = judgement->wait,
+        .took = clock_now() - exchange->way.began,
     };
+}
+
+static void note(struct exchange *exchange, const struct judgement *judgement, struct try it)
+{
+    if (judgement->reason == JUDGE_DONE && exchange->way.tries.count == 0) {
+        return;
+    }
+    it.then = judgement->reason;
+    it.wait = judgement->wait;
     way_note_try(exchange, &it);
     char cause[TRIES_CAUSE_MAX];
     if (judgement->reason == JUDGE_AGAIN) {
@@ -209,20 +213,18 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
 {
     struct advice advice;
     enum step_result result;
-    usec_t took = clock_now() - exchange->way.began;
+    struct try it = look_back(exchange, response);
     struct judgement judgement = ask_judge(exchange, response, &advice);
     exchange->response = response;
     exchange->facts.upstream_status = response == NULL ? 0 : response->status;
     exchange->facts.reused = attempt_facts(exchange->attempt)->reused;
     exchange->way.executed |= judgement.executed;
-    report(exchange, &judgement, response == NULL ? NULL : &advice, took);
+    report(exchange, &judgement, response == NULL ? NULL : &advice, it.took);
     if (exchange->facts.upstream_status == 401 && exchange->route->credential_count > 0) {
         secret_slot_suspect(exchange->way.choice.credential->slot);
     }
-    const char *credential = /* before the next one is chosen */
-        exchange->credential == NULL ? NULL : exchange->way.choice.credential->secret_name;
     decide(exchange, &judgement);
-    note(exchange, response, &judgement, credential, took);
+    note(exchange, &judgement, it);
     if (judgement.reason == JUDGE_AGAIN) {
         exchange->way.until = exchange->side->loop->now + judgement.wait;
         return exchange_go(exchange, EXCHANGE_BACK_OFF);
