@@ -216,6 +216,7 @@ static bool report_call(struct breaker *breaker, const struct breaker_policy *po
            (policy->consecutive > 0 && breaker->connect_failures >= policy->consecutive);
 }
 
+/* Time and chance are passed in, each for itself. NOLINTNEXTLINE(readability-function-size) */
 bool breaker_report(struct breaker *breaker, const struct breaker_policy *policy,
                     struct breaker_permit *permit, enum breaker_outcome outcome, usec_t took,
                     usec_t now, uint64_t random)

@@ -88,18 +88,24 @@ static enum status read_form(const struct cJSON *object, enum advice_form *ret, 
 typedef enum status read_item_fn(struct arena *arena, const struct cJSON *item, void *ret,
                                  struct error *err);
 
-/* Each item into an element of `size` bytes. */
-static enum status read_list(struct arena *arena, const struct cJSON *object, const char *name,
-                             size_t size, read_item_fn *read, const void **ret, unsigned *ret_count,
+/* Of what a list consists. */
+struct list_kind {
+    const char *name;
+    size_t size; /* of an element */
+    read_item_fn *read;
+};
+
+static enum status read_list(struct arena *arena, const struct cJSON *object,
+                             const struct list_kind *kind, const void **ret, unsigned *ret_count,
                              struct error *err)
 {
     const struct cJSON *list = NULL;
-    TRY(members_list(object, name, &list, err));
-    char *items = arena_alloc(arena, size * json_count(list));
+    TRY(members_list(object, kind->name, &list, err));
+    char *items = arena_alloc(arena, kind->size * json_count(list));
     unsigned count = 0;
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        if (read(arena, item, items + size * count, err) != STATUS_OK) {
-            error_prefix(err, "%s[%u]", name, count);
+        if (kind->read(arena, item, items + kind->size * count, err) != STATUS_OK) {
+            error_prefix(err, "%s[%u]", kind->name, count);
             return STATUS_INVALID;
         }
         count++;
@@ -175,9 +181,9 @@ static enum status read_domain(struct arena *arena, const struct cJSON *item, vo
 
 #define READ_LIST(arena, object, name, read, list, count, err)                                     \
     ({                                                                                             \
+        const struct list_kind kind_ = {(name), sizeof(*(list)), (read)};                          \
         const void *items_ = NULL;                                                                 \
-        enum status read_status_ = read_list((arena), (object), (name), sizeof(*(list)), (read),   \
-                                             &items_, &(count), (err));                            \
+        enum status read_status_ = read_list((arena), (object), &kind_, &items_, &(count), (err)); \
         (list) = items_;                                                                           \
         read_status_;                                                                              \
     })

@@ -212,6 +212,13 @@ Test(advice, rfc_3339)
 
 enum { FIELDS_MAX = 16 };
 
+static struct slice take_line(struct slice *rest)
+{
+    struct slice line = slice_make(rest->ptr, slice_find(*rest, '\n'));
+    *rest = slice_skip(*rest, line.len + 1);
+    return line;
+}
+
 /* Reads "503\nRetry-After: 5\nX: y". */
 static struct advice read_head(const struct advice_facts *facts, const char *text)
 {
@@ -219,13 +226,9 @@ static struct advice read_head(const struct advice_facts *facts, const char *tex
     struct http1_response response = {.fields = fields};
     struct slice rest = slice_from(text);
     uint64_t status = 0;
-    for (unsigned line = 0; rest.len > 0; line++) {
-        struct slice one = slice_make(rest.ptr, slice_find(rest, '\n'));
-        rest = slice_skip(rest, one.len + 1);
-        if (line == 0) {
-            cr_assert(slice_number(one, 599, &status));
-            continue;
-        }
+    cr_assert(slice_number(take_line(&rest), 599, &status));
+    while (rest.len > 0) {
+        struct slice one = take_line(&rest);
         cr_assert_lt(response.field_count, FIELDS_MAX);
         size_t colon = slice_find(one, ':');
         struct slice name = slice_make(one.ptr, colon);
