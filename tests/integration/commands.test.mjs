@@ -197,3 +197,22 @@ test('--help goes to stdout and ends well', () => {
     assert.equal(result.stderr, '');
   }
 });
+
+test('providers: what is known of trying again, a fact a line', () => {
+  const facts = (name) => run(['providers', name]).stdout.split('\n').map((line) => line.trim().replace(/ {2,}/, ': '));
+  for (const [name, lines] of [
+    ['openai', ['wait in: retry-after-ms, milliseconds', 'says whether in: x-should-retry', 'key refused: 401',
+      'may be repeated: POST /v1/chat/completions', 'health check: GET /v1/models']],
+    ['github', ['throttled: 403 with x-ratelimit-remaining: 0', 'throttled: 403 with retry-after',
+      'limits of its own search: /search/*']],
+    ['stripe', ['idempotency key: header Idempotency-Key, up to 255 bytes, for POST', 'unique within: stripe-account']],
+    ['square', ['idempotency key: member of the body idempotency_key, up to 45 bytes, for POST PUT of some paths']],
+    ['bedrock', ['throttled: an error with x-amzn-errortype: ThrottlingException', 'may be repeated: POST /model/*/converse']],
+    ['http', ['wait in: retry-after, seconds or a date']],
+  ]) {
+    for (const line of lines) assert.ok(facts(name).includes(line), `${name}: ${line}\n${facts(name).join('\n')}`);
+  }
+  const all = JSON.parse(run(['providers', '--json']).stdout);
+  assert.equal(all.find((it) => it.name === 'square').idempotency_key, 'idempotency_key');
+  assert.equal(all.find((it) => it.name === 'github').health, '/rate_limit');
+});
