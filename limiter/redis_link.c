@@ -41,6 +41,7 @@ struct redis_link {
     enum link_state state;
     struct redis_dial dial;
     struct bufferevent *stream; /* owned; from HANDSHAKE on */
+    struct event *readable;     /* owned; so long, where there is no TLS: see on_readable() */
     struct redis_reader *reader;
     struct event *failed; /* owned; calls `down` from the loop */
     struct timer timer;   /* from HANDSHAKE until UP */
@@ -75,6 +76,10 @@ static void drop_connection(struct redis_link *link)
     link->connection++;
     timer_cancel(link->settings.timers, &link->timer);
     redis_dial_cancel(&link->dial);
+    if (link->readable != NULL) {
+        event_free(link->readable);
+        link->readable = NULL;
+    }
     if (link->stream != NULL) {
         bufferevent_setcb(link->stream, NULL, NULL, NULL, NULL);
         (void)bufferevent_disable(link->stream, EV_READ | EV_WRITE);
@@ -253,7 +258,7 @@ static bool take_replies(struct redis_link *link)
     return true;
 }
 
-/* libevent reads 16 KiB a turn, so that this is bounded. */
+/* TLS. libevent reads 16 KiB a turn, so that this is bounded. */
 static void on_read(struct bufferevent *stream, void *ctx)
 {
     struct redis_link *link = ctx;
@@ -290,9 +295,9 @@ static unsigned long tls_error(struct bufferevent *stream)
     return found;
 }
 
-static void explain_end(struct redis_link *link, short what)
+/* `error`: errno; 0: the server closed it. */
+static void explain_end(struct redis_link *link, int error)
 {
-    int error = (what & BEV_EVENT_EOF) != 0 ? 0 : EVUTIL_SOCKET_ERROR();
     const char *broke = error == 0 ? "it closed the connection" : strerrordesc_np(error);
     char text[320];
     struct ssl_st *ssl = bufferevent_openssl_get_ssl(link->stream);
@@ -319,8 +324,33 @@ static void on_event(struct bufferevent *stream, short what, void *ctx)
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         send_login(link);
     } else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0) {
-        explain_end(link, what);
+        explain_end(link, (what & BEV_EVENT_EOF) != 0 ? 0 : EVUTIL_SOCKET_ERROR());
     }
+}
+
+/* Plain: straight from the socket to the reader, a piece a turn; libevent would ask first how much
+ * there is, and copy it once more. */
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+    struct redis_link *link = ctx;
+    char bytes[REDIS_FEED_MAX];
+    (void)what;
+    ssize_t count = recv(fd, bytes, sizeof(bytes), 0);
+    if (count > 0) {
+        redis_reader_feed(link->reader, slice_make(bytes, (size_t)count));
+        (void)take_replies(link);
+    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+        explain_end(link, count == 0 ? 0 : errno);
+    }
+}
+
+static bool start_reading(struct redis_link *link, int fd)
+{
+    if (link->settings.tls != NULL) {
+        return bufferevent_enable(link->stream, EV_READ | EV_WRITE) == 0;
+    }
+    link->readable = event_new(link->settings.base, fd, EV_READ | EV_PERSIST, on_readable, link);
+    return link->readable != NULL && event_add(link->readable, NULL) == 0;
 }
 
 static struct bufferevent *new_stream(const struct redis_link_settings *settings, int fd)
@@ -357,7 +387,7 @@ static void on_dialed(void *ctx, int fd, const char *why)
               link->opened_at + link->settings.connect_timeout);
     bufferevent_setcb(link->stream, on_read, on_write, on_event, link);
     link->state = LINK_HANDSHAKE;
-    if (bufferevent_enable(link->stream, EV_READ | EV_WRITE) != 0) {
+    if (!start_reading(link, fd)) {
         fail(link, "no memory to read with");
     } else if (link->settings.tls == NULL) {
         send_login(link);
