@@ -145,6 +145,7 @@ bool route_standing_admit(struct route_standing *standing, const struct breaker_
     return admitted;
 }
 
+/* As breaker_report(). NOLINTNEXTLINE(readability-function-size) */
 void route_standing_report(struct route_standing *standing, const struct breaker_policy *policy,
                            struct breaker_permit *permit, enum breaker_outcome outcome, usec_t took,
                            usec_t now, uint64_t random)
