@@ -16,8 +16,8 @@ static bool read_number(struct slice *text, usec_t unit, usec_t *ret)
     size_t at = 0;
     for (; at < text->len && ascii_is_digit(text->ptr[at]); at++, digits = true) {
         whole = whole * 10 + (text->ptr[at] - '0');
-        if (whole > PATIENCE_LONGEST / MSEC) {
-            whole = PATIENCE_LONGEST / MSEC; /* more than enough in any unit */
+        if (whole > PATIENCE_LONGEST) {
+            whole = PATIENCE_LONGEST; /* more than enough in any unit */
         }
     }
     usec_t part = 0;

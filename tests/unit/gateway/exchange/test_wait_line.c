@@ -163,3 +163,29 @@ Test(wait_line, takes_no_more_than_its_maximum)
         wait_place_leave(places[i - 1]);
     }
 }
+
+static bool join_alike(unsigned guest, const char *key, uint64_t tag)
+{
+    bool other = false;
+    scene.guests[guest].place = wait_line_join_alike(
+        scene.lines, slice_from(key), tag, scene.mailbox, &scene.guests[guest].waiter, &other);
+    cr_expect_eq(other, scene.guests[guest].place == NULL);
+    return !other;
+}
+
+Test(wait_line, only_those_alike_stand_in_one_line)
+{
+    cr_expect(join_alike(0, "a", 7));
+    cr_expect(join_alike(1, "a", 7));
+    cr_expect_not(join_alike(2, "a", 8));
+    cr_expect(join_alike(3, "b", 8), "another line is another matter");
+    cr_expect(wait_place_is_head(scene.guests[0].place));
+    cr_expect_not(wait_place_is_head(scene.guests[1].place));
+}
+
+Test(wait_line, what_a_line_was_of_is_forgotten_with_its_last_one)
+{
+    cr_expect(join_alike(0, "a", 7));
+    wait_place_leave(TAKE(scene.guests[0].place));
+    cr_expect(join_alike(1, "a", 8));
+}
