@@ -69,6 +69,23 @@ Test(redis_scripts, money_above_a_hundred_thousand_dollars_is_exact_to_the_nano)
     reservation_free(rest);
 }
 
+Test(redis_scripts, the_step_that_reaches_a_mark_is_the_one_that_crosses_it)
+{
+    static const bool crossed[] = {false, false, false, false, true, false, false, true, false};
+    struct limit limits[] = {daily(LIMIT_TOKENS, 7), rate_of(LIMIT_TOKENS, 7, 60000)};
+    for (unsigned i = 0; i < 2; i++) {
+        limits[i].action = LIMIT_WARN;
+        limits[i].warn_percent = 60; /* 4.2: the fifth */
+        for (unsigned j = 0; j < sizeof(crossed); j++) {
+            struct reservation *reservation = reserve(1, &limits[i]);
+            cr_expect(ask(reservation));
+            cr_expect_eq(reservation->demands[0].crossed, crossed[j], "%u: %u", i, j);
+            cr_expect_eq(reservation->demands[0].over, j >= 7, "%u: %u", i, j);
+            reservation_free(reservation);
+        }
+    }
+}
+
 Test(redis_scripts, what_is_above_the_whole_limit_never_fits)
 {
     struct limit limits[] = {daily(LIMIT_TOKENS, 10), rate_of(LIMIT_TOKENS, 10, 60000), slots(10)};
@@ -231,6 +248,26 @@ Test(redis_scripts, who_asks_anew_has_not_heard_of_what_was_admitted_before)
     cr_expect_str_eq(settle(reservation, 1), "S");
     cr_expect_not(ask(reservation));
     cr_expect_eq(entry_of(&tokens).used, 1);
+    reservation_free(reservation);
+}
+
+Test(redis_scripts, who_asks_anew_by_a_clock_that_is_off_keeps_what_it_has)
+{
+    struct limit tokens = daily(LIMIT_TOKENS, 100);
+    struct reservation *reservation = reserve(1, &tokens);
+    cr_expect(ask(reservation));
+    reservation->step++;
+    ns.wall_ms = now_ms + 2 * DAY;
+    cr_expect_not(ask(reservation));
+    cr_expect(answer.clock_off);
+    cr_expect_eq(entry_of(&tokens).refunded, 0);
+    cr_expect_eq(entry_of(&tokens).open, 1);
+    ns.wall_ms = now_ms;
+    cr_expect(ask(reservation));
+    cr_expect_eq(entry_of(&tokens).refunded, 1);
+    cr_expect_eq(entry_of(&tokens).open, 1);
+    reservation->step--;
+    cr_expect_not(ask(reservation), "the first one is off for good");
     reservation_free(reservation);
 }
 
