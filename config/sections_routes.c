@@ -4,7 +4,7 @@
 static const struct field credential_fields[] = {
     FIELD_TEXT(struct credential_section, secret, .required = true, .example = "openai-key",
         .help = "The name of the secret that is put into each request."),
-    FIELD_TEXT(struct credential_section, account, .fallback_text = "all are of one",
+    FIELD_TEXT(struct credential_section, account, .fallback_text = "one for all, each with limits of its own",
         .example = "org-1",
         .help = "Whose it is at the provider, any name: credentials of one account share its limits. "
                 "All of a pool say it, or none."),

@@ -48,7 +48,7 @@ enum {
 struct route_credential {
     const char *secret_name;
     struct secret_slot *slot;      /* ref, set by config/link.c */
-    const char *account;           /* "": as all that say none */
+    const char *account;           /* "": not said; one account, but each with limits of its own */
     unsigned account_index;        /* counts the accounts of the pool, from 0 */
     unsigned weight;               /* 1 to 100 */
     struct key_standing *standing; /* borrowed; set by standings_join() */

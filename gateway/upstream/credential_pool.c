@@ -207,15 +207,17 @@ static void cool(struct key_standing *key, const struct pool_ask *ask, uint64_t 
     (void)pthread_mutex_unlock(&key->lock);
 }
 
-/* A limit is mostly the account's: its other keys would hear the same. */
+/* A limit is the account's, where that is said: its other keys would hear the same. */
 static void cool_account(const struct pool_ask *ask, const struct route_credential *credential,
                          uint64_t hash, const struct advice *advice)
 {
     const struct route *route = ask->route;
     usec_t until = ask->now + cooling_of(advice);
+    bool named = credential->account[0] != '\0';
     for (unsigned i = 0; i < route->credential_count; i++) {
-        if (route->credentials[i].account_index == credential->account_index) {
-            cool(route->credentials[i].standing, ask, hash, until);
+        const struct route_credential *other = &route->credentials[i];
+        if (other == credential || (named && other->account_index == credential->account_index)) {
+            cool(other->standing, ask, hash, until);
         }
     }
 }

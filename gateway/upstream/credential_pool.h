@@ -3,10 +3,10 @@
  * left of their limits; and what answers tell of them. The process's, by the secret's name
  * (standing.h).
  *
- * A credential cools after a 429, alone and with all of its account, in the quota domain of the
- * request; it has a circuit of its own where there is more than one; a 401 that tells that the key
- * itself was refused benches it for a minute. The last one is never benched: of several that could
- * not be taken the one that is free first is.
+ * A credential cools after a 429, with all of its account, where that has a name, in the quota
+ * domain of the request; it has a circuit of its own where there is more than one; a 401 that tells
+ * that the key itself was refused benches it for a minute. The last one is never benched: of
+ * several that could not be taken the one that is free first is.
  */
 #pragma once
 

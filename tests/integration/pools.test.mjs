@@ -59,6 +59,13 @@ test('a 429 rotates to the next one and cools the first', async (t) => {
   assert.equal(breaker(gateway, 'api').state, 'closed');
 });
 
+test('keys without accounts rotate, too: each has limits of its own', async (t) => {
+  const { gateway, upstream } = await start(t, [['a', {}], ['b', {}]], { script: by({ a: answer(429, { 'Retry-After': '20' }) }) });
+  const answers = await series(30, () => get(gateway));
+  assert.deepEqual(tally(answers.map((one) => one.status)), { 200: 30 });
+  assert.equal(used(upstream).a, 1, 'it was asked once, then left alone');
+});
+
 test('it cools as long as Retry-After says, and is used again', async (t) => {
   const { gateway, upstream } = await start(t, ['a', 'b'], { script: by({ a: answer(429, { 'Retry-After': '3' }) }) });
   await until('a was asked', async () => (await get(gateway)) && used(upstream).a === 1);

@@ -212,9 +212,20 @@ Test(credential_pool, of_those_that_all_cool_the_one_that_is_free_first_is_taken
 Test(credential_pool, a_429_cools_all_of_its_account)
 {
     own_accounts();
+    route->credentials[2].account = route->credentials[0].account;
     route->credentials[2].account_index = 0;
     note(0, ask_at(START), throttled, NULL);
     cr_expect_eq(draw(ask_at(START)).of[1], 3000);
+}
+
+Test(credential_pool, without_accounts_each_cools_alone)
+{
+    join(3);
+    note(0, ask_at(START), throttled, NULL);
+    struct shares draws = draw(ask_at(START));
+    cr_expect_eq(draws.of[0], 0);
+    cr_expect_gt(draws.of[1], 0);
+    cr_expect_gt(draws.of[2], 0);
 }
 
 Test(credential_pool, it_cools_in_its_domain_alone)
