@@ -179,8 +179,11 @@ static usec_t read_limits(const struct advice_facts *facts, const struct http1_r
 void advice_read(const struct advice_facts *facts, const struct http1_response *response,
                  usec_t wall, struct advice *ret)
 {
-    *ret = (struct advice){.reset_after = -1};
+    *ret = (struct advice){.retry_after = -1, .reset_after = -1};
     usec_t used_up = read_limits(facts, response, wall, ret);
+    if (response->status < 400) {
+        return; /* nothing is to be tried again */
+    }
     ret->throttled =
         response->status == 429 || has_any(facts->throttled, facts->throttled_count, response);
     ret->unprocessed =

@@ -82,6 +82,6 @@ struct advice {
     usec_t reset_after; /* from now; -1: not said */
 };
 
-/* `wall`: since 1970-01-01 UTC. */
+/* `wall`: since 1970-01-01 UTC. Of an answer below 400 only the limits are read. */
 void advice_read(const struct advice_facts *facts, const struct http1_response *response,
                  usec_t wall, struct advice *ret);

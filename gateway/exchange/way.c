@@ -74,7 +74,7 @@ void way_ask(const struct exchange *exchange, struct pool_ask *ret)
         .pinned = exchange->key != NULL && exchange->route->account_count > 1,
         .account = exchange->key == NULL ? 0 : exchange->key->hash,
         .tried = exchange->way.tried,
-        .now = clock_now(),
+        .now = exchange->side->loop->now,
         .random = exchange_side_random(exchange->side),
     };
 }

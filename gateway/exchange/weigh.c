@@ -22,6 +22,7 @@ static struct judgement ask_judge(const struct exchange *exchange,
                                   const struct http1_response *response, struct advice *advice)
 {
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
+    bool failed = response == NULL || response->status >= 400;
     const struct judge_case it = {
         .policy = &exchange->route->retry,
         .fault = response == NULL ? failure->fault : ATTEMPT_OK,
@@ -29,7 +30,7 @@ static struct judgement ask_judge(const struct exchange *exchange,
         .advice = response == NULL ? NULL : advice,
         .sent = attempt_facts(exchange->attempt)->sent_bytes > 0,
         .lasting = failure->lasting,
-        .harmless = way_harmless(exchange),
+        .harmless = !failed || way_harmless(exchange),
         .body_held = way_body_held(exchange),
         .made = exchange->way.made,
         .time_left = time_left(exchange),
