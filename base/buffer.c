@@ -77,14 +77,20 @@ enum status buffer_append_number(struct buffer *buffer, uint64_t number)
 
 enum status buffer_print(struct buffer *buffer, const char *format, ...)
 {
+    /* Mostly there is room enough already, and printing once is all. */
+    size_t free = buffer->size - buffer->end;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(free > 0 ? buffer_tail(buffer) : NULL, free, format, args);
     va_end(args);
     assert(len >= 0);
     size_t with_nul = (size_t)len + 1;
     if ((size_t)len > buffer_room(buffer)) {
         return STATUS_TOO_LARGE;
+    }
+    if (with_nul <= free) {
+        buffer_commit(buffer, (size_t)len);
+        return STATUS_OK;
     }
     buffer->max += 1; /* for the NUL, which is not kept */
     enum status status = buffer_reserve(buffer, with_nul);

@@ -202,9 +202,44 @@ static char json_short_form(char byte)
     }
 }
 
+/* Does any of the eight bytes need a look: control character, quote, backslash, beyond ASCII? The
+ * usual tricks with carries: not 0 if one does. */
+static uint64_t special_bytes(const char *ptr)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t tops = 0x8080808080808080U;
+    uint64_t word;
+    memcpy(&word, ptr, sizeof(word));
+    uint64_t quotes = word ^ (ones * '"');
+    uint64_t slashes = word ^ (ones * '\\');
+    return ((word - ones * ' ') | word | (quotes - ones) | (slashes - ones)) & tops;
+}
+
+size_t encode_json_plain(struct slice text)
+{
+    size_t len = 0;
+    while (len + 8 <= text.len && special_bytes(text.ptr + len) == 0) {
+        len += 8;
+    }
+    while (len < text.len) {
+        unsigned char byte = (unsigned char)text.ptr[len];
+        if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') {
+            break;
+        }
+        len++;
+    }
+    return len;
+}
+
 enum status encode_json(struct slice text, struct buffer *out)
 {
-    while (text.len > 0) {
+    for (;;) {
+        size_t plain = encode_json_plain(text);
+        TRY(buffer_append(out, slice_make(text.ptr, plain)));
+        text = slice_skip(text, plain);
+        if (text.len == 0) {
+            return STATUS_OK;
+        }
         size_t len = utf8_char(text);
         char escape = json_short_form(text.ptr[0]);
         if (len == 0) {
@@ -219,7 +254,6 @@ enum status encode_json(struct slice text, struct buffer *out)
         }
         text = slice_skip(text, len);
     }
-    return STATUS_OK;
 }
 
 enum status encode_json_string(struct slice text, struct buffer *out)

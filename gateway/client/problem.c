@@ -152,8 +152,12 @@ static enum status compose_message(const struct row *row, const char *detail, st
     if (row->title == NULL || detail == NULL || detail[0] == '\0') {
         return buffer_append(out, slice_from(row->sentence));
     }
-    bool ended = detail[strlen(detail) - 1] == '.';
-    return buffer_print(out, "%s: %s%s", row->title, detail, ended ? "" : ".");
+    struct slice text = slice_from(detail);
+    bool ended = text.ptr[text.len - 1] == '.';
+    TRY(buffer_append(out, slice_from(row->title)));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(buffer_append(out, text));
+    return buffer_append(out, ended ? SLICE("") : SLICE("."));
 }
 
 /* What the placeholders of an error template stand for. */

@@ -33,20 +33,29 @@ static unsigned refusal_status(const struct exchange *exchange)
                                          : problem_status(exchange->refusal.code);
 }
 
+static enum status put_field(struct slice name, struct slice value, struct buffer *out)
+{
+    TRY(buffer_append(out, name));
+    TRY(buffer_append(out, value));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
 static enum status write_head(const struct exchange *exchange, struct slice content_type,
                               size_t body_len, struct buffer *out)
 {
     unsigned status = refusal_status(exchange);
-    TRY(buffer_print(out,
-                     "HTTP/1.1 %u %s\r\n"
-                     "Content-Type: %.*s\r\n"
-                     "Content-Length: %zu\r\n"
-                     "Cache-Control: no-store\r\n"
-                     "X-Sallyport-Error: %s\r\n"
-                     "X-Sallyport-Request-Id: %s\r\n"
-                     "X-Request-Id: %s\r\n",
-                     status, problem_status_text(status), SLICE_ARG(content_type), body_len,
-                     problem_code_text(exchange->refusal.code), exchange->id, exchange->id));
+    struct slice id = slice_make(exchange->id, EXCHANGE_ID_LEN);
+    TRY(buffer_append(out, SLICE("HTTP/1.1 ")));
+    TRY(buffer_append_number(out, status));
+    TRY(buffer_append(out, SLICE(" ")));
+    TRY(buffer_append(out, slice_from(problem_status_text(status))));
+    TRY(put_field(SLICE("\r\nContent-Type: "), content_type, out));
+    TRY(buffer_append(out, SLICE("Content-Length: ")));
+    TRY(buffer_append_number(out, body_len));
+    TRY(put_field(SLICE("\r\nCache-Control: no-store\r\nX-Sallyport-Error: "),
+                  slice_from(problem_code_text(exchange->refusal.code)), out));
+    TRY(put_field(SLICE("X-Sallyport-Request-Id: "), id, out));
+    TRY(put_field(SLICE("X-Request-Id: "), id, out));
     if (status == 401) { /* RFC 9110, section 15.5.2: it must name a scheme */
         TRY(buffer_append(out, SLICE("WWW-Authenticate: Bearer realm=\"sallyport\"\r\n")));
     }
@@ -59,8 +68,9 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
     }
     if (status == 503) {
         usec_t after = exchange->way.refused ? exchange->way.circuit_for : 0;
-        TRY(buffer_print(out, "Retry-After: %lld\r\n",
-                         (long long)(after > SEC ? (after + SEC - 1) / SEC : 1)));
+        TRY(buffer_append(out, SLICE("Retry-After: ")));
+        TRY(buffer_append_number(out, (uint64_t)(after > SEC ? (after + SEC - 1) / SEC : 1)));
+        TRY(buffer_append(out, SLICE("\r\n")));
     }
     if (exchange->way.spent) {
         TRY(buffer_append(out, SLICE("x-should-retry: false\r\n")));
@@ -77,9 +87,14 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
     return buffer_append(out, SLICE("\r\n"));
 }
 
+/* Mostly these suffice, so that nothing is printed or moved twice. */
+enum { USUAL_HEAD_BYTES = 1024, USUAL_BODY_BYTES = 1024 };
+
 static enum status write_answer(const struct exchange *exchange, struct buffer *head,
                                 struct buffer *body)
 {
+    TRY(buffer_reserve(head, USUAL_HEAD_BYTES));
+    TRY(buffer_reserve(body, USUAL_BODY_BYTES));
     const struct route *asked = exchange->way.asked;
     const struct profile *profile = asked == NULL ? NULL : asked->profile;
     struct slice content_type = {0};

@@ -21,50 +21,13 @@ static void put(struct buffer *out, struct slice text)
     buffer_commit(out, text.len);
 }
 
-/* Does any of the eight bytes need a look: control character, quote, backslash, beyond ASCII? The
- * usual tricks with carries: a byte's top bit is set in the result if it does. */
-static uint64_t special_bytes(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101U;
-    const uint64_t tops = 0x8080808080808080U;
-    uint64_t quotes = word ^ (ones * '"');
-    uint64_t slashes = word ^ (ones * '\\');
-    return ((word - ones * ' ') | word | (quotes - ones) | (slashes - ones)) & tops;
-}
-
-static uint64_t load(const char *ptr)
-{
-    uint64_t word;
-    memcpy(&word, ptr, sizeof(word));
-    return word;
-}
-
-/* May the text stand in JSON as it is? Eight bytes at a time; the last eight may overlap. */
-static bool plain(struct slice text)
-{
-    if (text.len >= 8) {
-        uint64_t found = special_bytes(load(text.ptr + text.len - 8));
-        for (size_t i = 0; i + 8 < text.len; i += 8) {
-            found |= special_bytes(load(text.ptr + i));
-        }
-        return found == 0;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\') {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void put_text(struct buffer *out, struct slice name, struct slice value)
 {
     if (value.len == 0) {
         return;
     }
     put(out, name);
-    if (plain(value)) {
+    if (encode_json_plain(value) == value.len) {
         put(out, value);
     } else {
         enum status status = encode_json(value, out);

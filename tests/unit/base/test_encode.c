@@ -181,3 +181,20 @@ Test(encode, json_strings_have_their_quotes)
     cr_expect_eq(encode_json_string(SLICE("1234567"), &out), STATUS_TOO_LARGE);
     buffer_fini(&out);
 }
+
+Test(encode, what_json_takes_as_it_is_ends_at_the_first_byte_that_it_does_not)
+{
+    static const char stops[] = {'"', '\\', '\n', '\0', 0x1f, (char)0x80, (char)0xff};
+    char text[24];
+    for (size_t len = 0; len <= sizeof(text); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (size_t k = 0; k < sizeof(stops); k++) {
+                memset(text, (int)(' ' + (at + k) % 2), sizeof(text)); /* blanks, or '!' */
+                text[at] = stops[k];
+                cr_assert_eq(encode_json_plain(slice_make(text, len)), at, "%zu of %zu", at, len);
+            }
+        }
+        memset(text, 0x7f, sizeof(text));
+        cr_assert_eq(encode_json_plain(slice_make(text, len)), len);
+    }
+}
