@@ -213,6 +213,16 @@ static size_t make_keys(const struct exchange *exchange, const struct rules *rul
     return total;
 }
 
+/* The exchange's. On routes of its fallback the first digit is a letter that no digit is: stores
+ * know a reservation by its id, and those of the routes before are open still. */
+static void write_id(const struct exchange *exchange, char out[RESERVATION_ID_LEN + 1])
+{
+    memcpy(out, exchange->id, RESERVATION_ID_LEN + 1);
+    if (fallback_asked(exchange)) {
+        out[0] = (char)('f' + exchange->way.next_fallback);
+    }
+}
+
 static void reserve(struct exchange *exchange, const struct rules *rules)
 {
     struct made_keys keys; /* 20 KiB that are not touched but where they are made */
@@ -226,7 +236,7 @@ static void reserve(struct exchange *exchange, const struct rules *rules)
                 ? rules->limits[i]->key
                 : reservation_keep_key(reservation, slice_make(keys.text[i], keys.len[i]));
     }
-    memcpy(reservation->id, exchange->id, sizeof(reservation->id));
+    write_id(exchange, reservation->id);
     reservation->tenant = exchange->tenant->name;
     reservation->lifetime = exchange->route->timeouts.total + RESERVATION_GRACE;
     reservation->waiter = &exchange->waiter;
@@ -242,9 +252,8 @@ static void reserve(struct exchange *exchange, const struct rules *rules)
 
 static enum step_result onward(struct exchange *exchange)
 {
-    if (exchange->way.before != NULL) {
-        exchange->way.before = NULL; /* there is no way back now */
-        return exchange_go(exchange, EXCHANGE_CHOOSE);
+    if (fallback_asked(exchange)) {
+        return fallback_admitted(exchange);
     }
     return exchange_go(exchange, exchange->body_received ? EXCHANGE_JOIN : EXCHANGE_RECEIVE);
 }
@@ -269,7 +278,7 @@ static enum step_result admitted(struct exchange *exchange)
 static enum step_result turned_away(struct exchange *exchange, const struct demand *demand)
 {
     leave_line(exchange);
-    if (exchange->way.before != NULL) {
+    if (fallback_asked(exchange)) {
         return fallback_refused(exchange);
     }
     return exchange_fail_quota(exchange, demand);
@@ -329,7 +338,7 @@ static enum step_result stand_in_line(struct exchange *exchange, const struct de
 /* Can it be worth waiting, by what the store said? */
 static bool worth_waiting(const struct exchange *exchange, const struct demand *demand)
 {
-    if (demand->limit->wait == 0 || demand->room_after < 0 || exchange->way.before != NULL) {
+    if (demand->limit->wait == 0 || demand->room_after < 0 || fallback_asked(exchange)) {
         return false; /* nobody waits to go elsewhere */
     }
     usec_t left = patience_ends(exchange, demand) - exchange->side->loop->now;
@@ -396,7 +405,7 @@ static enum step_result first_ask(struct exchange *exchange)
     if (ahead == NULL) {
         return ask(exchange);
     }
-    if (exchange->way.before != NULL) {
+    if (fallback_asked(exchange)) {
         return turned_away(exchange, ahead);
     }
     exchange->waiting_since = exchange->side->loop->now;
@@ -407,7 +416,7 @@ static enum step_result first_ask(struct exchange *exchange)
 
 static enum step_result bad_body(struct exchange *exchange, const struct error *err)
 {
-    if (exchange->way.before != NULL) {
+    if (fallback_asked(exchange)) {
         return fallback_refused(exchange);
     }
     return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s", err->message);
@@ -426,13 +435,16 @@ enum step_result admit_begin(struct exchange *exchange)
         exchange->admit_behind = true;
         return exchange_go(exchange, EXCHANGE_RECEIVE);
     }
+    if ((rules.read || rules.whole) && exchange->body_mode == BODY_STREAMED) {
+        return fallback_refused(exchange); /* the route before did not need it */
+    }
     if (rules.metered) {
         enum metering_reading reading = rules.read ? METERING_CONTENT : METERING_LENGTH;
         if (metering_start(exchange, reading, &err) != STATUS_OK) {
             return bad_body(exchange, &err);
         }
         if (names_model(&rules) && !metering_model_known(exchange->metering)) {
-            if (exchange->way.before != NULL) {
+            if (fallback_asked(exchange)) {
                 return fallback_refused(exchange);
             }
             return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST,

@@ -58,25 +58,44 @@ static bool find_name(const struct exchange *exchange, const struct route *to,
     return model.len > 0 && mapping_renames(to == asked ? NULL : asked, to, model, ret);
 }
 
+/* A body that is not held stays as it is. */
+static bool stays_right(const struct exchange *exchange, const struct route *to)
+{
+    struct slice model;
+    return exchange->body_mode == BODY_NONE || to == exchange->way.asked ||
+           (to->model_count == 0 &&
+            !mapping_deployment(exchange->way.asked, exchange->way.rest, &model));
+}
+
 bool call_body_take(struct exchange *exchange, const struct route *to)
 {
-    struct way *way = &exchange->way;
+    struct buffer *mapped_body = &exchange->way.mapped_body;
     struct request_facts facts;
     struct slice name;
     struct error err;
-    exchange->call_body = exchange->body_slice;
-    if (exchange->body_mode != BODY_WHOLE || !find_name(exchange, to, &facts, &name)) {
+    if (exchange->body_mode != BODY_WHOLE) {
+        return stays_right(exchange, to);
+    }
+    if (!find_name(exchange, to, &facts, &name)) {
+        exchange->call_body = exchange->body_slice;
         return true;
     }
-    if (way->mapped_body.max == 0 && !hold_copy(exchange)) {
+    size_t most = exchange->body_slice.len + ADDED_MAX;
+    if (mapped_body->max == 0) {
+        if (!hold_copy(exchange)) {
+            return false;
+        }
+        buffer_init(mapped_body, most);
+    }
+    struct buffer body CLEANUP(buffer_fini);
+    buffer_init(&body, most);
+    if (mapping_body(exchange->body_slice, name, &body, &err) != STATUS_OK) {
         return false;
     }
-    buffer_fini(&way->mapped_body);
-    buffer_init(&way->mapped_body, exchange->body_slice.len + ADDED_MAX);
-    if (mapping_body(exchange->body_slice, name, &way->mapped_body, &err) != STATUS_OK) {
-        return false;
-    }
-    exchange->call_body = buffer_bytes(&way->mapped_body);
+    struct buffer before = *mapped_body;
+    *mapped_body = body;
+    body = before;
+    exchange->call_body = buffer_bytes(mapped_body);
     return true;
 }
 

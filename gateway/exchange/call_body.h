@@ -12,7 +12,7 @@ struct route;
 /* Must the whole body be there before it is sent, because something in it is put in or replaced? */
 bool call_body_is_edited(const struct exchange *exchange);
 /* Sets exchange->call_body for this route: the request's own, or one of its fallback. False: it
- * cannot be made, or held. */
+ * cannot be made, or held; then nothing is changed. */
 bool call_body_take(struct exchange *exchange, const struct route *to);
 /* What goes upstream: with a limit of output, and the idempotency key, where they belong into it.
  * False: it cannot be held. */

@@ -84,7 +84,6 @@ static bool take_credential(struct exchange *exchange)
             return true;
         }
         way_give_back(exchange);
-        way_ask(exchange, &ask); /* without it */
     }
     return exchange->route->credential_count == 0;
 }

@@ -140,7 +140,8 @@ struct exchange {
     struct usage carried;      /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;
     struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */
-    struct reservation *earlier[ROUTE_FALLBACKS_MAX]; /* owned; of the routes before this one */
+    struct reservation *earlier[ROUTE_FALLBACKS_MAX]; /* owned; of the routes before this one;
+                                                         `used` is set */
     unsigned earlier_count;
     bool asking;                      /* the reservation is with the store */
     const struct demand *refused_by;  /* of the reservation; NULL: no quota refused */

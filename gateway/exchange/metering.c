@@ -21,6 +21,7 @@
 enum {
     STREAM_SLICE_TOKENS = 1000, /* output that a stream reserves at a time, for each choice */
     PATH_MAX_BYTES = 256,       /* longer ones are no call that a profile knows */
+    LIMIT_MEMBER_MAX = 256,     /* a limit of output, with its name */
     QUARTER = 4,
 };
 
@@ -122,7 +123,7 @@ enum status metering_start(struct exchange *exchange, enum metering_reading read
     assert(exchange->metering == NULL);
     struct metering *metering = MEMORY_NEW(struct metering);
     exchange->metering = metering;
-    buffer_init(&metering->body, exchange->body_slice.len + PATH_MAX_BYTES);
+    buffer_init(&metering->body, exchange->call_body.len + LIMIT_MEMBER_MAX);
     return reading == METERING_CONTENT ? read_facts(exchange, metering, err) : STATUS_OK;
 }
 
@@ -161,8 +162,8 @@ void metering_demand(const struct exchange *exchange, struct demand *demand)
         metering->counts_output = true;
         break;
     case LIMIT_BYTES:
-        demand->fixed =
-            exchange->body_received ? exchange->body_slice.len : exchange->request->content_length;
+        demand->fixed = exchange->body_mode == BODY_WHOLE ? exchange->body_slice.len
+                                                          : exchange->request->content_length;
         metering->counts_bytes = true;
         break;
     case LIMIT_REQUESTS:

@@ -65,9 +65,12 @@ void metering_complete(struct exchange *exchange);
 void metering_lose(struct exchange *exchange);
 /* An attempt begins. */
 void metering_sent(struct exchange *exchange);
-/* The request goes to another route, which meters by itself: what was used so far is kept for the
- * log. After metering_settle(). */
-void metering_carry(struct exchange *exchange);
+/* The request may go to another route, which meters by itself: sets `used` of every demand that
+ * settles, with the attempt that runs as lost. Should it come back, it goes on as if nothing were.
+ */
+void metering_leave(struct exchange *exchange);
+/* It went: what was used so far is kept for the log. */
+void metering_carry(struct exchange *exchange, const struct metering *metering);
 
 /* Asks for the next slice; the exchange's waiter is woken, unless it is answered at once. */
 void metering_extend(struct exchange *exchange);

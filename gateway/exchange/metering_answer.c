@@ -165,13 +165,18 @@ static struct usage estimate(const struct exchange *exchange)
 /* A byte of the request has left: the provider may have worked on it. */
 static bool was_sent(const struct exchange *exchange)
 {
-    return exchange->attempt != NULL && attempt_facts(exchange->attempt)->sent_bytes > 0;
+    return exchange->metering->running && exchange->attempt != NULL &&
+           attempt_facts(exchange->attempt)->sent_bytes > 0;
 }
 
 static void find_usage(const struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
-    if (!metering->counts_output || !was_sent(exchange) || metering->lost) {
+    if (!was_sent(exchange)) {
+        return;
+    }
+    metering->sent = true;
+    if (!metering->counts_output) {
         return;
     }
     if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage)) {
@@ -203,8 +208,7 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
         spent = metering->spent_nanousd;
         break;
     case LIMIT_BYTES:
-        return was_sent(exchange) ? exchange->facts.request_bytes + exchange->facts.response_bytes
-                                  : 0;
+        return metering->sent ? exchange->facts.request_bytes + exchange->facts.response_bytes : 0;
     case LIMIT_REQUESTS:
     case LIMIT_CONCURRENCY:
     case LIMIT_UNITS:
@@ -231,7 +235,7 @@ static void add_usage(struct usage *sum, const struct usage *more)
 
 void metering_sent(struct exchange *exchange)
 {
-    exchange->metering->lost = false;
+    exchange->metering->running = true;
 }
 
 /* As much as the first attempt wanted; of bytes, the answer's are still to come. */
@@ -250,13 +254,11 @@ static void ask_again(struct exchange *exchange)
     store->ops->extend(store->side, reservation);
 }
 
-void metering_lose(struct exchange *exchange)
+/* Adds what the attempt that runs may have used to what is spent. */
+static void charge(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
     find_usage(exchange);
-    usage_scan_free(TAKE(metering->scan));
-    metering->events = false;
-    metering->complete = false;
     if (!metering->charged) {
         return;
     }
@@ -265,16 +267,40 @@ void metering_lose(struct exchange *exchange)
     metering->usage = (struct usage){0};
     metering->cost_nanousd = 0;
     metering->charged = false;
-    metering->lost = true;
-    ask_again(exchange);
+    metering->estimated = false;
+    metering->running = false;
 }
 
-void metering_carry(struct exchange *exchange)
+void metering_lose(struct exchange *exchange)
 {
-    const struct metering *metering = exchange->metering;
-    add_usage(&exchange->carried, &metering->usage);
+    struct metering *metering = exchange->metering;
+    charge(exchange);
+    usage_scan_free(TAKE(metering->scan));
+    metering->events = false;
+    metering->complete = false;
+    if (!metering->running) {
+        ask_again(exchange);
+    }
+}
+
+static void set_used(struct exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->reservation->count; i++) {
+        struct demand *demand = &exchange->reservation->demands[i];
+        demand->used = amount_used(exchange, demand);
+    }
+}
+
+void metering_leave(struct exchange *exchange)
+{
+    charge(exchange);
+    set_used(exchange);
+}
+
+void metering_carry(struct exchange *exchange, const struct metering *metering)
+{
     add_usage(&exchange->carried, &metering->spent);
-    exchange->carried_nanousd += metering->cost_nanousd + metering->spent_nanousd;
+    exchange->carried_nanousd += metering->spent_nanousd;
 }
 
 /* ---- the end ---- */
@@ -285,10 +311,7 @@ void metering_settle(struct exchange *exchange)
     assert(!metering->settled);
     metering->settled = true;
     find_usage(exchange);
-    for (unsigned i = 0; i < exchange->reservation->count; i++) {
-        struct demand *demand = &exchange->reservation->demands[i];
-        demand->used = amount_used(exchange, demand);
-    }
+    set_used(exchange);
 }
 
 /* What the usage is so far, where the stream is ended by us. A quota of bytes may stop it within an
@@ -308,19 +331,19 @@ enum status metering_write_end(struct exchange *exchange, struct buffer *out)
 
 bool metering_result(const struct exchange *exchange, struct metering_result *ret)
 {
-    const struct metering *metering = exchange->metering;
-    if (metering == NULL || !metering->settled || !metering->counts_output) {
-        return false;
-    }
+    static const struct metering none;
+    const struct metering *metering = exchange->metering == NULL ? &none : exchange->metering;
+    bool metered = metering->settled && metering->counts_output;
     *ret = (struct metering_result){
         .model = metering_model(metering),
         .usage = metering->usage,
         .cost_nanousd =
             metering->cost_nanousd + metering->spent_nanousd + exchange->carried_nanousd,
-        .estimated = metering->estimated || usage_tokens(&metering->spent) > 0,
         .price_fallback = metering->price_fallback,
     };
     add_usage(&ret->usage, &metering->spent);
     add_usage(&ret->usage, &exchange->carried);
-    return true;
+    bool lost = usage_tokens(&metering->spent) + usage_tokens(&exchange->carried) > 0;
+    ret->estimated = metering->estimated || lost;
+    return metered || lost;
 }

@@ -37,8 +37,9 @@ struct metering {
     struct usage spent;
     uint64_t spent_nanousd;
     uint64_t granted_before; /* of the reservation's output, what was granted for them */
-    bool lost;               /* the attempt that is still held is counted there already */
 
+    bool running; /* an attempt, which is not counted yet */
+    bool sent;    /* a byte of one that is counted had left */
     bool settled;
     bool charged; /* something was used */
     bool estimated;

@@ -100,7 +100,7 @@ enum step_result send_begin(struct exchange *exchange)
     if (exchange->metering != NULL) {
         metering_sent(exchange);
     }
-    exchange_end_attempt(exchange); /* on another route, that was answered for until now */
+    exchange->facts.upstream_status = 0;
     exchange->attempt = send_attempt(exchange);
     hedge_arm(exchange);
     return send_resume(exchange);

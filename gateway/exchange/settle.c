@@ -76,6 +76,7 @@ static void settle_one(struct exchange *exchange, struct reservation *take_reser
 static void settle_quotas(struct exchange *exchange)
 {
     wait_place_leave(TAKE(exchange->place));
+    fallback_carry(exchange);
     if (exchange->reservation != NULL) {
         if (exchange->metering != NULL) {
             metering_settle(exchange);

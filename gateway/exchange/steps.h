@@ -54,8 +54,18 @@ enum step_result weigh_final(struct exchange *exchange);
 /* Goes to the next route of the fallback that may take the request, if there is one. False: there
  * is none. */
 bool fallback_go(struct exchange *exchange, enum step_result *ret);
-/* A quota refuses it there: the next route, or what the attempt before came to. */
+/* Is a fallback's admission asked for? Then it ends in one of these: */
+static inline bool fallback_asked(const struct exchange *exchange)
+{
+    return exchange->way.before.route != NULL;
+}
+/* It is admitted: there is no way back any more. */
+enum step_result fallback_admitted(struct exchange *exchange);
+/* A quota refuses it there: the next route, or what the attempt before came to, or an attempt on
+ * the route that it came from. */
 enum step_result fallback_refused(struct exchange *exchange);
+/* What the route before has metered is kept for the log, now or at the end. */
+void fallback_carry(struct exchange *exchange);
 
 /* The path behind the route's, normalized; into `out`. False: it is longer than any call's. */
 enum { CALL_PATH_MAX = 256 };
@@ -67,7 +77,7 @@ bool way_harmless(const struct exchange *exchange);
 /* May the request be sent once more: is its body held? */
 bool way_body_held(const struct exchange *exchange);
 void way_ask(const struct exchange *exchange, struct pool_ask *ret);
-/* Counts the request as in flight; false: there are too many. Left by way_leave(). */
+/* Counts the request as in flight; false: there are too many. Left by way_fini(). */
 bool way_enter(struct exchange *exchange, const struct route *route);
 /* Gives back what is held for the attempt: permits. */
 void way_give_back(struct exchange *exchange);

@@ -93,9 +93,6 @@ bool way_enter(struct exchange *exchange, const struct route *route)
     if (!route_standing_enter(route->standing, route->max_in_flight)) {
         return false;
     }
-    if (way->entered != NULL) {
-        route_standing_leave(way->entered->standing);
-    }
     way->entered = route;
     return true;
 }
@@ -156,10 +153,14 @@ void way_fini(struct exchange *exchange)
     if (way->entered != NULL) {
         route_standing_leave(way->entered->standing);
     }
+    if (way->before.route != NULL) {
+        route_standing_leave(way->before.route->standing);
+    }
     if (way->tenant_entered) {
         tenant_standing_leave(exchange->tenant->standing);
     }
     memory_free(way->tries.list);
     buffer_fini(&way->mapped);
+    buffer_fini(&way->before.mapped);
     buffer_fini(&way->mapped_body);
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct metering;
 struct route;
 
 /* One attempt, for the log. */
@@ -35,6 +36,18 @@ struct tries {
     unsigned count, size;
 };
 
+/* While a fallback's quotas are asked: where the request comes from, and goes back to if they
+ * refuse it. */
+struct way_before {
+    const struct route *route;      /* NULL: none are asked */
+    struct slice path, query, rest; /* on that route; in the connection's memory or in `mapped` */
+    struct buffer mapped;           /* owned */
+    struct metering *metering; /* owned; its reservation is the last one of exchange->earlier */
+    bool reserved;             /* there is one */
+    unsigned made;
+    uint32_t tried;
+};
+
 struct way {
     const struct route *asked;    /* that the path names; exchange->route is where it goes now */
     const struct route *entered;  /* counted as in flight there; NULL: nowhere */
@@ -45,16 +58,15 @@ struct way {
     struct buffer mapped_body;    /* with another model's name; owned */
     struct breaker_permit permit; /* of the route's circuit */
     struct pool_choice choice;
-    bool chosen;                /* `choice` is for the next attempt */
-    uint32_t tried;             /* bits of the route's credentials */
-    unsigned made;              /* attempts on this route */
-    bool executed;              /* one may have been executed */
-    bool spent;                 /* what the caller's SDK is told: do not try again */
-    usec_t began;               /* the attempt that runs */
-    usec_t until;               /* a pace or a back-off lasts; loop time */
-    bool refused;               /* by a circuit: the answer says for how long */
-    const struct route *before; /* while a fallback's quotas are asked: where it comes from */
-    bool pushed;                /* then: what that holds lies in exchange->earlier */
-    usec_t circuit_for;         /* how long the circuit that refused stays open */
+    bool chosen;        /* `choice` is for the next attempt */
+    uint32_t tried;     /* bits of the route's credentials */
+    unsigned made;      /* attempts on this route */
+    bool executed;      /* one may have been executed */
+    bool spent;         /* what the caller's SDK is told: do not try again */
+    usec_t began;       /* the attempt that runs */
+    usec_t until;       /* a pace or a back-off lasts; loop time */
+    bool refused;       /* by a circuit: the answer says for how long */
+    usec_t circuit_for; /* how long the circuit that refused stays open */
+    struct way_before before;
     struct tries tries;
 };

@@ -184,9 +184,8 @@ enum step_result weigh_final(struct exchange *exchange)
     return exchange_go(exchange, EXCHANGE_DELIVER);
 }
 
-/* Another route may have it where this one gives it up for a reason of its own, and nothing that
- * may have been executed is moved, unless repeating is harmless. */
-static bool may_go_elsewhere(const struct exchange *exchange, const struct judgement *judgement)
+/* Another route may have it where this one gives it up for a reason of its own. */
+static bool may_go_elsewhere(const struct judgement *judgement)
 {
     bool failed = judgement->outcome == BREAKER_FAILURE ||
                   judgement->outcome == BREAKER_CONNECT_FAILURE || judgement->throttled;
@@ -195,7 +194,7 @@ static bool may_go_elsewhere(const struct exchange *exchange, const struct judge
     case JUDGE_BUDGET:
     case JUDGE_CIRCUIT:
     case JUDGE_TOO_LONG:
-        return failed && (!exchange->way.executed || way_harmless(exchange));
+        return failed;
     case JUDGE_DONE:
     case JUDGE_AGAIN:
     case JUDGE_STATUS:
@@ -230,7 +229,7 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
         exchange->way.until = exchange->side->loop->now + judgement.wait;
         return exchange_go(exchange, EXCHANGE_BACK_OFF);
     }
-    if (may_go_elsewhere(exchange, &judgement) && fallback_go(exchange, &result)) {
+    if (may_go_elsewhere(&judgement) && fallback_go(exchange, &result)) {
         return result;
     }
     return weigh_final(exchange);
