@@ -18,7 +18,8 @@ void hedge_arm(struct exchange *exchange)
 {
     usec_t after = exchange->route->hedge_after;
     exchange->hedge_due = false;
-    if (after > 0 && judge_idempotent(exchange->request->method) && way_body_held(exchange)) {
+    if (after > 0 && judge_idempotent(exchange->request->method) &&
+        exchange->body_mode != BODY_STREAMED) {
         loop_timer(exchange->side->loop, &exchange->hedge_timer, after);
     }
 }

@@ -2,6 +2,7 @@
 #include "auth/secrets/secret_store.h"
 #include "base/encode.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "gateway/exchange/call_body.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/steps.h"
@@ -187,7 +188,12 @@ enum status prepare_head(const struct exchange *exchange)
 {
     struct buffer *head = &exchange->side->head;
     buffer_consume(head, buffer_len(head));
-    return write_head(exchange, head);
+    enum status status = write_head(exchange, head);
+    if (status != STATUS_OK) { /* what there is of it has the credential in it */
+        secret_wipe(head->ptr, head->end);
+        buffer_consume(head, buffer_len(head));
+    }
+    return status;
 }
 
 enum step_result prepare_begin(struct exchange *exchange)
