@@ -106,7 +106,9 @@ for (const [name, provider, headers, least, most] of [
 }
 
 test('a wait above 30 s is the caller’s: the answer goes on at once, with its header', async (t) => {
-  const { gateway, upstream } = await start(t, { count: 2 });
+  const { gateway, upstream } = await start(t, { count: 3 });
+  upstream.play([answer(429, { 'Retry-After': '1' }), answer(200)]);
+  assert.equal((await call(gateway, '/r2/x')).attempts, 2, 'a shorter one is waited for');
   for (const [i, value] of ['31', inSeconds(600).toUTCString()].entries()) {
     upstream.play(answer(429, { 'Retry-After': value }, 'slow down'));
     const told = await call(gateway, `/r${i}/x`);
@@ -121,6 +123,8 @@ test('a wait above 30 s is the caller’s: the answer goes on at once, with its 
 
 test('a wait past the deadline goes to the caller at once', async (t) => {
   const { gateway, upstream } = await start(t, { route: { timeouts: { total: '3s' } } });
+  upstream.play([answer(503, { 'Retry-After': '1' }), answer(200)]);
+  assert.equal((await call(gateway, '/r0/x')).attempts, 2, 'one before it is waited for');
   upstream.play([answer(503, { 'Retry-After': '5' }), answer(200)]);
   const told = await call(gateway, '/r0/x');
   assert.equal(told.status, 503);
@@ -166,6 +170,9 @@ test('total bounds attempts that hang, too', async (t) => {
 
 test('a caller that leaves during a wait ends it', async (t) => {
   const { gateway, upstream } = await start(t, { retry: { attempts: 2, base: '1s', jitter: 'none' } });
+  upstream.play(answer(503));
+  await call(gateway, '/r0/x');
+  assert.equal(upstream.requests.length, 2, 'one that stays is waited for');
   upstream.play(answer(503));
   await call(gateway, '/r0/x', { signal: AbortSignal.timeout(300) });
   await sleep(1500);
@@ -225,8 +232,10 @@ test('the budget of retries is spent once, then grows by its share', async (t) =
 });
 
 test('a caller’s own retries take from the budget, and are not refused', async (t) => {
-  const { gateway, upstream } = await start(t, { provider: 'openai', retry: { attempts: 2, base: '10ms', cap: '10ms' },
+  const { gateway, upstream } = await start(t, { provider: 'openai', count: 2, retry: { attempts: 2, base: '10ms', cap: '10ms' },
     route: { breaker: { min_requests: 1000 } } });
+  upstream.play(answer(503));
+  assert.equal((await call(gateway, '/r1/v1/models')).attempts, 2, 'a budget that nobody took from');
   upstream.play(answer(404));
   for (let i = 0; i < 30; i++) {
     const told = await call(gateway, '/r0/v1/models', { headers: { 'x-stainless-retry-count': '1' } });
