@@ -99,20 +99,3 @@ for (const [name, play] of [['resets', reset('accept')], ['says nothing', hang('
     await until('none is left', () => upstream.sockets.size === 0);
   });
 }
-
-test('the first attempts meet a certificate that has run out of luck, the last one the new one', async (t) => {
-  const authority = authorityFor(t);
-  const names = 'DNS:x.here.test';
-  const upstream = await faultyFor(t, answer(), { tls: authorityFor(t).sign(names) });
-  const gateway = await start(t, {
-    api: route(`https://x.here.test:${upstream.port}`, { tls: { ca: authority.file }, retry: { attempts: 4, base: '400ms', factor: 1, jitter: 'none' } }),
-  });
-  const answered = call(gateway, '/api/x', { body: 'x' });
-  await until('it was refused once', () => upstream.connections > 0);
-  await upstream.down();
-  upstream.pair = authority.sign(names);
-  await upstream.up();
-  const got = await answered;
-  assert.equal(got.status, 200);
-  assert.equal(upstream.requests.length, 1);
-});
