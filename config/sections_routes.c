@@ -136,7 +136,7 @@ const struct field tenant_fields[] = {
                 "PATH is one segment, and a `/*` at its end any rest."),
     FIELD_UINT(struct tenant_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
         .fallback_text = "0, no bound",
-        .help = "The most requests of this tenant at once, of this gateway; beyond it 429."),
+        .help = "The most requests of this tenant at once, of this gateway; beyond it 503 `overloaded`."),
     FIELD_LIST(struct tenant_section, quotas, struct quota_section, quota_fields,
         .see = "`quotas[]`", .example = "[{requests: 600, per: 1m}]",
         .help = "Its own limits, next to those over all tenants."),

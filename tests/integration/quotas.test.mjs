@@ -338,7 +338,9 @@ test('an operator resets and raises a quota with the token, and that is said', a
   assert.equal(fs.statSync(`${gateway.folder}/admin.token`).mode & 0o777, 0o600);
 });
 
-test('values beyond those that are counted alone share one count', async (t) => {
+const FRESH_VALUES = Number(process.env.FRESH_VALUES ?? 12000);
+
+test(`${FRESH_VALUES} fresh values: those beyond what is counted alone share one count`, async (t) => {
   const { gateway } = await start(t, {
     quotas: [{ name: 'per-user', requests: 1000000, per: '1h', each: 'header:X-User' }],
     gateway: { workers: 1, access_log: 'off' },
@@ -351,10 +353,12 @@ test('values beyond those that are counted alone share one count', async (t) => 
   });
   let next = 0;
   const worker = async () => {
-    while (next < 12000) await one(`user-${next++}`);
+    while (next < FRESH_VALUES) await one(`user-${next++}`);
   };
   await Promise.all(Array.from({ length: 20 }, worker));
   const left = (await Promise.all(['fresh-1', 'fresh-2', 'fresh-3'].map(one))).map((text) => Number(/r=(\d+)/.exec(text)[1]));
   assert.ok(left.every((value) => value < 999900), `they share one count: ${left}`);
   assert.match(await one('user-5'), /r=99999[0-9]/, 'one that has its own count keeps it');
+  const resident = Number(/VmRSS:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${gateway.child.pid}/status`, 'utf8'))[1]);
+  t.diagnostic(`resident: ${(resident / 1024).toFixed(1)} MiB`);
 });
