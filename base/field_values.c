@@ -97,3 +97,15 @@ const char *field_number_print(enum field_kind kind, int64_t value, struct field
                    best->suffix);
     return out->text;
 }
+
+const char *field_number_pattern(enum field_kind kind, struct field_pattern *out)
+{
+    size_t used = 0;
+    for (const struct unit *unit = units_of(kind); unit->suffix != NULL; unit++) {
+        int len = snprintf(out->text + used, sizeof(out->text) - used, "%s%s",
+                           used == 0 ? "[0-9]+(" : "|", unit->suffix);
+        used += len < 0 ? 0 : (size_t)len;
+    }
+    (void)snprintf(out->text + used, sizeof(out->text) - used, ")");
+    return out->text;
+}

@@ -19,3 +19,10 @@ struct field_number {
 };
 const char *field_number_print(enum field_kind kind, int64_t value, struct field_number *out);
 #define FIELD_NUMBER(kind, value) field_number_print((kind), (value), &(struct field_number){{0}})
+
+/* What such a number looks like as a whole, as `pattern` of struct field: "[0-9]+(B|KiB)". */
+struct field_pattern {
+    char text[48];
+};
+const char *field_number_pattern(enum field_kind kind, struct field_pattern *out);
+#define FIELD_NUMBER_PATTERN(kind) field_number_pattern((kind), &(struct field_pattern){{0}})

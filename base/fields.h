@@ -47,7 +47,8 @@ struct field {
     const char *name;
     enum field_kind kind;
     size_t offset;
-    int64_t min, max;          /* inclusive; microseconds, bytes, percents, or the number itself */
+    int64_t min, max;          /* inclusive; microseconds, bytes, percents, or the number itself;
+                                  of texts with a pattern: of those that are bare numbers, if any */
     int64_t fallback;          /* value when absent, of numbers, booleans and enums */
     const char *fallback_text; /* of strings; for the others, a word for the manual */
     bool required;             /* within its section, if that is there at all */
@@ -60,6 +61,8 @@ struct field {
     size_t size;         /* of one element of a list or map of sections */
     const char *see;     /* of a section: where the manual has its keys; NULL: at its own place */
     const char *example; /* what to write, for messages and the manual */
+    const char *pattern; /* of texts: what one looks like as a whole, for the schema; a regular
+                            expression that POSIX (extended) and JavaScript read alike */
     const char *help;    /* one or two sentences; the manual shows them */
 };
 
@@ -103,5 +106,6 @@ struct fields_sink {
 void fields_bind(const struct fields_sink *sink, const struct tree *map, const struct field *fields,
                  void *out);
 
-/* Names of routes and tenants: [a-z0-9][a-z0-9._-]{0,63}. */
+/* Names of routes and tenants. */
+#define FIELD_NAME_PATTERN "[a-z0-9][a-z0-9._-]{0,63}"
 bool field_name_valid(struct slice name);

@@ -133,6 +133,10 @@ struct config_sections {
     struct field_items quotas;  /* struct quota_section: over tenants */
 };
 
+/* Of texts that are read in link: bare numbers are names, too. */
+#define LIKE_A_NAME   .pattern = FIELD_NAME_PATTERN, .max = INT64_MAX
+#define LIKE_A_SECRET .pattern = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", .max = INT64_MAX
+
 #define DEFAULT_LISTEN       "127.0.0.1:8080"
 #define DEFAULT_ADMIN_LISTEN "127.0.0.1:9901"
 #define DEFAULT_TOKEN_FILE   "admin.token"

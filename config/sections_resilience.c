@@ -25,7 +25,7 @@ const struct field retry_fields[] = {
         .help = "`full`: each wait is random, from nothing to what it would be, so that callers do not "
                 "come back all at once. `none`: as computed."),
     FIELD_TEXTS(struct retry_section, statuses, .fallback_text = "[408, 429, 500, 502, 503, 504]",
-        .example = "[429, 503]",
+        .example = "[429, 503]", .pattern = "[45][0-9][0-9]", .min = 400, .max = 599,
         .help = "Answers that are tried again at all, 400 to 599."),
     FIELD_SHARE(struct retry_policy, budget, .min = 0, .max = 100, .fallback = 20,
         .help = "Retries in percent of first attempts, so that they do not pile on an upstream that "

@@ -3,9 +3,10 @@
 /* clang-format off */
 static const struct field credential_fields[] = {
     FIELD_TEXT(struct credential_section, secret, .required = true, .example = "openai-key",
+        LIKE_A_SECRET,
         .help = "The name of the secret that is put into each request."),
     FIELD_TEXT(struct credential_section, account, .fallback_text = "one for all, each with limits of its own",
-        .example = "org-1",
+        .example = "org-1", LIKE_A_SECRET,
         .help = "Whose it is at the provider, any name: credentials of one account share its limits. "
                 "All of a pool say it, or none."),
     FIELD_UINT(struct credential_section, weight, .min = 1, .max = 100, .fallback = 1,
@@ -102,6 +103,7 @@ const struct field route_fields[] = {
         .help = "The circuit: an upstream that fails is left alone for a while; then 503, or the "
                 "fallback. 4xx and 429 are no failures."),
     FIELD_TEXTS(struct route_section, fallback, .fallback_text = "none", .example = "[azure-openai]",
+        LIKE_A_NAME,
         .help = "Up to 4 other routes, in this order, where a request goes that this upstream cannot "
                 "take and did not execute: of the same provider, or `openai` and `azure-openai`. Only "
                 "where the tenant is allowed, too."),

@@ -20,6 +20,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_schema(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_secrets(int argc, char **argv);
 int command_providers(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "serve"},
     {"check", command_check, "validate a config: every problem with its place and cure"},
+    {"schema", command_schema, "the JSON Schema of the config, for editors"},
     {"keys", command_keys, "make a tenant key, list those of a tenant"},
     {"secrets", command_secrets, "the sealed secrets file: set, list, rm"},
     {"providers", command_providers, "the built-in provider profiles"},

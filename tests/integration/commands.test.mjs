@@ -216,3 +216,10 @@ test('providers: what is known of trying again, a fact a line', () => {
   assert.equal(all.find((it) => it.name === 'square').idempotency_key, 'idempotency_key');
   assert.equal(all.find((it) => it.name === 'github').health, '/rate_limit');
 });
+
+test('schema: JSON on stdout, and no more', () => {
+  const { status, stdout, stderr } = run(['schema']);
+  assert.equal(status, 0, stderr);
+  assert.equal(JSON.parse(stdout).$schema, 'https://json-schema.org/draft/2020-12/schema');
+  refused(run(['schema', 'gateway']), 2, /unexpected "gateway"/);
+});

@@ -1,0 +1,176 @@
+// The JSON Schema of the config, as a validator reads it: it takes every example that there is and
+// what the parser takes, and refuses what is plainly wrong.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+
+import Ajv from 'ajv/dist/2020.js';
+import YAML from 'yaml';
+
+import { binary, root, sallyport, temporaryFolder } from '../support/gateway.mjs';
+
+const schema = JSON.parse(sallyport(['schema']));
+const validate = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true }).compile(schema);
+
+const hash = `sha256:${'0'.repeat(64)}`;
+const read = (file) => fs.readFileSync(path.join(root, file), 'utf8');
+
+function accepted(config, what = '') {
+  const value = typeof config === 'string' ? YAML.parse(config) : config;
+  assert.ok(validate(value), `${what}\n${JSON.stringify(validate.errors, null, 1)}`);
+}
+
+// Because of the value at `place`, a JSON pointer.
+function refused(config, place) {
+  assert.ok(!validate(config), `accepted: ${JSON.stringify(config)}`);
+  const places = validate.errors.map((error) => error.instancePath);
+  assert.ok(places.includes(place), `${place} is not among ${places}`);
+}
+
+const parserTakes = (config) => {
+  const folder = temporaryFolder();
+  const file = path.join(folder, 'sallyport.yaml');
+  fs.writeFileSync(file, JSON.stringify(config));
+  const { status, stderr } = spawnSync(binary, ['check', '-c', file], {
+    encoding: 'utf8', env: { ...process.env, WORD: 'auto', NUMBER: '5', NAME: 'api' },
+  });
+  fs.rmSync(folder, { recursive: true });
+  return { taken: status === 0, stderr };
+};
+
+// A config with one thing more, merged in by keys.
+function withMore(...more) {
+  const merge = (to, from) => {
+    for (const [key, value] of Object.entries(from)) {
+      const both = to[key]?.constructor === Object && value?.constructor === Object;
+      to[key] = both ? merge(to[key], value) : value;
+    }
+    return to;
+  };
+  return more.reduce(merge, {
+    version: 1,
+    secrets: [{ type: 'env' }],
+    routes: { api: { provider: 'http', base_url: 'https://api.example.com' }, openai: { credential: { secret: 'key' } } },
+    tenants: { app: { keys: [hash], allow: ['api', 'openai'] } },
+  });
+}
+
+// Fenced as yaml, or indented, from "version: 1" to the first line that is not.
+function examplesOf(file) {
+  const text = read(file);
+  const fenced = [...text.matchAll(/```yaml\n(.*?)```/gs)].map((match) => match[1]);
+  const indented = [...text.matchAll(/^ {4}version: 1\n(?: {4}.*\n)*/gm)].map((match) => match[0]);
+  return [...fenced, ...indented].map((example) => example.replaceAll('sha256:…', hash));
+}
+
+test('what is in the repository is valid', () => {
+  accepted(read('config/quickstart.yaml'), 'quickstart');
+  const documents = ['README.md', ...fs.readdirSync(path.join(root, 'docs'))
+    .filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+  const examples = documents.flatMap((file) => examplesOf(file).map((text) => ({ file, text })));
+  assert.ok(examples.some(({ file }) => file === 'README.md'));
+  assert.ok(examples.some(({ file }) => file === 'docs/CONFIG.md'));
+  for (const { file, text } of examples) accepted(text, file);
+});
+
+test('the configs of the benchmark are valid', () => {
+  const fill = (text) => text.replaceAll('@TENANT_HASH@', hash).replaceAll('@SCHEME@', 'http')
+    .replaceAll('@ACCESS_LOG@', 'off').replaceAll('@TLS@', '').replace(/@[A-Z_]+PORT@|@PORT@/g, '8080');
+  const base = fill(read('bench/peers/sallyport.yaml.in'));
+  const others = fs.readdirSync(path.join(root, 'bench/peers'))
+    .filter((name) => name.endsWith('.yaml.in') && name !== 'sallyport.yaml.in');
+  accepted(base);
+  assert.ok(others.length > 0);
+  for (const name of others) accepted(base + fill(read(`bench/peers/${name}`)), name); // put behind it
+});
+
+test('what the parser takes is valid', () => {
+  for (const more of [
+    {},
+    { gateway: { listen: '127.0.0.1:0', workers: 'auto' } },
+    { gateway: { listen: ['127.0.0.1:0'], workers: '2', limits: { header_count: '1k', body_bytes: '0B' } } },
+    { gateway: { timeouts: { drain: '0s' } }, store: null, quotas: null },
+    { gateway: null, admin: { listen: 'off', hosts: null } },
+    { gateway: { workers: '${env:WORD}', limits: { header_count: '10${env:NUMBER}' } } },
+    { routes: { api: { credential: 'none', retry: 'off', breaker: 'off' } } },
+    { routes: { api: { retry: { statuses: [429, '503'], budget: '0%', jitter: 'none' }, breaker: { slow: 'off' } } } },
+    { routes: { api: { credential: { secret: 'k' }, inject: { header: 'X-Key' } } } },
+    { routes: { api: { credential: [{ secret: 'k', account: 1 }, { secret: 'l', account: 'b', weight: 2 }],
+      inject: { query: 'key', value: '{secret}' } } } },
+    { routes: { api: { headers: { set: { 'X-A': 5, 'X-B': true, 'X-C': '${env:NAME}' }, drop: ['X-D'] } } } },
+    { routes: { '${env:NAME}-2': { provider: 'http', base_url: 'https://${env:NAME}.example.com' } } },
+    { tenants: { app: { quotas: [
+      { requests: 600, per: '1m', burst: 100, wait: '2s' },
+      { requests: '2k', per: 'day', route: '${env:NAME}', each: 'header:X-User', name: 7 },
+      { cost: '0.50 USD', per: 'month', warn_at: '80%', action: 'warn' },
+      { bytes: '10GiB', per: '7d', on_failure: 'deny' },
+      { concurrency: '${env:NUMBER}' },
+    ] } } },
+  ]) {
+    const config = withMore(more);
+    const { taken, stderr } = parserTakes(config);
+    assert.ok(taken, stderr); // else this test is wrong
+    accepted(config);
+  }
+});
+
+test('what is wrong is refused, at its place, as by the parser', () => {
+  const quota = (keys) => ({ quotas: [keys] });
+  for (const [more, place] of [
+    [{ gatewy: {} }, ''],
+    [{ gateway: { workerz: 2 } }, '/gateway'],
+    [{ routes: { api: { retry: { attemps: 2 } } } }, '/routes/api/retry'],
+    [quota({ requets: 5, per: '1m' }), '/quotas/0'],
+    [{ version: 2 }, '/version'],
+    [{ version: undefined }, ''],
+    [{ secrets: [{ path: 'x' }] }, '/secrets/0'],
+    [{ tenants: { app: { keys: undefined } } }, '/tenants/app'],
+    [{ gateway: [] }, '/gateway'],
+    [{ gateway: 'on' }, '/gateway'],
+    [{ routes: ['api'] }, '/routes'],
+    [{ routes: { API: { provider: 'http', base_url: 'https://a.example.com' } } }, '/routes'],
+    [{ gateway: { workers: 'many' } }, '/gateway/workers'],
+    [{ gateway: { workers: 0 } }, '/gateway/workers'],
+    [{ gateway: { workers: 1.5 } }, '/gateway/workers'],
+    [{ gateway: { listen: { host: 'a' } } }, '/gateway/listen'],
+    [{ gateway: { listen: [['127.0.0.1:1']] } }, '/gateway/listen/0'],
+    [{ gateway: { access_log: '' } }, '/gateway/access_log'],
+    [{ gateway: { access_log: null } }, '/gateway/access_log'],
+    [{ gateway: { limits: { body_bytes: 1000 } } }, '/gateway/limits/body_bytes'],
+    [{ gateway: { limits: { body_bytes: '1 MB' } } }, '/gateway/limits/body_bytes'],
+    [{ gateway: { timeouts: { header: '5 parsecs' } } }, '/gateway/timeouts/header'],
+    [{ store: { on_failure: 'panic' } }, '/store/on_failure'],
+    [{ routes: { api: { retry: 'on' } } }, '/routes/api/retry'],
+    [{ routes: { api: { retry: { statuses: [200] } } } }, '/routes/api/retry/statuses/0'],
+    [{ routes: { api: { retry: { budget: 20 } } } }, '/routes/api/retry/budget'],
+    [{ routes: { api: { credential: { secret: 'a b' }, inject: { header: 'X' } } } }, '/routes/api/credential/secret'],
+    [quota({ requests: -5, per: '1m' }), '/quotas/0/requests'],
+    [quota({ requests: '-5', per: '1m' }), '/quotas/0/requests'],
+    [quota({ requests: 0, per: '1m' }), '/quotas/0/requests'],
+    [quota({ requests: 5, per: 60 }), '/quotas/0/per'],
+    [quota({ cost: '5 EUR', per: 'day' }), '/quotas/0/cost'],
+    [quota({ cost: 5, per: 'day' }), '/quotas/0/cost'],
+    [quota({ tokens: '5 ${ENV}', per: 'day' }), '/quotas/0/tokens'],
+    [quota({ tokens: '$${env:NUMBER}', per: 'day' }), '/quotas/0/tokens'],
+    [quota({ requests: 5, per: '1m', warn_at: '100%' }), '/quotas/0/warn_at'],
+    [quota({ requests: 5, per: '1m', each: 'user' }), '/quotas/0/each'],
+    [quota({ requests: 5, per: '1m', name: 'Much' }), '/quotas/0/name'],
+  ]) {
+    const config = JSON.parse(JSON.stringify(withMore(more)));
+    assert.ok(!parserTakes(config).taken, JSON.stringify(more)); // else this test is wrong
+    refused(config, place);
+  }
+});
+
+test('an editor can say what a key means, and what it is without being written', () => {
+  const of = (section) => schema.properties[section].anyOf.find((one) => one.properties).properties;
+  assert.equal(of('gateway').workers.default, 'auto');
+  assert.equal(of('store').timeout.default, '25ms');
+  assert.equal(of('store').gateways.default, 1);
+  assert.equal(of('store').on_failure.default, 'local');
+  assert.match(of('store').timeout.description, /How long .* From 1ms to 10s\./);
+  assert.match(of('gateway').time_zone.description, /Default: UTC\. Example: `Europe\/Berlin`\./);
+  assert.equal(schema.properties.version.default, undefined);
+});
