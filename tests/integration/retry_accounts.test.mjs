@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { call, many } from '../support/call.mjs';
 import { answer, faultyFor, hang, json, reset } from '../support/faulty.mjs';
 import { binary, gatewayFor, sleep, until } from '../support/gateway.mjs';
-import { redisFor } from '../support/redis.mjs';
+import { cutProxyFor, redisFor } from '../support/redis.mjs';
 
 const run = promisify(execFile);
 const quick = { attempts: 3, base: '10ms', cap: '20ms', budget: '100%' };
@@ -24,7 +24,7 @@ const chat = (gateway, { more, path = '/first/v1/chat/completions', ...options }
   call(gateway, path, { body: message(more), ...options, headers: { 'Content-Type': 'application/json', ...options.headers } });
 
 // "first", with its fallbacks: each has an upstream of its own, ups[name].
-async function start(t, { quotas = whole, names = ['first', 'second'], store, routes = {}, ...more } = {}) {
+async function start(t, { quotas = whole, names = ['first', 'second'], store, timeout = '2s', routes = {}, ...more } = {}) {
   const ups = {};
   const all = {};
   for (const name of names) {
@@ -33,12 +33,13 @@ async function start(t, { quotas = whole, names = ['first', 'second'], store, ro
   }
   all.first.fallback = names.slice(1);
   const redis = store === 'redis' ? await redisFor(t) : null;
+  const proxy = redis && await cutProxyFor(t, redis.port);
   const gateway = await gatewayFor(t, {
     routes: all, secrets, tenants: { app: { allow: names, quotas } },
-    extra: redis ? { store: { url: redis.url } } : {}, ...more,
+    extra: redis ? { store: { url: redis.urlAt(proxy.port), timeout } } : {}, ...more,
   });
   if (redis) await until('it reaches Redis', async () => (await gateway.metric('store_up')) === 1);
-  return { gateway, ups };
+  return { gateway, ups, proxy };
 }
 
 const quotasOf = async (gateway) => {
@@ -165,5 +166,56 @@ for (const store of ['memory', 'redis']) {
     await until('all is logged', async () => { await sleep(100); return gateway.accessLog().length > count / 2; });
     await sleep(300);
     await balanced(gateway, gateway.accessLog().length);
+  });
+}
+
+// ---- while the store does not answer ----
+
+// `where` the request is when the store stands still: it asks again behind a lost attempt, or on the
+// next route.
+const standstills = {
+  'asking again': (proxy) => [() => { proxy.freeze(); return reset(); }, () => completion()],
+  'asking on the next route': (proxy) => [() => answer(503), () => answer(503), () => { proxy.freeze(); return answer(503); }],
+};
+
+for (const [where, script] of Object.entries(standstills)) {
+  const hold = async (t, more) => {
+    const all = await start(t, { store: 'redis', quotas: [...whole, { name: 'of-second', tokens: '1M', per: 'day', route: 'second' }], ...more });
+    const ends = script(all.proxy);
+    all.ups.first.play(() => (ends.length > 1 ? ends.shift() : ends[0])());
+    const gone = new AbortController();
+    const asked = chat(all.gateway, { signal: gone.signal });
+    await until('the store stands still', () => all.proxy.frozen);
+    await sleep(200);
+    return { ...all, asked, gone };
+  };
+
+  test(`${where}, the client leaves: what was lost is charged, what was asked for is called off`, async (t) => {
+    const { gateway, ups, proxy, asked, gone } = await hold(t);
+    gone.abort();
+    await asked;
+    await until('it has ended', async () => (await gateway.metric('exchanges')) === 0);
+    proxy.thaw();
+    await until('the store knows', async () => (await gateway.metric('store_pending')) === 0);
+    const used = await balanced(gateway, 1);
+    assert.equal(used['of-second'], 0);
+    assert.ok(where === 'asking again' ? used.tokens > 100 : used.tokens === 0, JSON.stringify(used));
+    assert.equal(ups.second.requests.length, 0);
+  });
+
+  test(`${where}, the store is too late: the request goes on, and in the end all adds up`, async (t) => {
+    const { gateway, proxy, asked } = await hold(t, { timeout: '300ms' });
+    assert.equal((await asked).status, where === 'asking again' ? 200 : 503);
+    proxy.thaw();
+    await until('it reaches Redis', async () => (await gateway.metric('store_up')) === 1 && (await gateway.metric('store_pending')) === 0);
+    await balanced(gateway, 1);
+  });
+
+  test(`${where}, the gateway is stopped`, async (t) => {
+    const { gateway, asked } = await hold(t, { timeout: '10s', gateway: { timeouts: { drain: '300ms' } } });
+    gateway.signal('SIGTERM');
+    const { code } = await gateway.exited;
+    assert.equal(code, 0, gateway.stderr);
+    await asked;
   });
 }
