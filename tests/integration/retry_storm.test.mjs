@@ -15,7 +15,7 @@ const names = ['a1', 'a2', 'b1', 'c1', 'x1', 'x2'];
 const secrets = Object.fromEntries(names.map((name) => [name, keyOf(name)]));
 const pool = [{ secret: 'a1', account: 'a' }, { secret: 'a2', account: 'a' }, { secret: 'b1', account: 'b' }];
 const retry = { attempts: 3, base: '2ms', cap: '10ms', budget: '100%', buffer: '64KiB' };
-const breaker = { window: '2s', min_requests: 10, failure_rate: '60%', consecutive: 5, open: '50ms', max_open: '100ms', probes: 2 };
+const breaker = { window: '2s', min_requests: 10, failure_rate: '20%', consecutive: 5, open: '20ms', max_open: '40ms', probes: 1 };
 const timeouts = { connect: '1s', first_byte: '300ms', idle: '300ms', total: '2s' };
 const completion = { object: 'chat.completion', choices: [], usage: { prompt_tokens: 10, completion_tokens: 5 } };
 
