@@ -2,9 +2,8 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "config/snapshot.h"
-#include "gateway/admin_client.h"
 #include "gateway/command.h"
+#include "gateway/command_answer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +24,7 @@ static const char usage[] =
     "The running gateway is asked over admin.listen; a reset needs the token of "
     "admin.token_file.\n";
 
-enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, TARGET_MAX_BYTES = 1500, AGE_TEXT_MAX = 24 };
+enum { AGE_TEXT_MAX = 24 };
 
 struct arguments {
     struct command_line line;
@@ -33,47 +32,7 @@ struct arguments {
     bool json;
 };
 
-/* ---- asking ---- */
-
-/* EXIT_DONE with the answer in `out`, or the exit code with the reason said. */
-static int ask(const struct arguments *arguments, enum admin_call call, const char *target,
-               struct buffer *out)
-{
-    struct error err;
-    struct snapshot *snapshot = command_load_config(arguments->config);
-    if (snapshot == NULL) {
-        return EXIT_USAGE;
-    }
-    enum status status = admin_client_call(snapshot, call, target, out, &err);
-    snapshot_unref(snapshot);
-    return status == STATUS_OK ? EXIT_DONE : command_failed(&arguments->line, "%s", err.message);
-}
-
-static int parse(const struct arguments *arguments, const struct buffer *answer, struct cJSON **ret)
-{
-    static const struct json_limits limits = {.bytes = ANSWER_MAX_BYTES, .depth = 16};
-    struct error err;
-    if (json_parse(buffer_bytes(answer), &limits, ret, &err) != STATUS_OK) {
-        return command_failed(&arguments->line, "the gateway's answer is no JSON: %s", err.message);
-    }
-    return EXIT_DONE;
-}
-
 /* ---- printing ---- */
-
-static struct slice text_of(const struct cJSON *item, const char *name)
-{
-    struct slice text = {0};
-    (void)json_string(json_get(item, name), &text);
-    return text;
-}
-
-static uint64_t number_of(const struct cJSON *item, const char *name)
-{
-    uint64_t number = 0;
-    (void)json_uint(json_get(item, name), &number);
-    return number;
-}
 
 /* "12 s", "3 min", "5 h", "2 d": rounded up, so that what lasts still is not 0. */
 static void write_time(uint64_t ms, char out[AGE_TEXT_MAX])
@@ -95,18 +54,19 @@ static void print_route(const struct cJSON *item)
     char age[AGE_TEXT_MAX];
     char calls[48];
     char open[AGE_TEXT_MAX + 16] = "";
-    write_time(number_of(item, "since_ms_ago"), age);
-    (void)snprintf(calls, sizeof(calls), "%" PRIu64 "/%" PRIu64, number_of(item, "failures"),
-                   number_of(item, "calls"));
-    if (slice_equal(text_of(item, "state"), SLICE("open"))) {
+    write_time(command_number_of(item, "since_ms_ago"), age);
+    (void)snprintf(calls, sizeof(calls), "%" PRIu64 "/%" PRIu64,
+                   command_number_of(item, "failures"), command_number_of(item, "calls"));
+    if (slice_equal(command_text_of(item, "state"), SLICE("open"))) {
         char left[AGE_TEXT_MAX];
-        write_time(number_of(item, "open_for_ms"), left);
+        write_time(command_number_of(item, "open_for_ms"), left);
         (void)snprintf(open, sizeof(open), "  probes in %s", left);
     }
     (void)printf("%-24.*s %-10.*s %-10s %-14s %-8" PRIu64 " %-10" PRIu64 " %.*s%s\n",
-                 SLICE_ARG(text_of(item, "route")), SLICE_ARG(text_of(item, "state")), age, calls,
-                 number_of(item, "retry_budget"), number_of(item, "in_flight"),
-                 SLICE_ARG(text_of(item, "health")), open);
+                 SLICE_ARG(command_text_of(item, "route")),
+                 SLICE_ARG(command_text_of(item, "state")), age, calls,
+                 command_number_of(item, "retry_budget"), command_number_of(item, "in_flight"),
+                 SLICE_ARG(command_text_of(item, "health")), open);
 }
 
 /* How long until it is taken again. */
@@ -115,7 +75,7 @@ static uint64_t rest_of(const struct cJSON *key)
     static const char *const names[] = {"cooling_ms", "benched_ms", "open_for_ms"};
     uint64_t longest = 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        uint64_t one = number_of(key, names[i]);
+        uint64_t one = command_number_of(key, names[i]);
         longest = one > longest ? one : longest;
     }
     return longest;
@@ -127,8 +87,8 @@ static void print_domains(const struct cJSON *key)
     const char *before = "  for ";
     for (const struct cJSON *domain = json_first(json_get(key, "domains")); domain != NULL;
          domain = json_next(domain)) {
-        struct slice name = text_of(domain, "domain");
-        if (name.len > 0 && number_of(domain, "cooling_ms") > 0) {
+        struct slice name = command_text_of(domain, "domain");
+        if (name.len > 0 && command_number_of(domain, "cooling_ms") > 0) {
             (void)printf("%s%.*s", before, SLICE_ARG(name));
             before = ", ";
         }
@@ -140,7 +100,7 @@ static void print_keys_of(const struct cJSON *route, bool *first)
     for (const struct cJSON *key = json_first(json_get(route, "credentials")); key != NULL;
          key = json_next(key)) {
         char rest[AGE_TEXT_MAX];
-        if (slice_equal(text_of(key, "state"), SLICE("ready"))) {
+        if (slice_equal(command_text_of(key, "state"), SLICE("ready"))) {
             continue;
         }
         if (*first) {
@@ -148,8 +108,9 @@ static void print_keys_of(const struct cJSON *route, bool *first)
             *first = false;
         }
         write_time(rest_of(key), rest);
-        (void)printf("%-24.*s %-24.*s %-10.*s %s", SLICE_ARG(text_of(route, "route")),
-                     SLICE_ARG(text_of(key, "secret")), SLICE_ARG(text_of(key, "state")), rest);
+        (void)printf("%-24.*s %-24.*s %-10.*s %s", SLICE_ARG(command_text_of(route, "route")),
+                     SLICE_ARG(command_text_of(key, "secret")),
+                     SLICE_ARG(command_text_of(key, "state")), rest);
         print_domains(key);
         (void)printf("\n");
     }
@@ -173,12 +134,13 @@ static int list(const struct arguments *arguments)
 {
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, ANSWER_MAX_BYTES);
-    int code = ask(arguments, ADMIN_CALL_GET, "/api/v1/breakers", &answer);
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
+    int code = command_ask(&arguments->line, arguments->config, ADMIN_CALL_GET, "/api/v1/breakers",
+                           &answer);
     if (code != EXIT_DONE || arguments->json) {
         return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
     }
-    code = parse(arguments, &answer, &parsed);
+    code = command_parse_answer(&arguments->line, &answer, &parsed);
     if (code == EXIT_DONE) {
         print_list(parsed);
         code = command_print(&arguments->line, SLICE(""));
@@ -203,21 +165,22 @@ static int reset(const struct arguments *arguments, const char *route)
     struct buffer target CLEANUP(buffer_fini);
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&target, TARGET_MAX_BYTES);
-    buffer_init(&answer, ANSWER_MAX_BYTES);
+    buffer_init(&target, COMMAND_TARGET_MAX_BYTES);
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
     if (route != NULL && route[0] == '\0') {
         return command_misused(&arguments->line, "\"\" is no route's name");
     }
     if (write_target(route, &target) != STATUS_OK) {
         return command_misused(&arguments->line, "this name is too long");
     }
-    int code = ask(arguments, ADMIN_CALL_POST, buffer_bytes(&target).ptr, &answer);
+    int code = command_ask(&arguments->line, arguments->config, ADMIN_CALL_POST,
+                           buffer_bytes(&target).ptr, &answer);
     if (code != EXIT_DONE || arguments->json) {
         return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
     }
-    code = parse(arguments, &answer, &parsed);
+    code = command_parse_answer(&arguments->line, &answer, &parsed);
     if (code == EXIT_DONE) {
-        uint64_t count = number_of(parsed, "reset");
+        uint64_t count = command_number_of(parsed, "reset");
         (void)printf("%" PRIu64 " route%s: circuits are closed, nothing cools\n", count,
                      count == 1 ? "" : "s");
         code = command_print(&arguments->line, SLICE(""));

@@ -2,9 +2,8 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "config/snapshot.h"
-#include "gateway/admin_client.h"
 #include "gateway/command.h"
+#include "gateway/command_answer.h"
 #include "limiter/limit_text.h"
 
 #include <inttypes.h>
@@ -29,8 +28,6 @@ static const char usage[] =
     "  -c FILE         the config of the running gateway (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "\n"
     "The running gateway is asked over admin.listen; changes need the token of admin.token_file.\n";
-
-enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, TARGET_MAX_BYTES = 1500 };
 
 struct arguments {
     struct command_line line;
@@ -68,49 +65,18 @@ static int ask(const struct arguments *arguments, enum admin_call call, const ch
                struct buffer *out)
 {
     struct buffer target CLEANUP(buffer_fini);
-    struct error err;
-    buffer_init(&target, TARGET_MAX_BYTES);
+    buffer_init(&target, COMMAND_TARGET_MAX_BYTES);
     if (write_target(arguments, path, &target) != STATUS_OK) {
         return command_misused(&arguments->line, "these names are too long");
     }
-    struct snapshot *snapshot = command_load_config(arguments->config);
-    if (snapshot == NULL) {
-        return EXIT_USAGE;
-    }
-    enum status status = admin_client_call(snapshot, call, buffer_bytes(&target).ptr, out, &err);
-    snapshot_unref(snapshot);
-    return status == STATUS_OK ? EXIT_DONE : command_failed(&arguments->line, "%s", err.message);
-}
-
-static int parse(const struct arguments *arguments, const struct buffer *answer, struct cJSON **ret)
-{
-    static const struct json_limits limits = {.bytes = ANSWER_MAX_BYTES, .depth = 16};
-    struct error err;
-    if (json_parse(buffer_bytes(answer), &limits, ret, &err) != STATUS_OK) {
-        return command_failed(&arguments->line, "the gateway's answer is no JSON: %s", err.message);
-    }
-    return EXIT_DONE;
+    return command_ask(&arguments->line, arguments->config, call, buffer_bytes(&target).ptr, out);
 }
 
 /* ---- printing ---- */
 
-static struct slice text_of(const struct cJSON *item, const char *name)
-{
-    struct slice text = {0};
-    (void)json_string(json_get(item, name), &text);
-    return text;
-}
-
-static uint64_t number_of(const struct cJSON *item, const char *name)
-{
-    uint64_t number = 0;
-    (void)json_uint(json_get(item, name), &number);
-    return number;
-}
-
 static enum limit_unit unit_of(const struct cJSON *item)
 {
-    struct slice name = text_of(item, "unit");
+    struct slice name = command_text_of(item, "unit");
     for (unsigned unit = 0; unit < LIMIT_UNITS; unit++) {
         if (slice_equal(name, slice_from(limit_unit_name((enum limit_unit)unit)))) {
             return (enum limit_unit)unit;
@@ -123,13 +89,14 @@ static void print_item(const struct cJSON *item)
 {
     char used[LIMIT_AMOUNT_TEXT_MAX];
     char left[LIMIT_AMOUNT_TEXT_MAX];
-    struct slice tenant = text_of(item, "tenant");
-    struct slice route = text_of(item, "route");
-    limit_amount_text(unit_of(item), number_of(item, "used"), used);
-    limit_amount_text(unit_of(item), number_of(item, "left"), left);
+    struct slice tenant = command_text_of(item, "tenant");
+    struct slice route = command_text_of(item, "route");
+    limit_amount_text(unit_of(item), command_number_of(item, "used"), used);
+    limit_amount_text(unit_of(item), command_number_of(item, "left"), left);
     (void)printf("%-20.*s %-28.*s %-34.*s %-24s %-24s%s%.*s\n",
                  SLICE_ARG(tenant.len == 0 ? SLICE("(all)") : tenant),
-                 SLICE_ARG(text_of(item, "quota")), SLICE_ARG(text_of(item, "rule")), used, left,
+                 SLICE_ARG(command_text_of(item, "quota")),
+                 SLICE_ARG(command_text_of(item, "rule")), used, left,
                  route.len == 0 ? "" : "route ", SLICE_ARG(route));
 }
 
@@ -146,12 +113,12 @@ static int list(const struct arguments *arguments)
 {
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, ANSWER_MAX_BYTES);
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
     int code = ask(arguments, ADMIN_CALL_GET, "/api/v1/quotas", &answer);
     if (code != EXIT_DONE || arguments->json) {
         return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
     }
-    code = parse(arguments, &answer, &parsed);
+    code = command_parse_answer(&arguments->line, &answer, &parsed);
     if (code == EXIT_DONE) {
         print_list(parsed);
         code = command_print(&arguments->line, SLICE(""));
@@ -163,27 +130,29 @@ static int list(const struct arguments *arguments)
 
 static bool adds_up(const struct cJSON *item)
 {
-    return number_of(item, "taken") ==
-           number_of(item, "settled") + number_of(item, "refunded") + number_of(item, "open");
+    return command_number_of(item, "taken") == command_number_of(item, "settled") +
+                                                   command_number_of(item, "refunded") +
+                                                   command_number_of(item, "open");
 }
 
 static void print_difference(const struct cJSON *item)
 {
     (void)printf("tenant \"%.*s\", quota \"%.*s\": reserved %" PRIu64 ", but settled %" PRIu64
                  " + given back %" PRIu64 " + open %" PRIu64 "\n",
-                 SLICE_ARG(text_of(item, "tenant")), SLICE_ARG(text_of(item, "quota")),
-                 number_of(item, "taken"), number_of(item, "settled"), number_of(item, "refunded"),
-                 number_of(item, "open"));
+                 SLICE_ARG(command_text_of(item, "tenant")),
+                 SLICE_ARG(command_text_of(item, "quota")), command_number_of(item, "taken"),
+                 command_number_of(item, "settled"), command_number_of(item, "refunded"),
+                 command_number_of(item, "open"));
 }
 
 static int audit(const struct arguments *arguments)
 {
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, ANSWER_MAX_BYTES);
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
     int code = ask(arguments, ADMIN_CALL_GET, "/api/v1/quotas", &answer);
     if (code == EXIT_DONE) {
-        code = parse(arguments, &answer, &parsed);
+        code = command_parse_answer(&arguments->line, &answer, &parsed);
     }
     if (code != EXIT_DONE) {
         return code;
@@ -215,12 +184,12 @@ static int change(const struct arguments *arguments, const char *path)
 {
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, ANSWER_MAX_BYTES);
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
     int code = ask(arguments, ADMIN_CALL_POST, path, &answer);
     if (code != EXIT_DONE || arguments->json) {
         return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
     }
-    code = parse(arguments, &answer, &parsed);
+    code = command_parse_answer(&arguments->line, &answer, &parsed);
     if (code == EXIT_DONE) {
         print_item(parsed);
         code = command_print(&arguments->line, SLICE(""));

@@ -1,39 +1,8 @@
-#include "base/problems.h"
-#include "config/snapshot.h"
-#include "tests/unit/config/problem_line.h"
+#include "tests/unit/config/config_scene.h"
 
 #include <criterion/criterion.h>
 
-static struct problems problems;
-static struct snapshot *snapshot;
-
-static void setup(void)
-{
-    problems = (struct problems){0};
-    snapshot = NULL;
-}
-
-static void teardown(void)
-{
-    snapshot_unref(snapshot);
-    problems_fini(&problems);
-}
-
 TestSuite(credentials, .init = setup, .fini = teardown);
-
-static const char *first_problem(void)
-{
-    return problem_line(problems.list, problems.count, 0);
-}
-
-static void parse(const char *text)
-{
-    snapshot_unref(snapshot);
-    snapshot = NULL;
-    problems_fini(&problems);
-    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
-    cr_assert_eq(status == STATUS_OK, problems.count == 0);
-}
 
 /* Of a route of a provider that wants one; at line 4, column 24. */
 static void load(const char *credential)
@@ -42,13 +11,13 @@ static void load(const char *credential)
     (void)snprintf(text, sizeof(text),
                    "version: 1\nsecrets: [{type: env}]\nroutes:\n  openai: {credential: %s}\n",
                    credential);
-    parse(text);
+    parse_text(text);
 }
 
 static const struct route *load_valid(const char *credential)
 {
     load(credential);
-    cr_assert_eq(problems.count, 0U, "%s: %s", credential, first_problem());
+    cr_assert_eq(problems.count, 0U, "%s: %s", credential, problem_at(0));
     return snapshot->routes[0];
 }
 
@@ -146,7 +115,7 @@ Test(credentials, pools_that_make_no_sense_are_refused)
         load(cases[i].credential);
         (void)snprintf(line, sizeof(line), "f:4:%s", cases[i].expected);
         cr_expect_eq(problems.count, 1U, "%u problems of: %s", problems.count, cases[i].credential);
-        cr_expect_str_eq(first_problem(), line, "%s", first_problem());
+        cr_expect_str_eq(problem_at(0), line, "%s", problem_at(0));
     }
 }
 
@@ -164,11 +133,11 @@ static void load_pool_of(unsigned count)
 Test(credentials, a_pool_has_32_at_most)
 {
     load_pool_of(32);
-    cr_assert_eq(problems.count, 0U, "%s", first_problem());
+    cr_assert_eq(problems.count, 0U, "%s", problem_at(0));
     cr_expect_eq(snapshot->routes[0]->credential_count, 32U);
     load_pool_of(33);
     cr_expect_eq(problems.count, 1U);
-    cr_expect_str_eq(first_problem(),
+    cr_expect_str_eq(problem_at(0),
                      "f:4:24: routes.openai.credential: 33 credentials, and 32 are the most of a "
                      "pool");
 }
@@ -188,20 +157,20 @@ static void load_route(const char *route)
     char text[400];
     (void)snprintf(text, sizeof(text), "version: 1\nsecrets: [{type: env}]\nroutes: {r: {%s}}\n",
                    route);
-    parse(text);
+    parse_text(text);
 }
 
 /* Azure's base URL is each customer's own, and yet its profile knows where the key goes. */
 Test(credentials, a_provider_without_a_base_url_knows_where_its_credential_goes)
 {
     load_route("provider: azure-openai, base_url: \"https://x\", credential: {secret: a}");
-    cr_assert_eq(problems.count, 0U, "%s", first_problem());
+    cr_assert_eq(problems.count, 0U, "%s", problem_at(0));
     cr_expect_eq(snapshot->routes[0]->injection.place, INJECT_HEADER);
     cr_expect(slice_equal(snapshot->routes[0]->injection.name, SLICE("api-key")));
     load_route("provider: azure-openai, base_url: \"https://x\"");
     cr_expect_eq(problems.count, 1U);
     cr_expect_str_eq(
-        first_problem(),
+        problem_at(0),
         "f:3:10: routes.r: credential is missing; write credential: {secret: NAME}, or "
         "credential: none if this upstream needs none");
     load_route("provider: http, base_url: \"https://x\", credential: {secret: a}");

@@ -1,49 +1,23 @@
-#include "base/problems.h"
-#include "config/snapshot.h"
-#include "tests/unit/config/problem_line.h"
+#include "tests/unit/config/config_scene.h"
 
 #include <criterion/criterion.h>
 
-static struct problems problems;
-static struct snapshot *snapshot;
-
-static void setup(void)
-{
-    problems = (struct problems){0};
-    snapshot = NULL;
-}
-
-static void teardown(void)
-{
-    snapshot_unref(snapshot);
-    problems_fini(&problems);
-}
-
 TestSuite(fallback, .init = setup, .fini = teardown);
-
-static const char *line_of(unsigned index)
-{
-    return problem_line(problems.list, problems.count, index);
-}
 
 static void load(const char *routes)
 {
     char text[4000];
     (void)snprintf(text, sizeof(text), "version: 1\nroutes:\n%s", routes);
-    snapshot_unref(snapshot);
-    snapshot = NULL;
-    problems_fini(&problems);
-    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
-    cr_assert_eq(status == STATUS_OK, problems.count == 0);
+    parse_text(text);
 }
 
 static void expect_lines(const char *const *expected)
 {
     unsigned count = 0;
     for (; expected[count] != NULL; count++) {
-        cr_expect_str_eq(line_of(count), expected[count], "%s", line_of(count));
+        cr_expect_str_eq(problem_at(count), expected[count], "%s", problem_at(count));
     }
-    cr_expect_eq(problems.count, count, "more: %s", line_of(count));
+    cr_expect_eq(problems.count, count, "more: %s", problem_at(count));
 }
 
 /* A route of no provider in particular. */
@@ -53,7 +27,7 @@ Test(fallback, names_become_routes_in_their_order)
 {
     load(ROUTE("a", ", fallback: [d, b, c]") ROUTE("d", ", fallback: [c]") ROUTE("b", "")
              ROUTE("c", ""));
-    cr_assert_eq(problems.count, 0U, "%s", line_of(0));
+    cr_assert_eq(problems.count, 0U, "%s", problem_at(0));
     struct route **routes = snapshot->routes; /* a b c d */
     cr_assert_eq(routes[0]->fallback_count, 3U);
     cr_expect_eq(routes[0]->fallback[0], routes[3]);
@@ -81,7 +55,7 @@ Test(fallback, there_are_four_at_most)
 {
     load(ROUTE("a", ", fallback: [b, c, d, e]") ROUTE("b", "") ROUTE("c", "") ROUTE("d", "")
              ROUTE("e", ""));
-    cr_expect_eq(problems.count, 0U, "%s", line_of(0));
+    cr_expect_eq(problems.count, 0U, "%s", problem_at(0));
     load(ROUTE("a", ", fallback: [b, c, d, e, g]") ROUTE("b", "") ROUTE("c", "") ROUTE("d", "")
              ROUTE("e", "") ROUTE("g", ""));
     static const char *const expected[] = {
@@ -142,9 +116,10 @@ Test(fallback, a_long_circle_is_found_too)
                  STATUS_INVALID);
     cr_expect_eq(problems.count, 1U);
     cr_expect_str_eq(
-        line_of(0), "f:2002:60: routes.r1999.fallback[0]: fallbacks go in a circle (r0 > r1 > r2 > "
-                    "r3 > r4 > r5 > r6 > r7 > ... > r0), in which an outage would send all load "
-                    "around; take one of them out");
+        problem_at(0),
+        "f:2002:60: routes.r1999.fallback[0]: fallbacks go in a circle (r0 > r1 > r2 > "
+        "r3 > r4 > r5 > r6 > r7 > ... > r0), in which an outage would send all load "
+        "around; take one of them out");
     arena_fini(&arena);
 }
 
@@ -152,12 +127,12 @@ Test(fallback, only_providers_that_take_the_same_calls_follow_each_other)
 {
     load("  anthropic: {credential: none, fallback: [other]}\n"
          "  other: {provider: anthropic, credential: none}\n");
-    cr_expect_eq(problems.count, 0U, "%s", line_of(0));
+    cr_expect_eq(problems.count, 0U, "%s", problem_at(0));
     load("  openai: {credential: none, fallback: [azure]}\n"
          "  azure: {provider: azure-openai, credential: none, base_url: \"https://x\",\n"
          "    fallback: [second]}\n"
          "  second: {provider: openai, credential: none}\n");
-    cr_expect_eq(problems.count, 0U, "%s", line_of(0));
+    cr_expect_eq(problems.count, 0U, "%s", problem_at(0));
     load("  anthropic: {credential: none, fallback: [stripe, h]}\n"
          "  stripe: {credential: none, fallback: [h]}\n" ROUTE("h", ", fallback: [stripe]"));
     static const char *const expected[] = {

@@ -1,30 +1,8 @@
-#include "base/problems.h"
-#include "config/snapshot.h"
-#include "tests/unit/config/problem_line.h"
+#include "tests/unit/config/config_scene.h"
 
 #include <criterion/criterion.h>
 
-static struct problems problems;
-static struct snapshot *snapshot;
-
-static void setup(void)
-{
-    problems = (struct problems){0};
-    snapshot = NULL;
-}
-
-static void teardown(void)
-{
-    snapshot_unref(snapshot);
-    problems_fini(&problems);
-}
-
 TestSuite(resilience, .init = setup, .fini = teardown);
-
-static const char *first_problem(void)
-{
-    return problem_line(problems.list, problems.count, 0);
-}
 
 /* One route, "r", of an upstream in no particular; `keys` are its further ones, in flow style from
  * line 3, column 5 on. */
@@ -34,17 +12,13 @@ static void load(const char *keys)
     (void)snprintf(
         text, sizeof(text),
         "version: 1\nroutes: {r: {provider: http, base_url: \"http://x/base\",\n    %s}}\n", keys);
-    snapshot_unref(snapshot);
-    snapshot = NULL;
-    problems_fini(&problems);
-    enum status status = snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot);
-    cr_assert_eq(status == STATUS_OK, problems.count == 0);
+    parse_text(text);
 }
 
 static const struct route *load_valid(const char *keys)
 {
     load(keys);
-    cr_assert_eq(problems.count, 0U, "%s: %s", keys, first_problem());
+    cr_assert_eq(problems.count, 0U, "%s: %s", keys, problem_at(0));
     return snapshot->routes[0];
 }
 
@@ -60,7 +34,7 @@ static void expect_refused(const struct refusal *cases, size_t count)
         load(cases[i].keys);
         (void)snprintf(line, sizeof(line), "f:3:%s", cases[i].expected);
         cr_expect_eq(problems.count, 1U, "%u problems of: %s", problems.count, cases[i].keys);
-        cr_expect_str_eq(first_problem(), line, "%s", first_problem());
+        cr_expect_str_eq(problem_at(0), line, "%s", problem_at(0));
     }
 }
 
@@ -187,8 +161,8 @@ Test(resilience, statuses_are_32_at_most)
     (void)snprintf(keys + used, sizeof(keys) - used, "]}");
     load(keys);
     cr_expect_eq(problems.count, 1U);
-    cr_expect_str_eq(first_problem(), "f:3:184: routes.r.retry.statuses[32]: this is one too many; "
-                                      "write 32 statuses at most");
+    cr_expect_str_eq(problem_at(0), "f:3:184: routes.r.retry.statuses[32]: this is one too many; "
+                                    "write 32 statuses at most");
 }
 
 /* ---- circuit ---- */
@@ -294,7 +268,7 @@ Test(resilience, health_has_the_path_of_the_profile)
                              "  other: {provider: openai, credential: none, health: {path: "
                              "/up}}\n"),
                        NULL, &problems, &snapshot),
-        STATUS_OK, "%s", first_problem());
+        STATUS_OK, "%s", problem_at(0));
     cr_expect(slice_equal(snapshot->routes[0]->health.path, SLICE("/base/v1/models")));
     cr_expect_eq(snapshot->routes[0]->health.every, 60 * SEC);
     cr_expect(slice_equal(snapshot->routes[1]->health.path, SLICE("/up")));
@@ -334,7 +308,7 @@ Test(resilience, bounds_of_gateway_and_tenants_are_taken)
                        SLICE("version: 1\ngateway: {limits: {exchanges: 7}}\n"
                              "tenants: {a: {keys: []}, b: {keys: [], max_in_flight: 3}}\n"),
                        NULL, &problems, &snapshot),
-        STATUS_OK, "%s", first_problem());
+        STATUS_OK, "%s", problem_at(0));
     cr_expect_eq(snapshot->gateway.limits.exchanges, 7U);
     cr_expect_eq(snapshot->tenants[0]->max_in_flight, 0U);
     cr_expect_eq(snapshot->tenants[1]->max_in_flight, 3U);
@@ -390,7 +364,7 @@ static const char *warning_of(const char *idempotency, const char *tenants)
     snapshot = NULL;
     problems_fini(&problems);
     cr_assert_eq(snapshot_parse("f", slice_from(text), NULL, &problems, &snapshot), STATUS_OK, "%s",
-                 first_problem());
+                 problem_at(0));
     cr_expect_leq(problems.warning_count, 1U);
     return problem_line(problems.warnings, problems.warning_count, 0);
 }
