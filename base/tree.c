@@ -109,6 +109,16 @@ void tree_path(const struct tree *node, char *out, size_t size)
     }
 }
 
+const char *tree_place(const struct tree *node, const struct tree *from, struct tree_place *out)
+{
+    if (node->document == from->document) {
+        (void)snprintf(out->text, sizeof(out->text), "line %u", node->line);
+    } else {
+        (void)snprintf(out->text, sizeof(out->text), "%s:%u", node->document->file, node->line);
+    }
+    return out->text;
+}
+
 enum weight { A_PROBLEM, A_WARNING };
 
 /* Of `node`, at `place`. */

@@ -44,6 +44,14 @@ bool tree_expanded(const struct tree *node);
 /* "routes.openai.keys[2]": where a node hangs, from the keys as written. Cut if `size` is short. */
 void tree_path(const struct tree *node, char *out, size_t size);
 
+/* "line 5", or "other.yaml:5" if that is not the file of `from`: where a node is, for messages
+ * about `from`. Cut if it is long. */
+struct tree_place {
+    char text[200];
+};
+const char *tree_place(const struct tree *node, const struct tree *from, struct tree_place *out);
+#define TREE_PLACE(node, from) tree_place((node), (from), &(struct tree_place){{0}})
+
 /* Adds the problem "<path>: <message>" at the node's own place, or at its key's, if it has one. */
 void tree_report(struct problems *problems, const struct tree *node, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -292,15 +292,17 @@ static const struct tree_document *new_document(struct arena *arena, const char 
     return document;
 }
 
-const struct tree *document_parse(struct arena *arena, const char *file, struct slice text,
-                                  struct problems *problems)
+/* False: nothing that could be looked at further. Where there is nothing in it, *ret is NULL. */
+static bool parse(struct arena *arena, const char *file, struct slice text,
+                  struct problems *problems, const struct tree **ret)
 {
+    *ret = NULL;
     if (text.len > DOCUMENT_MAX) {
         problems_add(problems, file, 0, 0, "larger than %d MiB", DOCUMENT_MAX / 1024 / 1024);
-        return NULL;
+        return false;
     }
     if (!syntax_check_bytes(problems, file, text)) {
-        return NULL;
+        return false;
     }
     CLEANUP(close_reader)
     struct reader reader = {
@@ -316,30 +318,52 @@ const struct tree *document_parse(struct arena *arena, const char *file, struct 
     yaml_parser_set_encoding(&yaml, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&yaml, (const unsigned char *)text.ptr, text.len);
     if (!read_events(&reader, &yaml, text)) {
-        return NULL;
+        return false;
     }
-    if (reader.root == NULL) {
+    *ret = reader.root;
+    return true;
+}
+
+const struct tree *document_parse(struct arena *arena, const char *file, struct slice text,
+                                  struct problems *problems)
+{
+    const struct tree *root = NULL;
+    if (parse(arena, file, text, problems, &root) && root == NULL) {
         problems_add(problems, file, 0, 0,
                      "there is nothing in this file; it begins with: version: 1");
     }
-    return reader.root;
+    return root;
 }
 
-const struct tree *document_load(struct arena *arena, const char *path, struct problems *problems)
+static bool read_file(const char *path, enum file_kind kind, struct buffer *out,
+                      struct problems *problems)
 {
     struct error err;
-    CLEANUP(buffer_fini) struct buffer text;
-    buffer_init(&text, DOCUMENT_MAX);
-    enum status status = file_read(path, FILE_ANY_INPUT, &text, &err);
+    enum status status = file_read(path, kind, out, &err);
     if (status == STATUS_NOT_FOUND) {
         problems_add(problems, path, 0, 0,
                      "there is no config file here; name one with -c FILE, or write one: "
                      "docs/CONFIG.md says how, config/quickstart.yaml is an example");
-        return NULL;
-    }
-    if (status != STATUS_OK) {
+    } else if (status != STATUS_OK) {
         problems_add(problems, path, 0, 0, "cannot use this config file: %s", err.message);
-        return NULL;
     }
-    return document_parse(arena, path, buffer_bytes(&text), problems);
+    return status == STATUS_OK;
+}
+
+const struct tree *document_load(struct arena *arena, const char *path, struct problems *problems)
+{
+    CLEANUP(buffer_fini) struct buffer text;
+    buffer_init(&text, DOCUMENT_MAX);
+    return read_file(path, FILE_ANY_INPUT, &text, problems)
+               ? document_parse(arena, path, buffer_bytes(&text), problems)
+               : NULL;
+}
+
+bool document_load_part(struct arena *arena, const char *path, struct problems *problems,
+                        const struct tree **ret)
+{
+    CLEANUP(buffer_fini) struct buffer text;
+    buffer_init(&text, DOCUMENT_MAX);
+    return read_file(path, FILE_REGULAR, &text, problems) &&
+           parse(arena, path, buffer_bytes(&text), problems, ret);
 }

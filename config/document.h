@@ -20,3 +20,7 @@ enum {
 const struct tree *document_parse(struct arena *arena, const char *file, struct slice text,
                                   struct problems *problems);
 const struct tree *document_load(struct arena *arena, const char *path, struct problems *problems);
+/* One file of several, a regular one; there may be nothing in it, then *ret is NULL. False: nothing
+ * that could be looked at further. */
+bool document_load_part(struct arena *arena, const char *path, struct problems *problems,
+                        const struct tree **ret);

@@ -2,6 +2,7 @@
 
 #include "auth/secrets/secret_store.h"
 #include "config/document.h"
+#include "config/folder.h"
 #include "routes/price.h"
 
 #include <stdlib.h>
@@ -113,8 +114,9 @@ enum status snapshot_load(const char *path, struct secret_store *store, struct p
                           struct snapshot **ret)
 {
     CLEANUP(arena_fini) struct arena scratch = {0};
-    enum status status =
-        build(document_load(&scratch, path, problems), &scratch, store, problems, ret);
+    const struct tree *root = folder_is(path) ? folder_load(&scratch, path, problems)
+                                              : document_load(&scratch, path, problems);
+    enum status status = build(root, &scratch, store, problems, ret);
     problems_sort(problems);
     return status;
 }

@@ -49,11 +49,10 @@ static void check_twin(const struct link *link, const struct credential_section 
     for (unsigned i = 0; i < index; i++) {
         const struct tree *other = sections[i].secret;
         if (other != NULL && slice_equal(other->text, secret->text)) {
-            tree_report(
-                link->problems, secret,
-                "this secret is in the pool already, at line %u; take one out, and give the "
-                "other a weight",
-                other->line);
+            tree_report(link->problems, secret,
+                        "this secret is in the pool already, at %s; take one out, and give the "
+                        "other a weight",
+                        TREE_PLACE(other, secret));
             return;
         }
     }

@@ -165,9 +165,9 @@ static void name_as_written(const struct quotas *quotas, struct scope *scope, un
     const struct quota_section *twin = name_taken(quotas, scope, node->text);
     if (twin != NULL) {
         tree_report(quotas->link->problems, node,
-                    "the quota at line %u is called so already, and both may apply to one request; "
+                    "the quota at %s is called so already, and both may apply to one request; "
                     "write another name",
-                    twin->node->line);
+                    TREE_PLACE(twin->node, node));
         return;
     }
     give_name(quotas, scope, node->text, index);
@@ -217,8 +217,8 @@ static void read_limits(struct quotas *quotas, struct scope *scope)
             table_add(&scope->identities, limit->identity, (void *)section);
         if (twin != NULL) {
             tree_report(link->problems, section->node,
-                        "the quota at line %u counts the same (%s); keep one of them",
-                        twin->node->line, limit->identity.ptr);
+                        "the quota at %s counts the same (%s); keep one of them",
+                        TREE_PLACE(twin->node, section->node), limit->identity.ptr);
             continue;
         }
         scope->limits[i] = limit;

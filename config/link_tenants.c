@@ -48,9 +48,9 @@ static void link_keys(struct tenants *tenants, const struct tenant_section *sect
             &tenants->keys, slice_make((const char *)hash->bytes, SHA256_BYTES), (void *)node);
         if (twin != NULL) {
             tree_report(link->problems, node,
-                        "this key is listed already, for tenant \"%s\" at line %u; make a key for "
+                        "this key is listed already, for tenant \"%s\" at %s; make a key for "
                         "each: sallyport keys new --tenant %s",
-                        QUOTE(twin->parent->parent->key->source), twin->line,
+                        QUOTE(twin->parent->parent->key->source), TREE_PLACE(twin, node),
                         QUOTE(section->node->key->source));
             continue;
         }

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 static const char usage[] =
-    "usage: sallyport check [-c FILE] [--json]\n"
+    "usage: sallyport check [-c FILE|DIR] [--json]\n"
     "       sallyport check --manual\n"
     "\n"
     "Validates a config. Every problem is one line on stderr: file:line:column, what is wrong,\n"
@@ -22,7 +22,7 @@ static const char usage[] =
     "too\n"
     "short to be scrubbed from answers, are noted.\n"
     "\n"
-    "  -c FILE    the config (default: " COMMAND_DEFAULT_CONFIG ")\n"
+    "  -c FILE    the config, or a folder of its files (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "  --json     the result on stdout, for machines\n"
     "  --manual   prints the reference of all keys (docs/CONFIG.md) instead\n";
 

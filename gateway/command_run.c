@@ -3,12 +3,12 @@
 #include "gateway/server.h"
 
 static const char usage[] =
-    "usage: sallyport run [-c FILE]\n"
+    "usage: sallyport run [-c FILE|DIR]\n"
     "\n"
     "Serves. SIGHUP reloads the config, SIGTERM and SIGINT drain and stop, a second one stops at\n"
     "once.\n"
     "\n"
-    "  -c FILE   the config (default: " COMMAND_DEFAULT_CONFIG ")\n";
+    "  -c FILE   the config, or a folder of its files (default: " COMMAND_DEFAULT_CONFIG ")\n";
 
 int command_run(int argc, char **argv)
 {
