@@ -119,6 +119,9 @@ static enum step_result out_of_time(struct exchange *exchange)
             .reason = "the request's body took longer than the route's timeouts.total"};
         return exchange_fail_request(exchange, &late);
     }
+    if (exchange->state == EXCHANGE_SEND) {
+        way_out_of_time(exchange);
+    }
     return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_TIMEOUT,
                          exchange->patience > 0 ? "the request took longer than the caller's own "
                                                   "deadline, or the route's timeouts.total"

@@ -79,6 +79,9 @@ bool way_body_held(const struct exchange *exchange);
 void way_ask(const struct exchange *exchange, struct pool_ask *ret);
 /* Counts the request as in flight; false: there are too many. Left by way_fini(). */
 bool way_enter(struct exchange *exchange, const struct route *route);
+/* The request's time is over while its attempt is waited for: a failure of the upstream, unless it
+ * was the caller who had less patience than the route. */
+void way_out_of_time(struct exchange *exchange);
 /* Gives back what is held for the attempt: permits. */
 void way_give_back(struct exchange *exchange);
 void way_note_try(struct exchange *exchange, const struct try *it);

@@ -107,6 +107,18 @@ enum status way_write_route(const struct exchange *exchange, struct buffer *out)
 
 /* ---- the end ---- */
 
+void way_out_of_time(struct exchange *exchange)
+{
+    struct way *way = &exchange->way;
+    const struct route *route = exchange->route;
+    usec_t total = way->asked->timeouts.total;
+    if (exchange->patience == 0 || exchange->patience >= total) {
+        route_standing_report(route->standing, &route->breaker, &way->permit, BREAKER_FAILURE,
+                              clock_now() - way->began, exchange->side->loop->now,
+                              exchange_side_random(exchange->side));
+    }
+}
+
 void way_give_back(struct exchange *exchange)
 {
     static const struct judgement unused = {.outcome = BREAKER_NEUTRAL};

@@ -66,6 +66,16 @@ test('answers that do not come in time open it', async (t) => {
   await assertShut(gateway, upstream);
 });
 
+test('a request whose time as a whole is over, waiting for the answer, counts; a caller’s own deadline does not', async (t) => {
+  const { gateway, upstream } = await start(t, { script: hang(), route: { timeouts: { total: '300ms' } } });
+  const hasty = await many(2 * policy.min_requests, () => call(gateway, '/api/x', { headers: { 'X-Request-Timeout': '0.1' } }));
+  assert.deepEqual(tally(hasty.map((one) => one.status)), { 504: 2 * policy.min_requests });
+  assert.equal(breaker(gateway, 'api').state, 'closed');
+  const lost = await many(policy.min_requests, () => call(gateway, '/api/x'));
+  assert.deepEqual(tally(lost.map((one) => one.status)), { 504: policy.min_requests });
+  await assertShut(gateway, upstream);
+});
+
 test('a rate below the mark does not open it', async (t) => {
   let n = 0;
   const { gateway, upstream } = await start(t, { script: () => answer(n++ % 5 > 2 ? 500 : 200) });
