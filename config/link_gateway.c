@@ -175,6 +175,7 @@ void link_gateway(struct link *link)
     link_public_url(link);
     link_access_log(link);
     link_time_zone(link);
+    gateway->audit_log = link_keep(link, section->audit_log);
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;

@@ -65,6 +65,9 @@ static const struct field gateway_fields[] = {
     FIELD_TEXT(struct gateway_section, access_log, .fallback_text = "stdout",
         .example = "/var/log/sallyport/access.json",
         .help = "One JSON line a request: `stdout`, `off`, or a file."),
+    FIELD_PATH(struct gateway_section, audit_log, .example = "/var/log/sallyport/audit.json",
+        .help = "A file for what has to be proved later, a chain of JSON lines: refused keys, changes of "
+                "the config, of secrets and by the administrator. Without it there is none."),
     FIELD_TEXT(struct gateway_section, time_zone, .fallback_text = DEFAULT_TIME_ZONE,
         .example = "Europe/Berlin",
         .help = "The zone whose days, weeks and months budgets follow, as the system's zone files name it."),

@@ -24,6 +24,7 @@ struct gateway_section {
     struct limit_settings limits;
     struct timeout_settings timeouts;
     const struct tree *access_log;
+    const char *audit_log;
     const struct tree *time_zone;
 };
 

@@ -45,6 +45,7 @@ struct gateway_settings {
     struct limit_settings limits;
     struct timeout_settings timeouts;
     const char *access_log;  /* "stdout", "off" or a file's path */
+    const char *audit_log;   /* a file's path; NULL: none */
     const struct zone *zone; /* of budgets' days, weeks and months */
 };
 

@@ -1,7 +1,7 @@
 #include "gateway/breaker_report.h"
 
 #include "base/buffer.h"
-#include "gateway/observe/log.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/upstream/standing.h"
 
 enum status breaker_report_list(struct standings *standings, const struct snapshot *snapshot,
@@ -14,25 +14,30 @@ enum status breaker_report_list(struct standings *standings, const struct snapsh
 }
 
 enum status breaker_report_reset(struct standings *standings, const struct snapshot *snapshot,
-                                 const char *route, struct buffer *out, struct error *err)
+                                 const char *route, const char *peer, struct buffer *out,
+                                 struct error *err)
 {
     breaker_report_news(standings); /* what was before comes before it in the log */
     unsigned count = standings_reset(standings, snapshot, route, clock_now());
     if (count == 0 && route != NULL) {
         FAIL(err, STATUS_NOT_FOUND, "no route of the config in force is called \"%s\"", route);
     }
-    log_warn("audit: breaker: reset by admin: %s%s", route == NULL ? "all routes" : "route ",
-             route == NULL ? "" : route);
+    const struct audit_event event = {.kind = AUDIT_ADMIN_BREAKER, .route = route, .peer = peer};
+    audit(LOG_LEVEL_WARN, &event, "breaker: reset by admin: %s%s",
+          route == NULL ? "all routes" : "route ", route == NULL ? "" : route);
     return buffer_print(out, "{\"reset\":%u}\n", count);
 }
 
 static void tell(void *ctx, const struct standing_news *news)
 {
     (void)ctx;
+    const struct audit_event event = {
+        .kind = AUDIT_CIRCUIT, .route = news->route, .secret = news->secret};
     if (news->secret == NULL) {
-        log_info("audit: breaker: route %s: %s", news->route, news->text);
+        audit(LOG_LEVEL_INFO, &event, "breaker: route %s: %s", news->route, news->text);
     } else {
-        log_info("audit: breaker: route %s, secret %s: %s", news->route, news->secret, news->text);
+        audit(LOG_LEVEL_INFO, &event, "breaker: route %s, secret %s: %s", news->route, news->secret,
+              news->text);
     }
 }
 
@@ -41,6 +46,7 @@ void breaker_report_news(struct standings *standings)
     unsigned lost = 0;
     standings_news(standings, NULL, tell, &lost);
     if (lost > 0) {
-        log_warn("audit: breaker: %u more changes came too fast to be told", lost);
+        const struct audit_event event = {.kind = AUDIT_CIRCUITS_LEFT_OUT, .count = lost};
+        audit(LOG_LEVEL_WARN, &event, "breaker: %u more changes came too fast to be told", lost);
     }
 }

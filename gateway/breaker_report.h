@@ -13,9 +13,10 @@ struct standings;
 MUST_USE enum status breaker_report_list(struct standings *standings,
                                          const struct snapshot *snapshot, struct buffer *out,
                                          struct error *err);
-/* Closes those of a route (NULL: of all), says so in the log, and appends {"reset": how many}. */
+/* Closes those of a route (NULL: of all), says so in the logs, and appends {"reset": how many}.
+ * `peer` asks for it. */
 MUST_USE enum status breaker_report_reset(struct standings *standings,
                                           const struct snapshot *snapshot, const char *route,
-                                          struct buffer *out, struct error *err);
-/* Says in the log what has changed since the last call. */
+                                          const char *peer, struct buffer *out, struct error *err);
+/* Says in the logs what has changed since the last call. */
 void breaker_report_news(struct standings *standings);

@@ -24,6 +24,7 @@ int command_schema(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_secrets(int argc, char **argv);
 int command_providers(int argc, char **argv);
+int command_audit(int argc, char **argv);
 int command_quotas(int argc, char **argv);
 int command_breakers(int argc, char **argv);
 int command_demo(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct command {
     {"providers", command_providers, "the built-in provider profiles"},
     {"quotas", command_quotas, "limits and what is used: list, audit, reset, raise"},
     {"breakers", command_breakers, "circuits and credentials of the routes: list, reset"},
+    {"audit", command_audit, "proves that the audit log is whole: verify"},
     {"demo", command_demo, "a small pretend provider, to try things out"},
     {"version", command_version, "this version and those of its libraries"},
 };

@@ -5,7 +5,7 @@
 #include "base/encode.h"
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
-#include "gateway/observe/log.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/quota_items.h"
 #include "gateway/quotas_state.h"
 #include "limiter/limit_text.h"
@@ -181,9 +181,14 @@ static bool visit_change(void *ctx, const struct quota_item *item)
     if (reader->status == STATUS_OK) {
         char amount[LIMIT_AMOUNT_TEXT_MAX];
         limit_amount_text(item->limit->unit, change->by, amount);
-        log_warn("audit: admin: quota \"%s\" of tenant \"%s\" was %s%s", change->quota,
-                 change->tenant, change->raise ? "raised by " : "reset",
-                 change->raise ? amount : "");
+        const struct audit_event event = {.kind = AUDIT_ADMIN_QUOTA,
+                                          .tenant = change->tenant,
+                                          .route = change->route[0] == '\0' ? NULL : change->route,
+                                          .quota = change->quota,
+                                          .peer = change->peer};
+        audit(LOG_LEVEL_WARN, &event, "admin: quota \"%s\" of tenant \"%s\" was %s%s",
+              change->quota, change->tenant, change->raise ? "raised by " : "reset",
+              change->raise ? amount : "");
         reader->status = put_item(reader, item);
     }
     reader->found++;

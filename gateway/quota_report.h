@@ -15,7 +15,7 @@ struct snapshot;
 MUST_USE enum status quota_report_list(struct quotas *quotas, const struct snapshot *snapshot,
                                        const char *tenant, struct buffer *out, struct error *err);
 
-/* Resets or raises one, says so in the log, and appends what it is then. */
+/* Resets or raises one, says so in the logs, and appends what it is then. */
 MUST_USE enum status quota_report_change(struct quotas *quotas, const struct snapshot *snapshot,
                                          const struct quota_change *change, struct buffer *out,
                                          struct error *err);

@@ -5,7 +5,7 @@
 #include "config/snapshot.h"
 #include "gateway/exchange/wait_line.h"
 #include "gateway/loop/loop.h"
-#include "gateway/observe/log.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/quotas_state.h"
 #include "limiter/each_values.h"
 #include "limiter/store_memory.h"
@@ -16,16 +16,14 @@
 static void on_news(void *ctx, enum store_news kind, const char *text)
 {
     (void)ctx;
-    switch (kind) {
-    case STORE_CAME_UP:
-        log_info("audit: store: %s", text);
-        break;
-    case STORE_WENT_DOWN:
-    case STORE_LOST_DATA:
-    case STORE_WARNING:
-        log_warn("audit: store: %s", text);
-        break;
-    }
+    static const enum audit_kind kinds[] = {
+        [STORE_CAME_UP] = AUDIT_STORE_UP,
+        [STORE_WENT_DOWN] = AUDIT_STORE_DOWN,
+        [STORE_LOST_DATA] = AUDIT_STORE_LOST_DATA,
+        [STORE_WARNING] = AUDIT_STORE_WARNING,
+    };
+    const struct audit_event event = {.kind = kinds[kind]};
+    audit(kind == STORE_CAME_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, &event, "store: %s", text);
 }
 
 static const struct limiter_clock clock = {.now = clock_now, .wall = clock_wall};

@@ -5,9 +5,11 @@
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
 #include "gateway/client/listener.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
+#include "gateway/server_audit.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
@@ -146,6 +148,7 @@ static enum status try_reload(struct server *server, struct snapshot **ret, SSL_
     TRY(load(server, ret, err));
     TRY(check_fixed(server->snapshot, *ret, err));
     TRY(server_load_tls(*ret, ret_tls, err));
+    TRY(audit_log_prepare((*ret)->gateway.audit_log, err));
     if (server->scribe != NULL) {
         TRY(scribe_reopen(server->scribe, (*ret)->gateway.access_log, err));
     }
@@ -182,12 +185,16 @@ void reload(struct server *server)
         SSL_CTX_free(tls);
         metrics_set(server->metrics_block, METRIC_config_last_reload_success, 0);
         log_error("reload refused, the old config stays in force: %s", err.message);
+        audit_log_abandon();
+        server_audit_refused(server, err.message);
         return;
     }
+    audit_log_commit();
     swap_in(server, snapshot, tls);
     metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
     metrics_set(server->metrics_block, METRIC_config_generation,
                 (int64_t)server->snapshot->generation);
     log_info("reloaded %s: %u routes, %u tenants", server->config_path,
              server->snapshot->route_count, server->snapshot->tenant_count);
+    server_audit_taken(server);
 }

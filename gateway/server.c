@@ -11,12 +11,14 @@
 #include "gateway/client/listener.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/quota_report.h"
 #include "gateway/quotas.h"
 #include "gateway/reload.h"
+#include "gateway/server_audit.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/attempt.h"
 #include "gateway/upstream/standing.h"
@@ -84,7 +86,8 @@ static void on_secret_news(void *ctx, const struct secret_news *news)
         metrics_add(metrics, METRIC_credential_refreshes_total, 1);
         log_info("secret \"%s\": a new value is in force", news->name);
     }
-    if (news->failed) {
+    server_audit_secret(news);
+    if (news->failed || news->missing) {
         metrics_add(metrics, METRIC_credential_failures_total, 1);
         log_warn("secret \"%s\": %s%s", news->name, news->err.message,
                  news->missing ? "; its routes answer 502 credential_unavailable"
@@ -97,6 +100,7 @@ static void on_tick(struct timer *timer)
     struct server *server = (struct server *)((char *)timer - offsetof(struct server, tick));
     secret_store_refresh(server->secrets, server->loop.now, on_secret_news, server);
     breaker_report_news(server->standings);
+    audit_log_tick();
     loop_timer(&server->loop, &server->tick, SEC);
 }
 
@@ -164,6 +168,7 @@ static void show_metrics(void *ctx, struct buffer *out)
         metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
                     (int64_t)scribe_dropped(server->scribe));
     }
+    metrics_set(server->metrics_block, METRIC_audit_log_lost_total, (int64_t)audit_log_lost());
     if (!metrics_render(server->metrics, out) ||
         !standings_show_metrics(server->standings, server->snapshot, clock_now(), out) ||
         quotas_show_metrics(server->quotas, server->snapshot, out) != STATUS_OK) {
@@ -196,11 +201,17 @@ static enum status show_breakers(void *ctx, struct buffer *out, struct error *er
     return breaker_report_list(server->standings, server->snapshot, out, err);
 }
 
-static enum status reset_breakers(void *ctx, const char *route, struct buffer *out,
-                                  struct error *err)
+static enum status reset_breakers(void *ctx, const char *route, const char *peer,
+                                  struct buffer *out, struct error *err)
 {
     const struct server *server = ctx;
-    return breaker_report_reset(server->standings, server->snapshot, route, out, err);
+    return breaker_report_reset(server->standings, server->snapshot, route, peer, out, err);
+}
+
+static void note_refused(void *ctx, const char *peer, const char *path)
+{
+    (void)ctx;
+    audit_refusal(&(struct audit_event){.kind = AUDIT_ADMIN_REFUSED, .peer = peer}, path);
 }
 
 static const struct admin_ops admin_ops = {
@@ -211,6 +222,7 @@ static const struct admin_ops admin_ops = {
     .change_quota = change_quota,
     .breakers = show_breakers,
     .reset_breakers = reset_breakers,
+    .refused = note_refused,
 };
 
 /* ---- start ---- */
@@ -321,6 +333,9 @@ static enum status start(struct server *server, struct error *err)
     if (strcmp(snapshot->gateway.access_log, "off") != 0) {
         TRY(scribe_start(snapshot->gateway.access_log, &server->scribe, err));
     }
+    TRY(audit_log_prepare(snapshot->gateway.audit_log, err));
+    audit_log_commit();
+    server_audit_started(server);
     TRY(quotas_new(snapshot, &server->quotas, err));
     server_refresh_secrets(server);
     if (snapshot->admin.listen != NULL) {
@@ -363,6 +378,8 @@ static void stop(struct server *server)
     timer_cancel(&server->loop.timers, &server->drain_timer);
     mailbox_free(server->mailbox);
     quotas_free(server->quotas);
+    server_audit_stopped(server);
+    audit_log_stop();
     standings_free(server->standings);
     secret_free(server->admin_token);
     snapshot_unref(server->snapshot);

@@ -115,6 +115,7 @@ static bool note_value(struct secret_slot *slot, struct secret *take_secret, use
     }
     put_in_force(slot, version_new(slot->name, take_secret, ++slot->last_version));
     news->changed = true;
+    news->version = slot->last_version;
     return true;
 }
 

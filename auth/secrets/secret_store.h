@@ -48,9 +48,10 @@ void secret_slot_suspect(struct secret_slot *slot);
 /* What happened to one secret in a refresh, for the log. */
 struct secret_news {
     const char *name;
-    bool changed; /* a new value is in force */
-    bool failed;  /* could not be read; err says why; an old value may still be in force */
-    bool missing; /* no value is in force now */
+    bool changed;     /* a new value is in force */
+    bool failed;      /* could not be read; err says why; an old value may still be in force */
+    bool missing;     /* no value is in force now */
+    uint64_t version; /* of the new value */
     struct error err;
 };
 

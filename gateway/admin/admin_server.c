@@ -4,6 +4,8 @@
 #include "gateway/admin/endpoints.h"
 #include "gateway/client/listener.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include <event2/buffer.h>
@@ -75,9 +77,23 @@ static void send_answer(evhtp_request_t *request, const struct admin_answer *ans
     evhtp_send_reply(request, (evhtp_res)answer->status);
 }
 
+static const char *print_peer(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN])
+{
+    const char *printed = NULL;
+    if (peer != NULL && peer->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+        printed = inet_ntop(AF_INET, &v4->sin_addr, out, INET6_ADDRSTRLEN);
+    } else if (peer != NULL && peer->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+        printed = inet_ntop(AF_INET6, &v6->sin6_addr, out, INET6_ADDRSTRLEN);
+    }
+    return printed == NULL ? "unix" : printed;
+}
+
 static void on_request(evhtp_request_t *request, void *ctx)
 {
     const struct admin_server *server = ctx;
+    char peer[INET6_ADDRSTRLEN];
     struct admin_request asked = {
         .method = method_of(request),
         .path = request->uri->path->full,
@@ -85,6 +101,7 @@ static void on_request(evhtp_request_t *request, void *ctx)
         .host = evhtp_header_find(request->headers_in, "Host"),
         .origin = evhtp_header_find(request->headers_in, "Origin"),
         .authorization = evhtp_header_find(request->headers_in, "Authorization"),
+        .peer = print_peer(request->conn->saddr, peer),
     };
     struct admin_answer answer;
     endpoints_answer(&asked, &server->hosts, server->ops, server->ctx, &answer);

@@ -24,6 +24,7 @@ struct quota_change {
     const char *route; /* of `each: route`; else "" */
     bool raise;        /* else reset */
     uint64_t by;       /* in the quota's unit */
+    const char *peer;  /* who asks: an address, or "unix" */
 };
 
 struct admin_ops {
@@ -42,9 +43,11 @@ struct admin_ops {
                                 struct error *err);
     /* Appends the circuits of all routes as JSON. */
     enum status (*breakers)(void *ctx, struct buffer *out, struct error *err);
-    /* Closes those of a route, NULL: of all. STATUS_NOT_FOUND: no such route. */
-    enum status (*reset_breakers)(void *ctx, const char *route, struct buffer *out,
-                                  struct error *err);
+    /* Closes those of a route, NULL: of all. `peer` asks. STATUS_NOT_FOUND: no such route. */
+    enum status (*reset_breakers)(void *ctx, const char *route, const char *peer,
+                                  struct buffer *out, struct error *err);
+    /* `peer` came without the token that this path needs. */
+    void (*refused)(void *ctx, const char *peer, const char *path);
 };
 
 struct admin_server_settings {

@@ -198,7 +198,8 @@ static void change_quota(const struct admin_request *request, const struct admin
     char route[PARAMETER_MAX_BYTES];
     char by[PARAMETER_MAX_BYTES];
     struct error err;
-    struct quota_change change = {.tenant = tenant, .quota = quota, .route = route, .raise = raise};
+    struct quota_change change = {
+        .tenant = tenant, .quota = quota, .route = route, .raise = raise, .peer = request->peer};
     if (!parameter(request, SLICE("tenant"), tenant) ||
         !parameter(request, SLICE("quota"), quota) || !parameter(request, SLICE("route"), route) ||
         !parameter(request, SLICE("by"), by) || quota[0] == '\0') {
@@ -257,7 +258,8 @@ static void reset_breakers(const struct admin_request *request, const struct adm
         return;
     }
     answer_json(answer, 200);
-    enum status status = ops->reset_breakers(ctx, all ? NULL : route, &answer->body, &err);
+    enum status status =
+        ops->reset_breakers(ctx, all ? NULL : route, request->peer, &answer->body, &err);
     if (status != STATUS_OK) {
         answer_error(answer, status_of(status), err.message);
     }
@@ -310,6 +312,7 @@ static void answer_endpoint(const struct endpoint *endpoint, const struct admin_
         ret->allow = endpoint->changes ? "POST" : "GET, HEAD";
         answer_text(ret, 405, endpoint->changes ? SLICE("use POST\n") : SLICE("use GET or HEAD\n"));
     } else if (endpoint->changes && !has_token(request, ops, ctx)) {
+        ops->refused(ctx, request->peer, endpoint->path);
         answer_error(ret, 401,
                      "changes need the token of admin.token_file: Authorization: Bearer TOKEN");
     } else {

@@ -17,6 +17,7 @@ struct admin_request {
     const char *host;          /* the field's value; NULL: none */
     const char *origin;        /* likewise */
     const char *authorization; /* likewise */
+    const char *peer;          /* an address, or "unix" */
 };
 
 /* The names that the listener answers to, next to localhost and IP literals. */

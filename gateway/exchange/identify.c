@@ -4,6 +4,7 @@
 #include "config/snapshot.h"
 #include "gateway/exchange/patience.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/observe/audit_log.h"
 #include "routes/allow.h"
 #include "routes/profile.h"
 #include "routes/target.h"
@@ -76,6 +77,11 @@ static enum step_result stranger(struct exchange *exchange, enum authenticate_ve
     case AUTHENTICATE_TENANT:
         break;
     }
+    audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
+                                        .route = exchange->route->name,
+                                        .peer = connection_peer(exchange->connection),
+                                        .code = problem_code_text(code)},
+                  why);
     return exchange_fail(exchange, ENDED_BY_CLIENT, code, "%s", why);
 }
 

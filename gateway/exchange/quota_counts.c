@@ -2,8 +2,8 @@
 
 #include "auth/inbound/tenant.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/observe/audit_log.h"
 #include "gateway/observe/families.h"
-#include "gateway/observe/log.h"
 #include "limiter/reservation.h"
 
 #include <inttypes.h>
@@ -18,11 +18,13 @@ static void count(const struct exchange *exchange, enum metric_family family,
 static void warn(const struct exchange *exchange, const struct demand *demand)
 {
     count(exchange, FAMILY_quota_warned_total, demand, 1);
-    log_warn("audit: tenant \"%s\" has used %" PRIu64 " of %" PRIu64 " %s of quota \"%s\"%s",
-             exchange->tenant->name,
-             demand->whole > demand->left ? demand->whole - demand->left : 0, demand->whole,
-             limit_unit_name(demand->limit->unit), demand->limit->name,
-             demand->over ? ", which is over its limit but only warns" : "");
+    const struct audit_event event = {
+        .kind = AUDIT_QUOTA_WARNED, .tenant = exchange->tenant->name, .quota = demand->limit->name};
+    audit(LOG_LEVEL_WARN, &event,
+          "tenant \"%s\" has used %" PRIu64 " of %" PRIu64 " %s of quota \"%s\"%s",
+          exchange->tenant->name, demand->whole > demand->left ? demand->whole - demand->left : 0,
+          demand->whole, limit_unit_name(demand->limit->unit), demand->limit->name,
+          demand->over ? ", which is over its limit but only warns" : "");
 }
 
 void quota_note_warnings(const struct exchange *exchange)

@@ -238,6 +238,7 @@ test('secrets: missing at start, set later, changed, taken away', async (t) => {
   };
   assert.equal(await call(), 'credential_unavailable');
   assert.match(await (await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz?verbose`)).text(), /credential_unavailable.*api/);
+  assert.match(gateway.stderr, /warn {2}secret "api-key": is in no source; .*credential_unavailable\n/);
   assert.equal(upstream.requests.length, 0);
 
   set('first-value-1234567890');

@@ -77,6 +77,7 @@ Test(snapshot, defaults_are_those_of_the_contract)
     cr_expect_null(gateway->tls_cert);
     cr_expect_null(gateway->public_url);
     cr_expect_str_eq(gateway->access_log, "stdout");
+    cr_expect_null(gateway->audit_log);
     cr_expect_eq(gateway->limits.header_bytes, 64U * 1024);
     cr_expect_eq(gateway->limits.header_count, 128U);
     cr_expect_eq(gateway->limits.uri_bytes, 16U * 1024);
@@ -103,6 +104,7 @@ Test(snapshot, settings_are_taken_and_paths_start_from_the_file)
          "  workers: 3\n"
          "  public_url: https://GW.internal:8443/base/\n"
          "  access_log: logs/access.json\n"
+         "  audit_log: logs/audit.json\n"
          "  limits: {header_bytes: 8KiB, uri_bytes: 4KiB, connections: 1k}\n"
          "  timeouts: {drain: 0s}\n"
          "admin: {listen: off, hosts: [gw.internal]}\n"
@@ -118,6 +120,7 @@ Test(snapshot, settings_are_taken_and_paths_start_from_the_file)
     cr_expect_eq(snapshot->gateway.workers, 3U);
     cr_expect_str_eq(snapshot->gateway.public_url, "https://gw.internal:8443/base");
     cr_expect_str_eq(snapshot->gateway.access_log, "conf/logs/access.json");
+    cr_expect_str_eq(snapshot->gateway.audit_log, "conf/logs/audit.json");
     cr_expect_eq(snapshot->gateway.limits.connections, 1000U);
     cr_expect_eq(snapshot->gateway.timeouts.drain, 0);
     cr_expect_null(snapshot->admin.listen);
@@ -353,7 +356,6 @@ Test(snapshot, a_key_of_later_versions_is_unknown)
     static const char *const cases[] = {
         "ledger: {}",
         "webhooks: {}",
-        "gateway: {audit_log: x}",
         "gateway: {tls: {client_ca: x, cert: /proc/self/status, key: /proc/self/status}}",
         "admin: {tls: {}}",
         "egress: {proxy: \"http://x\"}",
