@@ -179,6 +179,7 @@ void link_gateway(struct link *link)
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;
+    gateway->reload_by_signal = section->reload == RELOAD_SIGNAL;
     check_limits(link);
     gateway->limits = section->limits;
     if (gateway->limits.uri_bytes > gateway->limits.header_bytes) {

@@ -48,6 +48,12 @@ static const struct field timeout_fields[] = {
 };
 #undef WAIT
 
+static const char *const reloads[] = {
+    [RELOAD_WATCH] = "watch",
+    [RELOAD_SIGNAL] = "signal",
+    NULL,
+};
+
 static const struct field gateway_fields[] = {
     FIELD_TEXTS(struct gateway_section, listen, .lone = true, .fallback_text = DEFAULT_LISTEN,
         .example = "[127.0.0.1:8080]",
@@ -71,6 +77,9 @@ static const struct field gateway_fields[] = {
     FIELD_TEXT(struct gateway_section, time_zone, .fallback_text = DEFAULT_TIME_ZONE,
         .example = "Europe/Berlin",
         .help = "The zone whose days, weeks and months budgets follow, as the system's zone files name it."),
+    FIELD_ENUM(struct gateway_section, reload, .names = reloads, .fallback = RELOAD_WATCH, .fallback_text = "watch",
+        .help = "When the config is read again: `watch` on SIGHUP and when its files change, `signal` only on "
+                "SIGHUP. Files that it names are not watched."),
     FIELD_END,
 };
 

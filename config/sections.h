@@ -16,6 +16,9 @@ struct client_tls_section {
     const char *ca;
 };
 
+/* What makes the gateway read its config again. */
+enum { RELOAD_WATCH, RELOAD_SIGNAL };
+
 struct gateway_section {
     const struct tree *listen; /* a list, or one */
     struct server_tls_section tls;
@@ -26,6 +29,7 @@ struct gateway_section {
     const struct tree *access_log;
     const char *audit_log;
     const struct tree *time_zone;
+    unsigned reload; /* RELOAD_... */
 };
 
 struct admin_section {

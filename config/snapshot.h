@@ -44,6 +44,7 @@ struct gateway_settings {
     const char *public_url; /* no trailing slash; NULL: unknown */
     struct limit_settings limits;
     struct timeout_settings timeouts;
+    bool reload_by_signal;   /* else also when the config's files change */
     const char *access_log;  /* "stdout", "off" or a file's path */
     const char *audit_log;   /* a file's path; NULL: none */
     const struct zone *zone; /* of budgets' days, weeks and months */

@@ -5,7 +5,8 @@
 static const char usage[] =
     "usage: sallyport run [-c FILE|DIR]\n"
     "\n"
-    "Serves. SIGHUP reloads the config, SIGTERM and SIGINT drain and stop, a second one stops at\n"
+    "Serves. SIGHUP and a change of its files reload the config, SIGTERM and SIGINT drain and "
+    "stop, a second one stops at\n"
     "once.\n"
     "\n"
     "  -c FILE   the config, or a folder of its files (default: " COMMAND_DEFAULT_CONFIG ")\n";

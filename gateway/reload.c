@@ -5,6 +5,7 @@
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
 #include "gateway/client/listener.h"
+#include "gateway/config_watch.h"
 #include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
@@ -161,6 +162,8 @@ static void swap_in(struct server *server, struct snapshot *take_snapshot, SSL_C
     standings_join(server->standings, take_snapshot);
     snapshot_unref(server->snapshot);
     SSL_CTX_free(server->tls);
+    config_watch_set(server->watch,
+                     take_snapshot->gateway.reload_by_signal ? CONFIG_WATCH_OFF : CONFIG_WATCH_ON);
     server->snapshot = take_snapshot;
     server->tls = take_tls;
     secret_store_set_sources(server->secrets, take_snapshot->secret_sources,
@@ -180,6 +183,7 @@ void reload(struct server *server)
     struct snapshot *snapshot = NULL;
     SSL_CTX *tls = NULL;
     struct error err = {0};
+    config_watch_note(server->watch);
     if (try_reload(server, &snapshot, &tls, &err) != STATUS_OK) {
         snapshot_unref(snapshot);
         SSL_CTX_free(tls);
@@ -197,4 +201,13 @@ void reload(struct server *server)
     log_info("reloaded %s: %u routes, %u tenants", server->config_path,
              server->snapshot->route_count, server->snapshot->tenant_count);
     server_audit_taken(server);
+}
+
+void reload_changed(void *ctx)
+{
+    struct server *server = ctx;
+    if (!server->draining) {
+        log_info("%s has changed: reloading", server->config_path);
+        reload(server);
+    }
 }

@@ -12,6 +12,8 @@ struct snapshot;
 struct ssl_ctx_st;
 
 void reload(struct server *server);
+/* The same, as config_watch calls it with the server; not while the server drains. */
+void reload_changed(void *ctx);
 
 /* Says what of a valid config will hardly be meant. */
 void log_config_warnings(const struct problems *problems);

@@ -9,6 +9,7 @@
 #include "gateway/admin_token.h"
 #include "gateway/breaker_report.h"
 #include "gateway/client/listener.h"
+#include "gateway/config_watch.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/audit_log.h"
@@ -319,7 +320,11 @@ static enum status start(struct server *server, struct error *err)
     server->secrets = secret_store_new();
     server->standings = standings_new();
     standings_on_news(server->standings, on_circuit_news, server);
+    server->watch = config_watch_new(&server->loop, server->config_path, reload_changed, server);
     TRY(load_first_config(server, err));
+    if (server->snapshot->gateway.reload_by_signal) {
+        config_watch_set(server->watch, CONFIG_WATCH_OFF);
+    }
     standings_join(server->standings, server->snapshot);
 
     const struct snapshot *snapshot = server->snapshot;
@@ -376,6 +381,7 @@ static void stop(struct server *server)
     }
     timer_cancel(&server->loop.timers, &server->tick);
     timer_cancel(&server->loop.timers, &server->drain_timer);
+    config_watch_free(server->watch);
     mailbox_free(server->mailbox);
     quotas_free(server->quotas);
     server_audit_stopped(server);

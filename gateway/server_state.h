@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 struct admin_server;
+struct config_watch;
 struct event;
 struct metrics;
 struct metrics_block;
@@ -28,7 +29,8 @@ enum { SERVER_SIGNALS = 3 };
 struct server {
     struct loop loop;
     const char *config_path;
-    struct snapshot *snapshot; /* ref; the one in force */
+    struct config_watch *watch; /* owned */
+    struct snapshot *snapshot;  /* ref; the one in force */
     struct secret_store *secrets;
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
