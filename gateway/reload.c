@@ -178,7 +178,7 @@ static void swap_in(struct server *server, struct snapshot *take_snapshot, SSL_C
     }
 }
 
-void reload(struct server *server)
+void reload(struct server *server, const char *by)
 {
     struct snapshot *snapshot = NULL;
     SSL_CTX *tls = NULL;
@@ -190,7 +190,7 @@ void reload(struct server *server)
         metrics_set(server->metrics_block, METRIC_config_last_reload_success, 0);
         log_error("reload refused, the old config stays in force: %s", err.message);
         audit_log_abandon();
-        server_audit_refused(server, err.message);
+        server_audit_refused(server, by, err.message);
         return;
     }
     audit_log_commit();
@@ -200,7 +200,7 @@ void reload(struct server *server)
                 (int64_t)server->snapshot->generation);
     log_info("reloaded %s: %u routes, %u tenants", server->config_path,
              server->snapshot->route_count, server->snapshot->tenant_count);
-    server_audit_taken(server);
+    server_audit_taken(server, by);
 }
 
 void reload_changed(void *ctx)
@@ -208,6 +208,6 @@ void reload_changed(void *ctx)
     struct server *server = ctx;
     if (!server->draining) {
         log_info("%s has changed: reloading", server->config_path);
-        reload(server);
+        reload(server, "file");
     }
 }

@@ -11,7 +11,8 @@ struct server;
 struct snapshot;
 struct ssl_ctx_st;
 
-void reload(struct server *server);
+/* `by` is what made it necessary, for the audit log: "signal", "file". */
+void reload(struct server *server, const char *by);
 /* The same, as config_watch calls it with the server; not while the server drains. */
 void reload_changed(void *ctx);
 

@@ -71,7 +71,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
     (void)what;
     struct server *server = ctx;
     if (number == SIGHUP) {
-        reload(server);
+        reload(server, "signal");
     } else {
         begin_drain(server);
     }

@@ -21,21 +21,21 @@ void server_audit_stopped(const struct server *server)
                server->draining ? "it was told to" : "it could not go on");
 }
 
-void server_audit_taken(const struct server *server)
+void server_audit_taken(const struct server *server, const char *by)
 {
     char digest[CONFIG_DIGEST_SIZE];
     const struct audit_event event = {.kind = AUDIT_CONFIG_TAKEN,
-                                      .by = "signal",
+                                      .by = by,
                                       .config = config_digest(server->config_path, digest),
                                       .generation = server->snapshot->generation};
     audit_note(&event, "%s", server->config_path);
 }
 
-void server_audit_refused(const struct server *server, const char *why)
+void server_audit_refused(const struct server *server, const char *by, const char *why)
 {
     char digest[CONFIG_DIGEST_SIZE];
     const struct audit_event event = {.kind = AUDIT_CONFIG_REFUSED,
-                                      .by = "signal",
+                                      .by = by,
                                       .config = config_digest(server->config_path, digest),
                                       .generation = server->snapshot->generation};
     audit_note(&event, "%s", why);

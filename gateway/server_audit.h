@@ -9,9 +9,9 @@ struct server;
 void server_audit_started(const struct server *server);
 void server_audit_stopped(const struct server *server);
 
-/* A reload was taken; was refused, and why. */
-void server_audit_taken(const struct server *server);
-void server_audit_refused(const struct server *server, const char *why);
+/* A reload was taken; was refused, and why. `by`: "signal", "file". */
+void server_audit_taken(const struct server *server, const char *by);
+void server_audit_refused(const struct server *server, const char *by, const char *why);
 
 /* A secret was read with another value than before, or could not be. */
 void server_audit_secret(const struct secret_news *news);

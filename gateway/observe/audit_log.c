@@ -34,6 +34,7 @@ static struct audit_log {
     struct buffer pending;   /* bodies, each with a newline */
     uint64_t lost;           /* behind those, and not said yet */
     struct audit_file *next; /* owned: the file from now on */
+    size_t next_at;          /* bytes of `pending` that are from before it */
     bool stopping;
     usec_t refusals_since; /* when this second of them began */
     unsigned refusals;     /* in it */
@@ -195,11 +196,12 @@ static enum status put_own(struct buffer *out, const struct audit_event *event, 
     return buffer_append(out, SLICE("\n"));
 }
 
-/* Writes the bodies; false if the file takes no more: what is left stays. */
-static bool write_bodies(struct buffer *bodies)
+/* Writes the bodies, but for the last `keep` bytes; false if the file takes no more: what is left
+ * stays. */
+static bool write_bodies(struct buffer *bodies, size_t keep)
 {
     struct error err;
-    while (buffer_len(bodies) > 0) {
+    while (buffer_len(bodies) > keep) {
         struct slice rest = buffer_bytes(bodies);
         struct slice body = slice_make(rest.ptr, slice_find(rest, '\n'));
         if (audit_file_append(audit_log.file, body, &err) != STATUS_OK) {
@@ -303,19 +305,22 @@ static void *audit_main(void *ctx)
     while (!last) {
         lock();
         wait_for_work(stuck);
-        if (buffer_len(&audit_log.batch) == 0) {
-            take_pending();
-        }
         struct audit_file *next = audit_log.next;
+        size_t keep = 0; /* for that file */
+        if (buffer_len(&audit_log.batch) == 0) {
+            size_t before = audit_log.next_at;
+            take_pending();
+            keep = next == NULL ? 0 : buffer_len(&audit_log.batch) - before;
+        }
         audit_log.next = NULL;
         bool stopping = audit_log.stopping;
         bool all = buffer_len(&audit_log.pending) == 0;
         unlock();
 
-        stuck = audit_log.file != NULL && !write_bodies(&audit_log.batch);
+        stuck = audit_log.file != NULL && !write_bodies(&audit_log.batch, keep);
         if (next != NULL) {
             change_file(next);
-            stuck = !write_bodies(&audit_log.batch);
+            stuck = !write_bodies(&audit_log.batch, 0);
         }
         if (audit_log.batch.size > KEEP_BYTES && !stuck) {
             buffer_reset(&audit_log.batch);
@@ -396,6 +401,7 @@ void audit_log_commit(void)
     lock();
     struct audit_file *unused = audit_log.next;
     audit_log.next = file;
+    audit_log.next_at = buffer_len(&audit_log.pending);
     audit_log.in_force = file;
     atomic_store_explicit(&audit_log.on, true, memory_order_release);
     (void)pthread_cond_signal(&audit_log.news);

@@ -68,7 +68,7 @@ struct audit_event {
     const char *secret; /* its name */
     uint64_t version;   /* of the secret's value: counts from 1 with each new one */
     const char *peer;   /* who asked: an address, or "unix" */
-    const char *by;     /* what caused it: "start", "signal", "admin" */
+    const char *by;     /* what caused a reload: "signal", "file" */
     const char *code;   /* X-Sallyport-Error of a refusal */
     const char *config; /* SHA-256 of the file, hex */
     uint64_t generation;

@@ -115,9 +115,12 @@ test('each event is in it, and neither key nor secret', async (t) => {
   const taken = await event(gateway, 'config_taken');
   assert.deepEqual([taken.by, taken.generation], ['signal', 2]);
   assert.notEqual(taken.config, started.config);
+  delete gateway.config.routes.more;
+  fs.writeFileSync(gateway.file, JSON.stringify(gateway.config));
+  assert.equal((await event(gateway, 'config_taken', (one) => one.generation === 3)).by, 'file');
   await gateway.reload((config) => { config.nonsense = 1; });
   const bad = await event(gateway, 'config_refused');
-  assert.deepEqual([bad.by, bad.generation], ['signal', 2]);
+  assert.deepEqual([bad.by, bad.generation], ['signal', 3]);
 
   const { folder } = gateway;
   const kept = path.join(vault, 'kept.json');
