@@ -260,3 +260,31 @@ test('a folder that is exchanged as a whole, and a link that is turned', async (
   await news.taken();
   assert.equal(await call(gateway, 'fourth'), 200);
 });
+
+test('links to files elsewhere, and a folder whose files are the same but that is another', async (t) => {
+  const { mount, ports, config } = await mounted(t);
+  const at = (...more) => path.join(mount.place, ...more);
+  fs.mkdirSync(at('elsewhere'));
+  fs.writeFileSync(at('elsewhere', 'text'), text(config));
+  fs.symlinkSync(at('elsewhere', 'text'), at('mount', 'a.yaml'));
+  const gateway = await mount.serve(t, config, ports);
+  await sleep(500); // what it makes at its start is in a folder that it watches
+
+  let news = listen(gateway);
+  fs.writeFileSync(at('elsewhere', 'new'), text(withRoute(config, 'linked')));
+  fs.renameSync(at('elsewhere', 'new'), at('elsewhere', 'text'));
+  await news.taken();
+  assert.equal(await call(gateway, 'linked'), 200);
+
+  news = listen(gateway);
+  fs.mkdirSync(at('twin'));
+  fs.linkSync(at('elsewhere', 'text'), at('twin', 'a.yaml'));
+  fs.renameSync(at('mount'), at('before'));
+  fs.renameSync(at('twin'), at('mount'));
+  await sleep(1000);
+  assert.deepEqual(news.lines(), []); // nothing has changed
+  fs.writeFileSync(at('mount', 'new'), text(withRoute(config, 'twin')));
+  fs.renameSync(at('mount', 'new'), at('mount', 'a.yaml'));
+  await news.taken();
+  assert.equal(await call(gateway, 'twin'), 200);
+});
