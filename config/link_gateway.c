@@ -136,6 +136,17 @@ static void link_access_log(struct link *link)
     }
 }
 
+/* Two writers would tear its chain. */
+static void link_audit_log(struct link *link)
+{
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    const struct tree *node = tree_get(tree_get(link->root, "gateway"), "audit_log");
+    gateway->audit_log = link_keep(link, link->sections->gateway.audit_log);
+    if (gateway->audit_log != NULL && strcmp(gateway->audit_log, gateway->access_log) == 0) {
+        tree_report(link->problems, node, "this is the access log's file; name one of its own");
+    }
+}
+
 static void link_time_zone(struct link *link)
 {
     struct error err;
@@ -174,8 +185,8 @@ void link_gateway(struct link *link)
     link_listen(link);
     link_public_url(link);
     link_access_log(link);
+    link_audit_log(link);
     link_time_zone(link);
-    gateway->audit_log = link_keep(link, section->audit_log);
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;

@@ -374,6 +374,14 @@ Test(snapshot, a_key_of_later_versions_is_unknown)
     }
 }
 
+Test(snapshot, the_audit_log_has_a_file_of_its_own)
+{
+    load("version: 1\ngateway: {access_log: a.json, audit_log: a.json}\n");
+    cr_assert_eq(problems.count, 1U);
+    cr_expect_str_eq(line_of(0), "conf/f:2:42: gateway.audit_log: this is the access log's file; "
+                                 "name one of its own");
+}
+
 #define HTTP_ROUTE "version: 1\nsecrets: [{type: env}]\nroutes:\n  r: {provider: http, "
 #define UPSTREAM   HTTP_ROUTE "base_url: \"http://x\", "
 
