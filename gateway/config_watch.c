@@ -212,8 +212,11 @@ static void on_quiet(struct timer *timer)
     }
 }
 
+/* What happened before is seen now, and needs no look of its own. */
 void config_watch_note(struct config_watch *watch)
 {
+    timer_cancel(&watch->loop->timers, &watch->timer);
+    watch->first_at = 0;
     open_eyes(watch);
     watch->noted = look_at(watch);
 }

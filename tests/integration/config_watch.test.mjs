@@ -116,6 +116,21 @@ test('many writes within a moment are one reload, and a folder that never rests 
   assert.equal(await call(gateway, 'late'), 200);
 });
 
+test('reloads by signal that follow each other closely are as many as the signals', async (t) => {
+  const upstream = await upstreamFor(t);
+  const gateway = await gatewayFor(t, { routes: { api: { upstream: upstream.port, provider: 'http' } } });
+  const news = listen(gateway);
+  const end = Date.now() + 3000;
+  let asked = 0;
+  for (; Date.now() < end; asked++) {
+    fs.writeFileSync(gateway.file, text({ ...gateway.config, quotas: [{ requests: 1000 + asked, per: '1s' }] }));
+    await sleep(80);
+    await gateway.reload();
+  }
+  await sleep(500);
+  assert.equal(taken(news), asked);
+});
+
 test('gateway.reload: signal turns it off, and watch on again', async (t) => {
   const upstream = await upstreamFor(t);
   const gateway = await gatewayFor(t, {
