@@ -62,6 +62,7 @@ class Load {
         while (!this.over) {
           const result = await work(i);
           if (this.draining && /^E/.test(result)) continue; // new connections are refused
+          if (this.draining && name === 'metrics' && result === 'cut') continue; // the process ended
           seen[result] = (seen[result] ?? 0) + 1;
         }
       })());
