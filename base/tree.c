@@ -109,12 +109,12 @@ void tree_path(const struct tree *node, char *out, size_t size)
     }
 }
 
-const char *tree_place(const struct tree *node, const struct tree *from, struct tree_place *out)
+const char *tree_place(const struct tree *named, const struct tree *from, struct tree_place *out)
 {
-    if (node->document == from->document) {
-        (void)snprintf(out->text, sizeof(out->text), "line %u", node->line);
+    if (named->document == from->document) {
+        (void)snprintf(out->text, sizeof(out->text), "line %u", named->line);
     } else {
-        (void)snprintf(out->text, sizeof(out->text), "%s:%u", node->document->file, node->line);
+        (void)snprintf(out->text, sizeof(out->text), "%s:%u", named->document->file, named->line);
     }
     return out->text;
 }

@@ -49,8 +49,8 @@ void tree_path(const struct tree *node, char *out, size_t size);
 struct tree_place {
     char text[200];
 };
-const char *tree_place(const struct tree *node, const struct tree *from, struct tree_place *out);
-#define TREE_PLACE(node, from) tree_place((node), (from), &(struct tree_place){{0}})
+const char *tree_place(const struct tree *named, const struct tree *from, struct tree_place *out);
+#define TREE_PLACE(named, from) tree_place((named), (from), &(struct tree_place){{0}})
 
 /* Adds the problem "<path>: <message>" at the node's own place, or at its key's, if it has one. */
 void tree_report(struct problems *problems, const struct tree *node, const char *format, ...)

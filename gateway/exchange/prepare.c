@@ -9,14 +9,23 @@
 #include "routes/profile.h"
 #include "routes/target.h"
 
+#include <assert.h>
+
 enum { DROPPED_QUERY_MAX = 16 };
+
+/* A route that injects has a credential, and `choose` has taken one (config/link sees to it). */
+static struct slice revealed(const struct exchange *exchange)
+{
+    assert(exchange->credential != NULL);
+    return secret_reveal(exchange->credential->secret);
+}
 
 /* The template's "{secret}" replaced. */
 static enum status write_credential(const struct exchange *exchange, struct buffer *out)
 {
     const struct injection *injection = &exchange->route->injection;
     TRY(buffer_append(out, injection->before));
-    TRY(buffer_append(out, secret_reveal(exchange->credential->secret)));
+    TRY(buffer_append(out, revealed(exchange)));
     return buffer_append(out, injection->after);
 }
 
@@ -24,7 +33,7 @@ static enum status write_credential_encoded(const struct exchange *exchange, str
 {
     const struct injection *injection = &exchange->route->injection;
     TRY(buffer_append(out, injection->before));
-    TRY(encode_percent(secret_reveal(exchange->credential->secret), out));
+    TRY(encode_percent(revealed(exchange), out));
     return buffer_append(out, injection->after);
 }
 
@@ -75,8 +84,8 @@ static enum status write_basic(const struct exchange *exchange, struct buffer *o
     const struct injection *injection = &exchange->route->injection;
     struct buffer plain CLEANUP(buffer_wipe);
     buffer_init(&plain, 64 * 1024);
-    TRY(buffer_reserve(&plain, injection->before.len + injection->after.len +
-                                   secret_reveal(exchange->credential->secret).len));
+    TRY(buffer_reserve(&plain,
+                       injection->before.len + injection->after.len + revealed(exchange).len));
     TRY(write_credential(exchange, &plain));
     struct slice bytes = buffer_bytes(&plain);
     TRY(buffer_reserve(out, (bytes.len + 2) / 3 * 4));
@@ -180,8 +189,7 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
 static bool credential_fits(const struct exchange *exchange)
 {
     enum injection_place place = exchange->route->injection.place;
-    return place != INJECT_HEADER ||
-           http1_valid_field_value(secret_reveal(exchange->credential->secret));
+    return place != INJECT_HEADER || http1_valid_field_value(revealed(exchange));
 }
 
 enum status prepare_head(const struct exchange *exchange)
