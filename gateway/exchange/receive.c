@@ -116,6 +116,11 @@ static bool in_one_piece(const struct exchange *exchange, struct slice data)
            data.len == exchange->request->content_length;
 }
 
+static enum step_result no_room(struct exchange *exchange, size_t counted)
+{
+    return exchange->hold_whole ? too_large(exchange) : stream_on(exchange, counted);
+}
+
 enum step_result receive_resume(struct exchange *exchange)
 {
     for (;;) {
@@ -132,7 +137,7 @@ enum step_result receive_resume(struct exchange *exchange)
                 return overloaded(exchange);
             }
             if (buffer_append(&exchange->body, data) != STATUS_OK) {
-                return exchange->hold_whole ? too_large(exchange) : stream_on(exchange, data.len);
+                return no_room(exchange, data.len);
             }
             connection_consume(exchange->connection, data.len);
             break;
