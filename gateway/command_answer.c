@@ -29,6 +29,23 @@ int command_parse_answer(const struct command_line *line, const struct buffer *a
     return EXIT_DONE;
 }
 
+int command_show(const struct command_line *line, const struct command_question *question)
+{
+    struct buffer answer CLEANUP(buffer_fini);
+    struct cJSON *parsed CLEANUP(json_free_at) = NULL;
+    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
+    int code = command_ask(line, question->config, question->call, question->target, &answer);
+    if (code != EXIT_DONE || question->json) {
+        return code == EXIT_DONE ? command_print(line, buffer_bytes(&answer)) : code;
+    }
+    code = command_parse_answer(line, &answer, &parsed);
+    if (code == EXIT_DONE) {
+        question->print(parsed);
+        code = command_print(line, SLICE(""));
+    }
+    return code;
+}
+
 struct slice command_text_of(const struct cJSON *item, const char *name)
 {
     struct slice text = {0};

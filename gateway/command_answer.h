@@ -7,6 +7,7 @@
 #include "base/slice.h"
 #include "gateway/admin_client.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buffer;
@@ -22,6 +23,17 @@ int command_ask(const struct command_line *line, const char *config, enum admin_
 /* EXIT_DONE with the tree, which the caller frees, or the exit code, likewise. */
 int command_parse_answer(const struct command_line *line, const struct buffer *answer,
                          struct cJSON **ret);
+
+/* All of it for a command that only shows the answer: as it is (`json`), or by print(). Returns the
+ * exit code. */
+struct command_question {
+    const char *config;
+    enum admin_call call;
+    const char *target;
+    bool json;
+    void (*print)(const struct cJSON *answer); /* to stdout */
+};
+int command_show(const struct command_line *line, const struct command_question *question);
 
 /* A member's text; empty if it is none. */
 struct slice command_text_of(const struct cJSON *item, const char *name);

@@ -132,20 +132,13 @@ static void print_list(const struct cJSON *answer)
 
 static int list(const struct arguments *arguments)
 {
-    struct buffer answer CLEANUP(buffer_fini);
-    struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
-    int code = command_ask(&arguments->line, arguments->config, ADMIN_CALL_GET, "/api/v1/breakers",
-                           &answer);
-    if (code != EXIT_DONE || arguments->json) {
-        return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
-    }
-    code = command_parse_answer(&arguments->line, &answer, &parsed);
-    if (code == EXIT_DONE) {
-        print_list(parsed);
-        code = command_print(&arguments->line, SLICE(""));
-    }
-    return code;
+    return command_show(&arguments->line, &(struct command_question){
+                                              .config = arguments->config,
+                                              .call = ADMIN_CALL_GET,
+                                              .target = "/api/v1/breakers",
+                                              .json = arguments->json,
+                                              .print = print_list,
+                                          });
 }
 
 /* ---- reset ---- */
@@ -160,32 +153,30 @@ static enum status write_target(const char *route, struct buffer *target)
     return buffer_append(target, slice_make("", 1)); /* its NUL */
 }
 
+static void print_reset(const struct cJSON *answer)
+{
+    uint64_t count = command_number_of(answer, "reset");
+    (void)printf("%" PRIu64 " route%s: circuits are closed, nothing cools\n", count,
+                 count == 1 ? "" : "s");
+}
+
 static int reset(const struct arguments *arguments, const char *route)
 {
     struct buffer target CLEANUP(buffer_fini);
-    struct buffer answer CLEANUP(buffer_fini);
-    struct cJSON *parsed CLEANUP(json_free_at) = NULL;
     buffer_init(&target, COMMAND_TARGET_MAX_BYTES);
-    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
     if (route != NULL && route[0] == '\0') {
         return command_misused(&arguments->line, "\"\" is no route's name");
     }
     if (write_target(route, &target) != STATUS_OK) {
         return command_misused(&arguments->line, "this name is too long");
     }
-    int code = command_ask(&arguments->line, arguments->config, ADMIN_CALL_POST,
-                           buffer_bytes(&target).ptr, &answer);
-    if (code != EXIT_DONE || arguments->json) {
-        return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
-    }
-    code = command_parse_answer(&arguments->line, &answer, &parsed);
-    if (code == EXIT_DONE) {
-        uint64_t count = command_number_of(parsed, "reset");
-        (void)printf("%" PRIu64 " route%s: circuits are closed, nothing cools\n", count,
-                     count == 1 ? "" : "s");
-        code = command_print(&arguments->line, SLICE(""));
-    }
-    return code;
+    return command_show(&arguments->line, &(struct command_question){
+                                              .config = arguments->config,
+                                              .call = ADMIN_CALL_POST,
+                                              .target = buffer_bytes(&target).ptr,
+                                              .json = arguments->json,
+                                              .print = print_reset,
+                                          });
 }
 
 int command_breakers(int argc, char **argv)

@@ -60,16 +60,29 @@ static enum status write_target(const struct arguments *arguments, const char *p
     return buffer_append(target, slice_make("", 1)); /* its NUL */
 }
 
-/* EXIT_DONE with the answer in `out`, or the exit code with the reason said. */
-static int ask(const struct arguments *arguments, enum admin_call call, const char *path,
-               struct buffer *out)
+/* EXIT_DONE with the target in `out`, or the exit code with the reason said. */
+static int make_target(const struct arguments *arguments, const char *path, struct buffer *out)
+{
+    buffer_init(out, COMMAND_TARGET_MAX_BYTES);
+    return write_target(arguments, path, out) == STATUS_OK
+               ? EXIT_DONE
+               : command_misused(&arguments->line, "these names are too long");
+}
+
+static int show(const struct arguments *arguments, enum admin_call call, const char *path,
+                void (*print)(const struct cJSON *answer))
 {
     struct buffer target CLEANUP(buffer_fini);
-    buffer_init(&target, COMMAND_TARGET_MAX_BYTES);
-    if (write_target(arguments, path, &target) != STATUS_OK) {
-        return command_misused(&arguments->line, "these names are too long");
-    }
-    return command_ask(&arguments->line, arguments->config, call, buffer_bytes(&target).ptr, out);
+    int code = make_target(arguments, path, &target);
+    return code != EXIT_DONE
+               ? code
+               : command_show(&arguments->line, &(struct command_question){
+                                                    .config = arguments->config,
+                                                    .call = call,
+                                                    .target = buffer_bytes(&target).ptr,
+                                                    .json = arguments->json,
+                                                    .print = print,
+                                                });
 }
 
 /* ---- printing ---- */
@@ -109,23 +122,6 @@ static void print_list(const struct cJSON *answer)
     }
 }
 
-static int list(const struct arguments *arguments)
-{
-    struct buffer answer CLEANUP(buffer_fini);
-    struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
-    int code = ask(arguments, ADMIN_CALL_GET, "/api/v1/quotas", &answer);
-    if (code != EXIT_DONE || arguments->json) {
-        return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
-    }
-    code = command_parse_answer(&arguments->line, &answer, &parsed);
-    if (code == EXIT_DONE) {
-        print_list(parsed);
-        code = command_print(&arguments->line, SLICE(""));
-    }
-    return code;
-}
-
 /* ---- audit ---- */
 
 static bool adds_up(const struct cJSON *item)
@@ -147,10 +143,15 @@ static void print_difference(const struct cJSON *item)
 
 static int audit(const struct arguments *arguments)
 {
+    struct buffer target CLEANUP(buffer_fini);
     struct buffer answer CLEANUP(buffer_fini);
     struct cJSON *parsed CLEANUP(json_free_at) = NULL;
     buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
-    int code = ask(arguments, ADMIN_CALL_GET, "/api/v1/quotas", &answer);
+    int code = make_target(arguments, "/api/v1/quotas", &target);
+    if (code == EXIT_DONE) {
+        code = command_ask(&arguments->line, arguments->config, ADMIN_CALL_GET,
+                           buffer_bytes(&target).ptr, &answer);
+    }
     if (code == EXIT_DONE) {
         code = command_parse_answer(&arguments->line, &answer, &parsed);
     }
@@ -180,23 +181,6 @@ static int audit(const struct arguments *arguments)
 
 /* ---- changes ---- */
 
-static int change(const struct arguments *arguments, const char *path)
-{
-    struct buffer answer CLEANUP(buffer_fini);
-    struct cJSON *parsed CLEANUP(json_free_at) = NULL;
-    buffer_init(&answer, COMMAND_ANSWER_MAX_BYTES);
-    int code = ask(arguments, ADMIN_CALL_POST, path, &answer);
-    if (code != EXIT_DONE || arguments->json) {
-        return code == EXIT_DONE ? command_print(&arguments->line, buffer_bytes(&answer)) : code;
-    }
-    code = command_parse_answer(&arguments->line, &answer, &parsed);
-    if (code == EXIT_DONE) {
-        print_item(parsed);
-        code = command_print(&arguments->line, SLICE(""));
-    }
-    return code;
-}
-
 static int run_change(const struct arguments *arguments, bool raise)
 {
     if (arguments->quota == NULL) {
@@ -206,7 +190,8 @@ static int run_change(const struct arguments *arguments, bool raise)
         return command_misused(&arguments->line,
                                raise ? "--by N is missing" : "--by is for raise alone");
     }
-    return change(arguments, raise ? "/api/v1/quotas/raise" : "/api/v1/quotas/reset");
+    return show(arguments, ADMIN_CALL_POST, raise ? "/api/v1/quotas/raise" : "/api/v1/quotas/reset",
+                print_item);
 }
 
 int command_quotas(int argc, char **argv)
@@ -238,7 +223,7 @@ int command_quotas(int argc, char **argv)
         return audit(&arguments);
     }
     if (strcmp(word, "list") == 0) {
-        return list(&arguments);
+        return show(&arguments, ADMIN_CALL_GET, "/api/v1/quotas", print_list);
     }
     return command_misused(&arguments.line, "\"%s\" is none of list, audit, reset, raise", word);
 }
