@@ -30,11 +30,6 @@ bool folder_counts(const char *name)
     return counts;
 }
 
-struct names {
-    const char *list[FOLDER_FILES_MAX];
-    unsigned count;
-};
-
 static void close_folder(DIR **folder)
 {
     if (*folder != NULL) {
@@ -42,30 +37,53 @@ static void close_folder(DIR **folder)
     }
 }
 
+bool folder_each(const char *path, bool (*visit)(void *ctx, const char *name), void *ctx)
+{
+    bool goes_on = true;
+    DIR *folder CLEANUP(close_folder) = opendir(path);
+    if (folder == NULL) {
+        return false;
+    }
+    /* Of a folder that is this thread's alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    for (const struct dirent *entry; goes_on && (entry = readdir(folder)) != NULL;) {
+        goes_on = !folder_counts(entry->d_name) || visit(ctx, entry->d_name);
+    }
+    return goes_on;
+}
+
+struct names {
+    struct arena *arena; /* borrowed */
+    const char *list[FOLDER_FILES_MAX];
+    unsigned count;
+    bool too_many;
+};
+
+static bool add_name(void *ctx, const char *name)
+{
+    struct names *names = ctx;
+    names->too_many = names->count == FOLDER_FILES_MAX;
+    if (!names->too_many) {
+        names->list[names->count++] = arena_copy(names->arena, slice_from(name)).ptr;
+    }
+    return !names->too_many;
+}
+
 static int compare(const void *left, const void *right)
 {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static bool list(struct arena *arena, const char *path, struct names *names,
-                 struct problems *problems)
+static bool list(const char *path, struct names *names, struct problems *problems)
 {
-    CLEANUP(close_folder) DIR *folder = opendir(path);
-    if (folder == NULL) {
-        problems_add(problems, path, 0, 0, "cannot use this folder: %s", strerrordesc_np(errno));
-        return false;
-    }
-    /* Of a folder that is this thread's alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (!folder_counts(entry->d_name)) {
-            continue;
-        }
-        if (names->count == FOLDER_FILES_MAX) {
+    if (!folder_each(path, add_name, names)) {
+        if (names->too_many) {
             problems_add(problems, path, 0, 0, "it has more than %d config files",
                          FOLDER_FILES_MAX);
-            return false;
+        } else {
+            problems_add(problems, path, 0, 0, "cannot use this folder: %s",
+                         strerrordesc_np(errno));
         }
-        names->list[names->count++] = arena_copy(arena, slice_from(entry->d_name)).ptr;
+        return false;
     }
     qsort(names->list, names->count, sizeof(names->list[0]), compare);
     return true;
@@ -111,7 +129,8 @@ static bool load_parts(struct arena *arena, const char *path, const struct names
 const struct tree *folder_load(struct arena *arena, const char *path, struct problems *problems)
 {
     struct names *names = ARENA_NEW(arena, struct names);
-    if (!list(arena, path, names, problems)) {
+    names->arena = arena;
+    if (!list(path, names, problems)) {
         return NULL;
     }
     const struct tree **roots = ARENA_ARRAY(arena, const struct tree *, names->count + 1);

@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "config/folder.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,54 +30,49 @@ static const char *of_file(const char *path, char out[CONFIG_DIGEST_SIZE])
     return out;
 }
 
-static void close_folder(DIR **folder)
-{
-    if (*folder != NULL) {
-        (void)closedir(*folder);
-    }
-}
-
 static int compare(const void *left, const void *right)
 {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* A line for each file; -1: one cannot be read, or there are too many. */
-static int list(struct arena *arena, const char *path, const char **lines)
+/* A line for each file. */
+struct lines {
+    struct arena arena; /* owned */
+    const char *path;
+    const char *list[FOLDER_FILES_MAX];
+    unsigned count;
+};
+
+static bool add_line(void *ctx, const char *name)
 {
-    int count = 0;
-    DIR *folder CLEANUP(close_folder) = opendir(path);
-    if (folder == NULL) {
-        return -1;
+    struct lines *lines = ctx;
+    char digest[CONFIG_DIGEST_SIZE];
+    if (lines->count == FOLDER_FILES_MAX ||
+        of_file(arena_print(&lines->arena, "%s/%s", lines->path, name), digest) == NULL) {
+        return false;
     }
-    /* Of a folder that is this thread's alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char digest[CONFIG_DIGEST_SIZE];
-        if (!folder_counts(entry->d_name)) {
-            continue;
-        }
-        if (count == FOLDER_FILES_MAX ||
-            of_file(arena_print(arena, "%s/%s", path, entry->d_name), digest) == NULL) {
-            return -1;
-        }
-        lines[count++] = arena_print(arena, "%s  %s\n", digest, entry->d_name);
-    }
-    return count;
+    lines->list[lines->count++] = arena_print(&lines->arena, "%s  %s\n", digest, name);
+    return true;
+}
+
+static void free_lines(struct lines **lines)
+{
+    arena_fini(&(*lines)->arena);
+    memory_free(*lines);
 }
 
 static const char *of_folder(const char *path, char out[CONFIG_DIGEST_SIZE])
 {
-    struct arena arena CLEANUP(arena_fini) = {0};
+    struct lines *lines CLEANUP(free_lines) = MEMORY_NEW(struct lines);
     struct buffer text CLEANUP(buffer_fini);
-    const char **lines = ARENA_ARRAY(&arena, const char *, FOLDER_FILES_MAX);
-    int count = list(&arena, path, lines);
-    if (count < 0) {
+    lines->path = path;
+    buffer_init(&text, TEXT_MAX_BYTES);
+    if (!folder_each(path, add_line, lines)) {
         return NULL;
     }
-    buffer_init(&text, TEXT_MAX_BYTES);
-    qsort(lines, (size_t)count, sizeof(lines[0]), compare);
-    for (int i = 0; i < count; i++) {
-        if (buffer_append(&text, slice_from(lines[i])) != STATUS_OK) {
+    qsort(lines->list, lines->count, sizeof(lines->list[0]), compare);
+    for (unsigned i = 0; i < lines->count; i++) {
+        if (buffer_append(&text, slice_from(lines->list[i])) != STATUS_OK) {
             return NULL; /* not reached: a thousand names are shorter */
         }
     }

@@ -8,7 +8,6 @@
 #include "gateway/loop/loop.h"
 #include "gateway/observe/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -56,11 +55,21 @@ static uint64_t weigh(const char *path)
     return status == STATUS_OK ? table_hash(buffer_bytes(&text)) : 0;
 }
 
-static void close_folder(DIR **folder)
+/* One look at all files of the config. */
+struct look {
+    const struct config_watch *watch;
+    void (*visit)(const struct config_watch *watch, const char *file, void *ctx);
+    void *ctx;
+};
+
+static bool look_at_one(void *ctx, const char *name)
 {
-    if (*folder != NULL) {
-        (void)closedir(*folder);
+    const struct look *look = ctx;
+    char file[PATH_MAX];
+    if (snprintf(file, sizeof(file), "%s/%s", look->watch->path, name) < PATH_MAX) {
+        look->visit(look->watch, file, look->ctx);
     }
+    return true;
 }
 
 /* Visits the file, or those of the folder. */
@@ -68,19 +77,9 @@ static void each_file(const struct config_watch *watch,
                       void (*visit)(const struct config_watch *watch, const char *file, void *ctx),
                       void *ctx)
 {
-    CLEANUP(close_folder) DIR *folder = opendir(watch->path);
-    if (folder == NULL) {
-        visit(watch, watch->path, ctx);
-        return;
-    }
-    /* This folder is the main thread's alone. */
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char file[PATH_MAX];
-        if (folder_counts(entry->d_name) &&
-            snprintf(file, sizeof(file), "%s/%s", watch->path, entry->d_name) < PATH_MAX) {
-            visit(watch, file, ctx);
-        }
+    struct look look = {watch, visit, ctx};
+    if (!folder_each(watch->path, look_at_one, &look)) {
+        visit(watch, watch->path, ctx); /* it is none */
     }
 }
 
