@@ -151,6 +151,11 @@ enum http1_result http1_read_response(struct slice bytes, const struct http1_lim
 
 /* Of the name in lower case, as http1_field.hash. Not seeded: compare the bytes as well. */
 uint32_t http1_name_hash(struct slice name);
+/* Is it called so, in any case? `hash`: http1_name_hash(name), made once. */
+static inline bool http1_field_is(const struct http1_field *field, struct slice name, uint32_t hash)
+{
+    return field->hash == hash && slice_equal_nocase(field->name, name);
+}
 enum http1_name http1_name_find(struct slice name);
 
 /* NULL if absent; the first one otherwise. `name` in any case. */

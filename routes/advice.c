@@ -10,11 +10,6 @@ __extension__ typedef unsigned __int128 uint128;
 
 static const struct slice retry_after_name = SLICE_INIT("retry-after");
 
-static bool is_named(const struct http1_field *field, struct slice name, uint32_t hash)
-{
-    return field->hash == hash && slice_equal_nocase(field->name, name);
-}
-
 /* ---- when ---- */
 
 /* Of several fields of that name the one that asks for the longest wait. -1: none says it. */
@@ -24,7 +19,7 @@ static usec_t read_wait(const struct http1_response *response, struct slice name
     usec_t longest = -1;
     for (unsigned i = 0; name.len > 0 && i < response->field_count; i++) {
         const struct http1_field *field = &response->fields[i];
-        if (is_named(field, name, hash)) {
+        if (http1_field_is(field, name, hash)) {
             usec_t wait = advice_form_read(form, field->value, wall);
             longest = wait > longest ? wait : longest;
         }
@@ -56,7 +51,7 @@ static enum advice_word read_word(const struct advice_facts *facts,
     enum advice_word word = ADVICE_NO_WORD;
     for (unsigned i = 0; facts->should_retry.len > 0 && i < response->field_count; i++) {
         const struct http1_field *field = &response->fields[i];
-        if (!is_named(field, facts->should_retry, facts->should_retry_hash)) {
+        if (!http1_field_is(field, facts->should_retry, facts->should_retry_hash)) {
             continue;
         }
         if (slice_equal_nocase(field->value, SLICE("false"))) {
@@ -90,7 +85,7 @@ static bool has_mark(const struct advice_mark *mark, const struct http1_response
     bool found = mark->header.len == 0;
     for (unsigned i = 0; !found && i < response->field_count; i++) {
         const struct http1_field *field = &response->fields[i];
-        found = is_named(field, mark->header, mark->hash) &&
+        found = http1_field_is(field, mark->header, mark->hash) &&
                 (mark->value.len == 0 || slice_equal_nocase(bare_name(field->value), mark->value));
     }
     return found;
@@ -115,7 +110,7 @@ static bool read_count(const struct http1_response *response, struct slice name,
 {
     for (unsigned i = 0; i < response->field_count; i++) {
         const struct http1_field *field = &response->fields[i];
-        if (is_named(field, name, hash)) {
+        if (http1_field_is(field, name, hash)) {
             struct slice text = field->value;
             text.len = slice_find(text, ',');
             text.len = slice_find(text, ';');

@@ -131,7 +131,7 @@ static struct slice header_value(const struct exchange *exchange, const struct l
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->hash == limit->header_hash && slice_equal_nocase(field->name, limit->header)) {
+        if (http1_field_is(field, limit->header, limit->header_hash)) {
             return field->value;
         }
     }

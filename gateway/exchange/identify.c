@@ -35,7 +35,7 @@ static void look_in_fields(struct authentication *auth, const struct exchange *e
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->hash == slot->hash && slice_equal_nocase(field->name, slot->name)) {
+        if (http1_field_is(field, slot->name, slot->hash)) {
             (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form_of(slot->kind),
                                      field->value, slot->prefix);
         }

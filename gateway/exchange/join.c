@@ -31,7 +31,7 @@ static enum status find_in_fields(const struct exchange *exchange, struct slice 
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->hash != facts->header_hash || !slice_equal_nocase(field->name, facts->header)) {
+        if (!http1_field_is(field, facts->header, facts->header_hash)) {
             continue;
         }
         if (ret->len > 0) {

@@ -161,7 +161,7 @@ static enum status write_fields(const struct exchange *exchange, struct buffer *
     unsigned count = 0;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (field->hash != facts->header_hash || !slice_equal_nocase(field->name, facts->header)) {
+        if (!http1_field_is(field, facts->header, facts->header_hash)) {
             fields[count++] = *field;
         }
     }

@@ -125,8 +125,8 @@ void way_give_back(struct exchange *exchange)
     struct way *way = &exchange->way;
     usec_t now = exchange->side->loop->now;
     if (way->permit.held) {
-        (void)route_standing_report(exchange->route->standing, &exchange->route->breaker,
-                                    &way->permit, BREAKER_NEUTRAL, 0, now, 0);
+        route_standing_report(exchange->route->standing, &exchange->route->breaker, &way->permit,
+                              BREAKER_NEUTRAL, 0, now, 0);
     }
     if (way->choice.credential != NULL && way->choice.permit.held) {
         struct pool_ask ask;
@@ -159,9 +159,7 @@ void way_note_try(struct exchange *exchange, const struct try *it)
 void way_fini(struct exchange *exchange)
 {
     struct way *way = &exchange->way;
-    if (way->permit.held || way->choice.permit.held) {
-        way_give_back(exchange);
-    }
+    way_give_back(exchange);
     if (way->entered != NULL) {
         route_standing_leave(way->entered->standing);
     }
