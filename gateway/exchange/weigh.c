@@ -70,7 +70,8 @@ static bool take_other_credential(struct exchange *exchange, const struct judgem
     }
     way_ask(exchange, &ask);
     credential_pool_choose(&ask, &way->choice);
-    way->chosen = !way->choice.cooling && (way->tried & (UINT32_C(1) << way->choice.index)) == 0;
+    way->chosen = !way->choice.cooling && !way->choice.benched &&
+                  (way->tried & (UINT32_C(1) << way->choice.index)) == 0;
     if (!way->chosen) {
         way_give_back(exchange);
     }

@@ -9,8 +9,9 @@
 
 /* What is known of each credential when a request asks. */
 struct candidate {
-    uint64_t score;     /* its part of the requests */
-    usec_t free_at;     /* it may be taken from then on; `now` or less: now */
+    uint64_t score; /* its part of the requests */
+    usec_t free_at; /* it may be taken from then on; `now` or less: now */
+    usec_t benched_until;
     bool of_account;    /* where the request's account is given: of that */
     bool tried, passed; /* by the request; over by this choice, for another was faster */
 };
@@ -48,7 +49,7 @@ static void look_at(const struct choice_state *state, struct key_standing *key, 
     if (route->credential_count < 2) {
         return;
     }
-    ret->free_at = later(ret->free_at, key->benched_until);
+    ret->benched_until = key->benched_until;
     if (!breaker_would_admit(&key->breaker, &route->breaker, now)) {
         usec_t probes_at = key->breaker.state == BREAKER_OPEN ? key->breaker.open_until : 0;
         ret->free_at = later(ret->free_at, later(probes_at, now + 1));
@@ -56,6 +57,21 @@ static void look_at(const struct choice_state *state, struct key_standing *key, 
     uint64_t score = (uint64_t)weight * health_of(key, &route->breaker, now) *
                      key_share_left(key, state->hash, now);
     ret->score = score > 0 ? score : 1;
+}
+
+/* Where all are benched, none is: one of them has to find out whether that is still true. */
+static bool bench(struct choice_state *state)
+{
+    bool all = true;
+    for (unsigned i = 0; i < state->ask->route->credential_count; i++) {
+        const struct candidate *it = &state->candidates[i];
+        all = all && (!it->of_account || it->benched_until > state->ask->now);
+    }
+    for (unsigned i = 0; !all && i < state->ask->route->credential_count; i++) {
+        struct candidate *it = &state->candidates[i];
+        it->free_at = later(it->free_at, it->benched_until);
+    }
+    return all;
 }
 
 static void look_at_all(struct choice_state *state)
@@ -167,6 +183,7 @@ void credential_pool_choose(const struct pool_ask *ask, struct pool_choice *ret)
     assert(route->credential_count <= ROUTE_CREDENTIALS_MAX);
     struct choice_state state = {.ask = ask, .hash = key_domain_hash(ask->domain)};
     look_at_all(&state);
+    ret->benched = bench(&state);
     if (route->credential_count == 1) {
         state.candidates[0].score = 1;
         state.candidates[0].of_account = true;

@@ -5,8 +5,9 @@
  *
  * A credential cools after a 429, with all of its account, where that has a name, in the quota
  * domain of the request; it has a circuit of its own where there is more than one; a 401 that tells
- * that the key itself was refused benches it for a minute. The last one is never benched: of
- * several that could not be taken the one that is free first is.
+ * that the key itself was refused benches it for a minute. The last one is never benched: where all
+ * are, they are taken as if none were. Of several that could not be taken the one that is free
+ * first is.
  */
 #pragma once
 
@@ -40,7 +41,8 @@ struct pool_choice {
     const struct route_credential *credential; /* NULL: the route has none */
     unsigned index;                            /* in route->credentials */
     struct breaker_permit permit;              /* of its own circuit; to be given back */
-    bool cooling;      /* all cool, or are benched: this one is free first... */
+    bool benched;      /* all of several are: this one would not help where another did not */
+    bool cooling;      /* none may be taken: this one is free first... */
     usec_t free_after; /* ...after so long */
     usec_t pace;       /* wait so long before sending, for few requests are left; 0: do not */
 };

@@ -12,7 +12,7 @@ const nameOf = (request) => /^Bearer sk-(\w+)-/.exec(request.headers.authorizati
 const quick = { attempts: 4, base: '10ms', cap: '20ms', budget: '100%' };
 
 // `pool`: names of secrets, each of an account of its own, or [name, {account, weight}].
-async function start(t, pool, { script, provider = 'openai', retry = quick, route = {}, ...more } = {}) {
+async function start(t, pool, { script, provider = 'openai', retry = quick, route = {}, routes = {}, ...more } = {}) {
   const upstream = await faultyFor(t, script);
   const secrets = {};
   const credential = pool.map((one) => {
@@ -21,7 +21,7 @@ async function start(t, pool, { script, provider = 'openai', retry = quick, rout
     return { secret: name, ...rest };
   });
   const gateway = await gatewayFor(t, {
-    routes: { api: { provider, upstream: upstream.port, credential, retry, ...route } }, secrets, ...more,
+    routes: { api: { provider, upstream: upstream.port, credential, retry, ...route }, ...routes }, secrets, ...more,
   });
   return { upstream, gateway };
 }
@@ -113,6 +113,23 @@ test('a 401 that tells that the key was refused rotates, and benches it', async 
   const answers = await series(30, () => get(gateway));
   assert.deepEqual(tally(answers.map((one) => one.status)), { 200: 30 });
   assert.equal(used(upstream).a, 1);
+});
+
+test('where all keys are refused, one of them is asked all the same', async (t) => {
+  const refused = json(401, { error: { message: 'Incorrect API key provided', type: 'invalid_request_error', code: 'invalid_api_key' } });
+  const spare = await faultyFor(t);
+  const { gateway, upstream } = await start(t, ['a', 'b'], {
+    script: by({ a: refused, b: refused }), route: { fallback: ['spare'] },
+    routes: { spare: { provider: 'openai', upstream: spare.port, credential: { secret: 'a' } } },
+  });
+  await series(10, () => get(gateway));
+  const before = upstream.requests.length;
+  await get(gateway);
+  assert.equal(upstream.requests.length, before + 1, 'and no other one for the same request');
+  upstream.play(by({}));
+  spare.play(answer(500));
+  const answers = await series(20, () => get(gateway));
+  assert.deepEqual(tally(answers.map((one) => one.status)), { 200: 20 });
 });
 
 test('a 401 of the only credential is the caller’s', async (t) => {

@@ -301,6 +301,33 @@ Test(credential_pool, the_only_one_is_never_benched)
     expect_about(draw(ask_at(START)).of[0], 1500);
 }
 
+Test(credential_pool, where_all_are_benched_none_is)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_not(choose(&(struct pool_ask){.route = route, .now = START}).benched);
+        note(i, ask_at(START), refused, NULL);
+    }
+    struct pool_ask ask = ask_at(START);
+    cr_expect(choose(&ask).benched);
+    cr_expect_not(choose(&ask).cooling);
+    struct shares shares = draw(ask);
+    for (unsigned i = 0; i < 3; i++) {
+        expect_about(shares.of[i], 1000);
+    }
+}
+
+Test(credential_pool, the_last_one_of_the_account_is_never_benched)
+{
+    own_accounts();
+    note(0, ask_at(START), refused, NULL);
+    struct pool_ask ask = ask_at(START);
+    ask.pinned = true;
+    cr_expect(choose(&ask).benched);
+    cr_expect_not(choose(&ask).cooling);
+    note(0, ask, throttled, NULL);
+    cr_expect(choose(&ask).cooling, "a limit is kept all the same");
+}
+
 static void fail_connects(unsigned index)
 {
     for (unsigned i = 0; i < 3; i++) {

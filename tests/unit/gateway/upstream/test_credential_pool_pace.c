@@ -89,10 +89,23 @@ struct model {
     usec_t benched_until[FIXTURE_KEYS];
 };
 
+static bool is_asked_for(const struct pool_ask *ask, unsigned index)
+{
+    return !ask->pinned || index == ask->account % route->account_count;
+}
+
+static bool all_are_benched(const struct model *model, const struct pool_ask *ask)
+{
+    bool all = true;
+    for (unsigned i = 0; i < route->credential_count; i++) {
+        all = all && (!is_asked_for(ask, i) || model->benched_until[i] > ask->now);
+    }
+    return all;
+}
+
 static bool is_free(const struct model *model, unsigned index, unsigned domain, usec_t now)
 {
-    return model->cools_until[index][0] <= now && model->cools_until[index][domain] <= now &&
-           model->benched_until[index] <= now;
+    return model->cools_until[index][0] <= now && model->cools_until[index][domain] <= now;
 }
 
 static void learn(struct model *model, unsigned index, unsigned domain, usec_t now,
@@ -116,7 +129,7 @@ static void expect_sound(const struct pool_ask *ask, const struct pool_choice *c
     bool untried_free = false;
     bool any_free = false;
     for (unsigned i = 0; i < route->credential_count; i++) {
-        bool may = !ask->pinned || i == ask->account % route->account_count;
+        bool may = is_asked_for(ask, i);
         any_free = any_free || (may && free_ones[i]);
         untried_free = untried_free || (may && free_ones[i] && (ask->tried & (1U << i)) == 0);
     }
@@ -147,10 +160,13 @@ Test(credential_pool_pace, whatever_happens_the_choice_is_sound)
         ask.account = dice();
         ask.tried = (uint32_t)(dice() % 16);
         bool free_ones[FIXTURE_KEYS];
+        bool benched = all_are_benched(&model, &ask);
         for (unsigned k = 0; k < 4; k++) {
-            free_ones[k] = is_free(&model, k, domain, now);
+            free_ones[k] =
+                is_free(&model, k, domain, now) && (benched || model.benched_until[k] <= now);
         }
         struct pool_choice choice = choose(&ask);
+        cr_assert_eq(choice.benched, benched);
         expect_sound(&ask, &choice, free_ones);
         cooled += choice.cooling ? 1 : 0;
         const struct judgement judgement = any_judgement(dice());
