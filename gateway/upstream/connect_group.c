@@ -4,26 +4,53 @@
 #include "gateway/loop/loop.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-/* A socket that libcurl waits for. Kept for the next one: libcurl gives a socket up from within
- * the event's own callback, where nothing is freed. */
+/*
+ * A socket that libcurl waits for. Kept for the next one: libcurl gives a socket up from within
+ * the event's own callback, where nothing is freed.
+ *
+ * libcurl 7.88 closes a socket that is still connecting before it gives it up here, when its number
+ * may be another thread's already. So a descriptor of our own is watched.
+ */
 struct connect_watch {
     struct event event;
+    CURL *easy;                  /* whose it is; borrowed; NULL: it has ended */
+    curl_socket_t socket;        /* libcurl's */
+    int fd;                      /* a duplicate of it; -1: watches nothing */
     struct connect_group *group; /* borrowed */
     struct connect_watch *next;
 };
 
-static void act(struct connect_group *group, curl_socket_t fd, int what)
+/*
+ * libcurl 7.88 that was refused by one of a host's addresses, or has waited for it long enough,
+ * gives its socket up and turns to the next address when it is called again: for which it asks much
+ * later, or not at all. Any change of what is paused makes it look at the handle in the next turn.
+ */
+static void go_on(struct connect_group *group)
+{
+    for (struct connect_watch *watch = group->watches; watch != NULL; watch = watch->next) {
+        CURL *easy = watch->fd < 0 ? TAKE(watch->easy) : NULL;
+        if (easy != NULL) {
+            (void)curl_easy_pause(easy, CURLPAUSE_RECV);
+            (void)curl_easy_pause(easy, CURLPAUSE_CONT);
+        }
+    }
+}
+
+static void act(struct connect_group *group, curl_socket_t socket, int what)
 {
     int running;
     loop_woken(group->loop);
-    CURLMcode code = curl_multi_socket_action(group->multi, fd, what, &running);
+    CURLMcode code = curl_multi_socket_action(group->multi, socket, what, &running);
     assert(code == CURLM_OK);
     (void)code;
     group->worked(group->ctx, group);
+    go_on(group);
 }
 
 /* A handshake costs as much as hundreds of requests. When many are due in one turn, most have to
@@ -31,12 +58,13 @@ static void act(struct connect_group *group, curl_socket_t fd, int what)
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
     struct connect_watch *watch = ctx;
+    (void)fd;
     if (loop_used_up(watch->group->loop)) {
         return;
     }
     int action = ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) |
                  ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
-    act(watch->group, fd, action);
+    act(watch->group, watch->socket, action);
 }
 
 static void on_timer(struct timer *timer)
@@ -45,48 +73,66 @@ static void on_timer(struct timer *timer)
     act(group, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static struct connect_watch *take_watch(struct connect_group *group)
+static struct connect_watch *free_watch(struct connect_group *group)
 {
-    struct connect_watch *watch = group->free_watches;
+    struct connect_watch *watch = group->watches;
+    while (watch != NULL && watch->fd >= 0) {
+        watch = watch->next;
+    }
     if (watch == NULL) {
         watch = MEMORY_NEW(struct connect_watch);
-        watch->group = group;
-        return watch;
+        *watch = (struct connect_watch){.fd = -1, .group = group, .next = group->watches};
+        group->watches = watch;
     }
-    group->free_watches = watch->next;
     return watch;
 }
 
-static void give_back(struct connect_group *group, struct connect_watch *watch)
+static void watch_nothing(struct connect_watch *watch)
 {
-    watch->next = group->free_watches;
-    group->free_watches = watch;
+    if (watch->fd >= 0) {
+        (void)event_del(&watch->event);
+        if (watch->fd != watch->socket) {
+            (void)close(watch->fd);
+        }
+        watch->fd = -1;
+    }
+}
+
+/* Where there is no descriptor left, the socket itself has to do. */
+static int watch_socket(struct connect_watch *watch, curl_socket_t socket, short events)
+{
+    if (watch->fd < 0) {
+        int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+        watch->fd = fd >= 0 ? fd : socket;
+        watch->socket = socket;
+    } else {
+        (void)event_del(&watch->event);
+    }
+    int failed =
+        event_assign(&watch->event, watch->group->loop->base, watch->fd, events, on_event, watch);
+    return failed != 0 || event_add(&watch->event, NULL) != 0 ? -1 : 0;
 }
 
 /* CURLMOPT_SOCKETFUNCTION */
-static int set_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
+static int set_watch(CURL *easy, curl_socket_t socket, int what, void *ctx, void *socket_ctx)
 {
     struct connect_group *group = ctx;
     struct connect_watch *watch = socket_ctx;
-    (void)easy;
-    if (watch != NULL) {
-        (void)event_del(&watch->event);
-    }
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
-            (void)curl_multi_assign(group->multi, fd, NULL);
-            give_back(group, watch);
+            (void)curl_multi_assign(group->multi, socket, NULL);
+            watch_nothing(watch);
         }
         return 0;
     }
     if (watch == NULL) {
-        watch = take_watch(group);
-        (void)curl_multi_assign(group->multi, fd, watch);
+        watch = free_watch(group);
+        watch->easy = easy;
+        (void)curl_multi_assign(group->multi, socket, watch);
     }
     int events = EV_PERSIST | ((what & CURL_POLL_IN) != 0 ? EV_READ : 0) |
                  ((what & CURL_POLL_OUT) != 0 ? EV_WRITE : 0);
-    int failed = event_assign(&watch->event, group->loop->base, fd, (short)events, on_event, watch);
-    return failed != 0 || event_add(&watch->event, NULL) != 0 ? -1 : 0;
+    return watch_socket(watch, socket, (short)events);
 }
 
 /* CURLMOPT_TIMERFUNCTION */
@@ -127,9 +173,10 @@ void connect_group_free(struct connect_group *group)
     assert(group->handles == 0);
     (void)curl_multi_cleanup(group->multi);
     timer_cancel(&group->loop->timers, &group->timer);
-    while (group->free_watches != NULL) {
-        struct connect_watch *watch = group->free_watches;
-        group->free_watches = watch->next;
+    while (group->watches != NULL) {
+        struct connect_watch *watch = group->watches;
+        group->watches = watch->next;
+        assert(watch->fd < 0);
         memory_free(watch);
     }
     memory_free(group);
@@ -143,10 +190,18 @@ void connect_group_add(struct connect_group *group, CURL *easy)
     group->handles++;
 }
 
+void connect_group_ended(struct connect_group *group, const CURL *easy)
+{
+    for (struct connect_watch *watch = group->watches; watch != NULL; watch = watch->next) {
+        watch->easy = watch->easy == easy ? NULL : watch->easy;
+    }
+}
+
 void connect_group_remove(struct connect_group *group, CURL *easy)
 {
     CURLMcode code = curl_multi_remove_handle(group->multi, easy);
     assert(code == CURLM_OK);
     (void)code;
+    connect_group_ended(group, easy);
     group->handles--;
 }

@@ -22,7 +22,7 @@ struct connect_group {
     struct loop *loop;  /* borrowed */
     CURLM *multi;       /* owned */
     unsigned handles;
-    struct connect_watch *free_watches;                     /* owned */
+    struct connect_watch *watches;                          /* owned */
     void (*worked)(void *ctx, struct connect_group *group); /* after libcurl did something */
     void *ctx;                                              /* borrowed */
     struct connect_group *next;
@@ -35,5 +35,7 @@ void connect_group_free(struct connect_group *group); /* all handles must have b
 
 /* The handle starts to work with the next turn. */
 void connect_group_add(struct connect_group *group, CURL *easy);
+/* libcurl said that it is done with it. */
+void connect_group_ended(struct connect_group *group, const CURL *easy);
 /* Its connection is closed. */
 void connect_group_remove(struct connect_group *group, CURL *easy);

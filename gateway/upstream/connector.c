@@ -283,6 +283,7 @@ static void on_worked(void *ctx, struct connect_group *group)
         char *private = NULL;
         CURLcode code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        connect_group_ended(group, message->easy_handle);
         finish((struct connecting *)private, code);
     }
     start_those_that_may(connector);

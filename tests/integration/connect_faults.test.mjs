@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { call, many, tally, triesOf } from '../support/call.mjs';
 import { authorityFor } from '../support/certificates.mjs';
 import { answer, faultyFor, hang, reset } from '../support/faulty.mjs';
+import { fullQueueFor } from '../support/full_queue.mjs';
 import { freePort, gatewayFor, until } from '../support/gateway.mjs';
 import { preloaded } from '../support/preload.mjs';
 
@@ -71,6 +72,26 @@ test('half of the hosts are dead: no caller notices', async (t) => {
   const results = await many(20, () => call(gateway, '/api/x', { body: 'x' }));
   assert.deepEqual(tally(results.map((one) => one.status)), { 200: 20 });
   assert.equal(upstream.requests.length, 20);
+});
+
+test('the first host refuses late, the second is slow: no time is lost between them', async (t) => {
+  const second = await fullQueueFor(t, { ms: 1500 });
+  const first = await fullQueueFor(t, { host: '127.0.0.2', port: second.port, closes: true });
+  const gateway = await start(t, { api: route(`http://x.half.test:${second.port}`, { retry: 'off', timeouts: { connect: '9s' } }) });
+  await Promise.all([first.fill(), second.fill()]);
+  const result = await call(gateway, '/api/x', { body: 'x' });
+  assert.equal(result.status, 200);
+  assert.ok(result.ms > 1500 && result.ms < 3000, `a kernel asks again after 1 s, twice: ${result.ms} ms`);
+});
+
+test('the first host hangs, the second is slow: half of the time is for each', async (t) => {
+  const second = await fullQueueFor(t, { ms: 2500 });
+  const first = await fullQueueFor(t, { host: '127.0.0.2', port: second.port, ms: 9000 });
+  const gateway = await start(t, { api: route(`http://x.half.test:${second.port}`, { retry: 'off', timeouts: { connect: '4s' } }) });
+  await Promise.all([first.fill(), second.fill()]);
+  const result = await call(gateway, '/api/x', { body: 'x' });
+  assert.equal(result.status, 200);
+  assert.ok(result.ms > 2500 && result.ms < 3700, `after 2 s the second is asked, after 3 again: ${result.ms} ms`);
 });
 
 test('the certificate is another’s', async (t) => {

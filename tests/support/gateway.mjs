@@ -184,8 +184,12 @@ export class Gateway extends Child {
       fs.writeFileSync(this.file, JSON.stringify(this.config, null, 2));
     }
     const seen = this.stderr.length;
+    const check = () => {
+      if (this.end) throw new Error(`the gateway ended: ${JSON.stringify(this.end)}\n${this.stderr}`);
+    };
+    check();
     this.signal('SIGHUP');
-    await until('the reload is logged', () => /reload(ed|\s+refused)/.test(this.stderr.slice(seen)));
+    await until('the reload is logged', () => (check(), /reload(ed|\s+refused)/.test(this.stderr.slice(seen))));
     return this.stderr.slice(seen);
   }
 
