@@ -10,6 +10,7 @@
 #include "gateway/breaker_report.h"
 #include "gateway/client/listener.h"
 #include "gateway/config_watch.h"
+#include "gateway/descriptors.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/audit_log.h"
@@ -28,7 +29,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -288,16 +288,6 @@ static void watch_signals(struct server *server)
     }
 }
 
-/* As many descriptors as the system lets us have: two a request. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static enum status load_first_config(struct server *server, struct error *err)
 {
     struct problems *problems = problems_new();
@@ -322,6 +312,7 @@ static enum status start(struct server *server, struct error *err)
     standings_on_news(server->standings, on_circuit_news, server);
     server->watch = config_watch_new(&server->loop, server->config_path, reload_changed, server);
     TRY(load_first_config(server, err));
+    descriptors_reserve(server->snapshot->gateway.limits.connections);
     if (server->snapshot->gateway.reload_by_signal) {
         config_watch_set(server->watch, CONFIG_WATCH_OFF);
     }
@@ -407,7 +398,7 @@ enum status server_run(const char *config_path, struct error *err)
 {
     struct server server = {.config_path = config_path};
     secret_protect_process();
-    raise_file_limit();
+    descriptors_raise_limit();
     if (evthread_use_pthreads() != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "libevent cannot use threads here");
     }

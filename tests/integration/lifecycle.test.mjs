@@ -322,3 +322,10 @@ test('many connections and requests leave no descriptor behind', async (t) => {
   await upstream.stop();
   await until('the descriptors are closed', () => gateway.openFiles() <= before + 1, { timeout: 20000 });
 });
+
+test('the table of descriptors has room for all clients before there are threads', async (t) => {
+  const upstream = await upstreamFor(t, () => ok);
+  const gateway = await gatewayFor(t, { routes: route(upstream), gateway: { limits: { connections: 5000 } } });
+  const size = Number(/^FDSize:\s+(\d+)$/m.exec(fs.readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))[1]);
+  assert.ok(size >= 10000 && size < 20000, `${size}: growing it later holds up whoever opens a socket`);
+});
