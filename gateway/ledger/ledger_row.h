@@ -1,0 +1,79 @@
+/*
+ * ledger_row: what the ledger keeps of one request. A plain block of memory of a fixed size, for it
+ * lies in a file that outlives the process (ledger_ring.h): no pointers; texts end with a zero and are
+ * cut where they are too long. Money is integer nano-USD, times are microseconds.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What can be counted of a call. Kinds of tokens do not overlap, but for reasoning (of the output).
+ * X(name, what SQL and JSON call it) */
+#define LEDGER_UNITS(X)                                                                            \
+    X(INPUT, "input_tokens")                                                                       \
+    X(CACHE_READ, "cache_read_tokens")                                                             \
+    X(CACHE_WRITE, "cache_write_tokens")                                                           \
+    X(OUTPUT, "output_tokens")                                                                     \
+    X(REASONING, "reasoning_tokens")                                                               \
+    X(AUDIO, "audio_tokens")                                                                       \
+    X(IMAGES, "images")                                                                            \
+    X(CHARACTERS, "characters")                                                                    \
+    X(MILLISECONDS, "milliseconds") /* of sound */                                                 \
+    X(MESSAGES, "messages")                                                                        \
+    X(SEGMENTS, "segments")                                                                        \
+    X(REQUEST_BYTES, "request_bytes")                                                              \
+    X(RESPONSE_BYTES, "response_bytes")
+
+#define LEDGER_UNIT_NAME(name, text) LEDGER_UNIT_##name,
+enum ledger_unit { LEDGER_UNITS(LEDGER_UNIT_NAME) LEDGER_UNIT_COUNT };
+#undef LEDGER_UNIT_NAME
+
+enum ledger_flag {
+    LEDGER_ESTIMATED = 1,      /* the answer did not tell: units and cost are the estimate */
+    LEDGER_PRICE_FALLBACK = 2, /* the model has no price: the dearest of its provider stood in */
+    LEDGER_GATEWAY_DIED = 4,   /* it was open when the process was killed: the full charge */
+    LEDGER_METERED = 8,        /* units of tokens and cost mean something */
+};
+
+/* What the answer says was made: a payment, a subscription, a message, by the profile. */
+struct ledger_object {
+    char id[80]; /* empty: none */
+    char type[40];
+    char status[32];
+    char currency[8];
+    int64_t amount; /* in the currency's smallest unit, as the provider says it */
+    bool has_amount;
+};
+
+struct ledger_row {
+    char id[33]; /* the exchange's, 32 hex digits */
+    usec_t opened_at, closed_at;
+    char tenant[64], route[64]; /* route: the one that was asked for */
+    char served_by[64];         /* the route that answered; empty: the same */
+    char provider[32], model[96];
+    char method[12], path[192]; /* without the query */
+    char label[80];             /* the client's X-Request-Id */
+    char upstream_id[80];       /* the provider's id of the request */
+    char credential[64];        /* the secret's name, never its value */
+    uint16_t status, upstream_status;
+    uint16_t attempts;
+    char code[28]; /* of the gateway's own error */
+    char ended_by[12], step[12];
+    uint32_t flags; /* enum ledger_flag */
+    uint64_t units[LEDGER_UNIT_COUNT];
+    uint64_t cost;
+    /* What it was charged with until it closes: what a killed gateway's row is closed with. */
+    uint64_t reserved_tokens, reserved_cost;
+    int64_t duration, upstream_duration, first_byte, overhead; /* -1: not known */
+    struct ledger_object object;
+    char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price; empty:
+                           none, or it was too long */
+};
+
+/* Cut at a whole UTF-8 character; what is no UTF-8, or a control character, becomes '?'. */
+void ledger_text(char *ret, size_t size, struct slice text);
+#define LEDGER_TEXT(field, text) ledger_text((field), sizeof(field), (text))
