@@ -129,7 +129,9 @@ static void link_access_log(struct link *link)
     struct gateway_settings *gateway = &link->snapshot->gateway;
     if (node == NULL) {
         gateway->access_log = "stdout";
-    } else if (slice_equal(node->text, SLICE("stdout")) || slice_equal(node->text, SLICE("off"))) {
+    } else if (slice_equal(node->text, SLICE("stdout")) || slice_equal(node->text, SLICE("off")) ||
+               slice_equal(node->text, SLICE("syslog")) ||
+               slice_starts_with(node->text, SLICE("syslog:/"))) {
         gateway->access_log = link_keep_slice(link, node->text).ptr;
     } else {
         gateway->access_log = tree_resolve(node->document, node->text, link->arena);

@@ -70,7 +70,8 @@ static const struct field gateway_fields[] = {
     FIELD_SECTION(struct gateway_section, timeouts, timeout_fields, .help = "How long a client may take."),
     FIELD_TEXT(struct gateway_section, access_log, .fallback_text = "stdout",
         .example = "/var/log/sallyport/access.json",
-        .help = "One JSON line a request: `stdout`, `off`, or a file."),
+        .help = "One JSON line a request: `stdout`, `off`, `syslog` (or `syslog:/PATH` of another socket "
+                "than /dev/log), or a file."),
     FIELD_PATH(struct gateway_section, audit_log, .example = "/var/log/sallyport/audit.json",
         .help = "A file for what has to be proved later, a chain of JSON lines: refused keys, changes of "
                 "the config, of secrets and by the administrator. Without it there is none."),

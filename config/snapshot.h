@@ -45,7 +45,7 @@ struct gateway_settings {
     struct limit_settings limits;
     struct timeout_settings timeouts;
     bool reload_by_signal;   /* else also when the config's files change */
-    const char *access_log;  /* "stdout", "off" or a file's path */
+    const char *access_log;  /* as log_target.h names targets */
     const char *audit_log;   /* a file's path; NULL: none */
     const struct zone *zone; /* of budgets' days, weeks and months */
 };

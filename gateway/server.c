@@ -397,6 +397,7 @@ static void on_library_words(int severity, const char *text)
 enum status server_run(const char *config_path, struct error *err)
 {
     struct server server = {.config_path = config_path};
+    log_init();
     secret_protect_process();
     descriptors_raise_limit();
     if (evthread_use_pthreads() != 0) {

@@ -4,39 +4,32 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gateway/observe/log.h"
+#include "gateway/observe/log_target.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     BACKLOG_MAX_BYTES = 8 * 1024 * 1024,
     URGENT_BYTES = 1024 * 1024, /* so much is written without gathering any longer */
     KEEP_BYTES = 256 * 1024,    /* of memory, when a backlog is gone */
-    POLL_MS = 100,
 };
 
 static const usec_t gather_time = 20 * MSEC;
 static const usec_t stop_time = 2 * SEC;
 static const usec_t complaint_interval = 60 * SEC;
 
-enum { NO_FILE = -1 };
-
 struct scribe {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t news;
     /* Under the lock. */
-    struct buffer pending; /* whole lines */
-    int next_fd;           /* the file from now on, if reopened */
+    struct buffer pending;  /* whole lines */
+    struct log_target next; /* from now on, if reopened */
     bool reopened;
     bool idle; /* it waits without an end: wake it */
     bool stopping;
@@ -45,42 +38,9 @@ struct scribe {
     _Atomic usec_t stop_by; /* 0: not stopping */
     /* The thread's own. */
     struct buffer batch;
-    int fd;
-    bool stream; /* no regular file: a write may block for ever */
+    struct log_target target;
     usec_t complained;
 };
-
-static enum status open_target(const char *path, int *ret_fd, struct error *err)
-{
-    if (strcmp(path, "off") == 0) {
-        *ret_fd = NO_FILE;
-        return STATUS_OK;
-    }
-    int fd = strcmp(path, "stdout") == 0
-                 ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd < 0) {
-        FAIL(err, STATUS_UNAVAILABLE,
-             "gateway.access_log: cannot open \"%s\": %s; name a file that can be written, stdout "
-             "or off",
-             path, strerrordesc_np(errno));
-    }
-    *ret_fd = fd;
-    return STATUS_OK;
-}
-
-static bool is_stream(int fd)
-{
-    struct stat stat;
-    return fd != NO_FILE && (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode));
-}
-
-static void close_file(int fd)
-{
-    if (fd != NO_FILE) {
-        (void)close(fd);
-    }
-}
 
 static uint64_t count_lines(struct slice text)
 {
@@ -112,34 +72,20 @@ static bool out_of_time(struct scribe *scribe)
     return stop_by != 0 && clock_now() >= stop_by;
 }
 
-/* Waits until a pipe or terminal takes some bytes; a regular file always does. False: give up. */
-static bool wait_writable(struct scribe *scribe)
-{
-    struct pollfd poll_fd = {.fd = scribe->fd, .events = POLLOUT};
-    while (scribe->stream && !out_of_time(scribe)) {
-        if (poll(&poll_fd, 1, POLL_MS) > 0) {
-            return true;
-        }
-    }
-    return !scribe->stream;
-}
-
+/* What a pipe, a terminal or the logger does not take in time is lost; a file always answers. */
 static void write_batch(struct scribe *scribe)
 {
     struct slice left = buffer_bytes(&scribe->batch);
-    while (left.len > 0 && scribe->fd != NO_FILE) {
-        if (!wait_writable(scribe)) {
+    while (left.len > 0) {
+        int64_t count = log_target_write(&scribe->target, left);
+        if (count < 0 || (count == 0 && out_of_time(scribe))) {
+            if (count < 0) {
+                complain(scribe, strerrordesc_np(errno));
+            }
             count_dropped(scribe, left);
             break;
         }
-        size_t piece = scribe->stream && left.len > PIPE_BUF ? PIPE_BUF : left.len;
-        ssize_t count = write(scribe->fd, left.ptr, piece);
-        if (count < 0 && errno != EINTR && errno != EAGAIN) {
-            complain(scribe, strerrordesc_np(errno));
-            count_dropped(scribe, left);
-            break;
-        }
-        left = slice_skip(left, count > 0 ? (size_t)count : 0);
+        left = slice_skip(left, (size_t)count);
     }
     if (scribe->batch.size > KEEP_BYTES) {
         buffer_reset(&scribe->batch);
@@ -189,7 +135,7 @@ static void *scribe_main(void *ctx)
         struct buffer batch = scribe->pending;
         scribe->pending = scribe->batch;
         scribe->batch = batch;
-        int next_fd = scribe->next_fd;
+        struct log_target next = scribe->next;
         bool reopened = scribe->reopened;
         scribe->reopened = false;
         stopping = scribe->stopping;
@@ -197,9 +143,8 @@ static void *scribe_main(void *ctx)
 
         write_batch(scribe);
         if (reopened) {
-            close_file(scribe->fd);
-            scribe->fd = next_fd;
-            scribe->stream = is_stream(next_fd);
+            log_target_close(&scribe->target);
+            scribe->target = next;
         }
     }
     return NULL;
@@ -216,7 +161,7 @@ static void init_news(pthread_cond_t *news)
 
 static void free_scribe(struct scribe *scribe)
 {
-    close_file(scribe->fd);
+    log_target_close(&scribe->target);
     buffer_fini(&scribe->pending);
     buffer_fini(&scribe->batch);
     (void)pthread_cond_destroy(&scribe->news);
@@ -238,11 +183,10 @@ static int start_thread(struct scribe *scribe)
 
 enum status scribe_start(const char *path, struct scribe **ret, struct error *err)
 {
-    int fd = NO_FILE;
-    TRY(open_target(path, &fd, err));
+    struct log_target target;
+    TRY(log_target_open(path, "gateway.access_log", &target, err));
     struct scribe *scribe = MEMORY_NEW(struct scribe);
-    scribe->fd = fd;
-    scribe->stream = is_stream(fd);
+    scribe->target = target;
     buffer_init(&scribe->pending, BACKLOG_MAX_BYTES);
     buffer_init(&scribe->batch, BACKLOG_MAX_BYTES);
     (void)pthread_mutex_init(&scribe->lock, NULL);
@@ -273,15 +217,15 @@ void scribe_stop(struct scribe *scribe)
 
 enum status scribe_reopen(struct scribe *scribe, const char *path, struct error *err)
 {
-    int fd = NO_FILE;
-    TRY(open_target(path, &fd, err));
+    struct log_target target;
+    TRY(log_target_open(path, "gateway.access_log", &target, err));
     (void)pthread_mutex_lock(&scribe->lock);
-    int unused = scribe->reopened ? scribe->next_fd : NO_FILE;
-    scribe->next_fd = fd;
+    struct log_target unused = scribe->reopened ? scribe->next : (struct log_target){.fd = -1};
+    scribe->next = target;
     scribe->reopened = true;
     (void)pthread_cond_signal(&scribe->news);
     (void)pthread_mutex_unlock(&scribe->lock);
-    close_file(unused);
+    log_target_close(&unused);
     return STATUS_OK;
 }
 

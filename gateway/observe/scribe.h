@@ -14,7 +14,7 @@
 
 struct scribe;
 
-/* `path`: "stdout", "off" or a file, appended to. The error names the file. */
+/* `path`: as log_target.h says. The error names it. */
 MUST_USE enum status scribe_start(const char *path, struct scribe **ret, struct error *err);
 /* Writes what is left, within two seconds where nobody takes it, then joins. Takes NULL. */
 void scribe_stop(struct scribe *scribe);
