@@ -18,6 +18,7 @@ add_library_from_pkgconfig(event libevent_core libevent_extra libevent_pthreads 
 add_library_from_pkgconfig(evhtp evhtp libevent_core libevent_extra libevent_pthreads libevent_openssl libssl libcrypto)
 add_library_from_pkgconfig(curl libcurl)
 add_library_from_pkgconfig(hiredis hiredis)
+add_library_from_pkgconfig(sqlite sqlite3)
 if(SALLYPORT_TESTS)
     add_library_from_pkgconfig(criterion criterion)
 endif()

@@ -55,6 +55,7 @@ static void link_all(struct link *link)
     link_gateway(link);
     link_admin(link);
     link_store(link);
+    link_ledger(link);
     link_secrets(link);
     link_egress(link);
     link_routes(link);

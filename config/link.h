@@ -41,13 +41,14 @@ const struct route *link_find_route(const struct link *link, const struct tree *
 void link_gateway(struct link *link);
 void link_admin(struct link *link);
 void link_store(struct link *link);
+void link_ledger(struct link *link);
 void link_secrets(struct link *link);
 void link_egress(struct link *link);
 void link_routes(struct link *link);
 void link_fallbacks(struct link *link); /* after routes */
 void link_tenants(struct link *link);
 void link_shared_keys(struct link *link); /* after tenants; warnings alone */
-void link_quotas(struct link *link);      /* after tenants, routes, store and gateway */
+void link_quotas(struct link *link);      /* after tenants, routes, store, ledger and gateway */
 
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);

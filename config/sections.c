@@ -134,6 +134,9 @@ const struct field config_fields[] = {
     FIELD_SECTION(struct config_sections, admin, admin_fields, .help = "What faces the operator."),
     FIELD_SECTION(struct config_sections, store, store_fields,
         .help = "Where quotas are counted: in this process, or in a Redis that several gateways share."),
+    FIELD_SECTION(struct config_sections, ledger, ledger_fields, .word = "none",
+        .word_offset = offsetof(struct ledger_section, off), .example = "{url: \"sqlite:usage.db\"}",
+        .help = "Where what each request used and cost is kept, for `sallyport usage`."),
     FIELD_LIST(struct config_sections, secrets, struct secret_source_section, source_fields,
         .example = "[{type: env}]",
         .help = "Where credentials are kept: sources, searched in this order for a secret's name. "

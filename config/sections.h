@@ -46,6 +46,13 @@ struct store_section {
     struct client_tls_section tls;
 };
 
+struct ledger_section {
+    const struct tree *url;
+    usec_t keep;
+    uint64_t max_size;
+    bool off; /* "ledger: none" */
+};
+
 struct secret_source_section {
     const struct tree *node;
     unsigned type; /* enum secret_source_kind */
@@ -131,6 +138,7 @@ struct config_sections {
     struct gateway_section gateway;
     struct admin_section admin;
     struct store_section store;
+    struct ledger_section ledger;
     struct field_items secrets; /* struct secret_source_section */
     struct egress_section egress;
     struct field_items routes;  /* struct route_section */
@@ -156,4 +164,5 @@ extern const struct field hedge_fields[];
 extern const struct field health_fields[];
 extern const struct field tenant_fields[];
 extern const struct field store_fields[];
+extern const struct field ledger_fields[];
 extern const struct field quota_fields[];

@@ -65,6 +65,12 @@ struct store_settings {
     unsigned gateways; /* how many share, where none can be asked */
 };
 
+struct ledger_config {
+    const char *path; /* of the SQLite file; NULL: none */
+    usec_t keep;
+    uint64_t max_bytes;
+};
+
 struct snapshot {
     atomic_uint refs;
     struct arena arena;
@@ -82,6 +88,7 @@ struct snapshot {
     unsigned tenant_count;
     struct tenant_table tenant_table;
     struct store_settings store;
+    struct ledger_config ledger;
     const struct limit *const *limits; /* all; limit->index is the position */
     unsigned limit_count;
     const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */

@@ -2,6 +2,7 @@
  * tell: it is the one this was built with, and no other major or minor one can be loaded.) */
 #include "gateway/command.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <yaml.h>
 
@@ -31,6 +32,7 @@ static void print_versions(bool json)
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
         {"cjson", cJSON_Version()},
         {"libyaml", yaml_get_version_string()},
+        {"sqlite", sqlite3_libversion()},
         {"hiredis", VERSION(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH)},
     };
     size_t count = sizeof(libraries) / sizeof(libraries[0]);

@@ -1,0 +1,46 @@
+/* Where usage is kept. */
+#include "config/link.h"
+
+static const char forms[] =
+    "write sqlite:PATH, such as sqlite:usage.db or sqlite:/var/lib/sallyport/usage.db, or none";
+
+/* What says nothing where there is no ledger. */
+static void check_idle(const struct link *link)
+{
+    const struct tree *section = tree_get(link->root, "ledger");
+    static const char *const keys[] = {"keep", "max_size"};
+    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const struct tree *node = tree_get(section, keys[i]);
+        if (node != NULL) {
+            tree_warn(link->problems, node,
+                      "ignored: there is no ledger; write ledger: {url: \"sqlite:usage.db\"}");
+        }
+    }
+}
+
+/* Two slashes are a host's in a URL, and "relative" to some and "absolute" to others. */
+static bool path_valid(struct slice path)
+{
+    return path.len > 0 && path.ptr[path.len - 1] != '/' && !slice_starts_with(path, SLICE("//"));
+}
+
+void link_ledger(struct link *link)
+{
+    struct error err;
+    const struct ledger_section *section = &link->sections->ledger;
+    struct ledger_config *ledger = &link->snapshot->ledger;
+    struct slice url = section->url != NULL ? section->url->text : SLICE("none");
+    ledger->keep = section->keep;
+    ledger->max_bytes = section->max_size;
+    if (section->off || slice_equal(url, SLICE("none"))) {
+        check_idle(link);
+        return;
+    }
+    struct slice path = slice_skip(url, strlen("sqlite:"));
+    if (slice_starts_with(url, SLICE("sqlite:")) && path_valid(path)) {
+        ledger->path = tree_resolve(section->url->document, path, link->arena);
+        return;
+    }
+    (void)error_set(&err, STATUS_INVALID, __FILE__, __LINE__, "%s", forms);
+    link_report(link, section->url, "the URL of a ledger", &err);
+}

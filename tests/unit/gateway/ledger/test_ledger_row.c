@@ -1,0 +1,41 @@
+#include "gateway/ledger/ledger_row.h"
+
+#include <criterion/criterion.h>
+
+#define EXPECT(size_, text, expected)                                                              \
+    do {                                                                                           \
+        char out[size_];                                                                           \
+        memset(out, 'x', sizeof(out));                                                             \
+        LEDGER_TEXT(out, SLICE(text));                                                             \
+        cr_expect_str_eq(out, (expected), "%s", out);                                              \
+    } while (0)
+
+Test(ledger_row, a_text_that_fits_is_kept)
+{
+    EXPECT(8, "", "");
+    EXPECT(8, "openai", "openai");
+    EXPECT(7, "openai", "openai");
+    EXPECT(4, "\xe2\x82\xac", "\xe2\x82\xac");
+}
+
+Test(ledger_row, a_long_text_is_cut_at_a_whole_character)
+{
+    EXPECT(6, "openai", "opena");
+    EXPECT(1, "openai", "");
+    EXPECT(3, "a\xe2\x82\xac", "a");
+    EXPECT(4, "a\xe2\x82\xac", "a");
+    EXPECT(5, "a\xe2\x82\xac", "a\xe2\x82\xac");
+    EXPECT(4, "\xf0\x9f\x98\x80", "");
+    EXPECT(4, "\xf0\x9f\x98\x80z", ""); /* nothing behind what did not fit */
+}
+
+Test(ledger_row, what_is_no_text_becomes_a_question_mark)
+{
+    EXPECT(8, "a\0b", "a?b");
+    EXPECT(8, "a\nb\x7f", "a?b?");
+    EXPECT(8, "\xff\xfe", "??");
+    EXPECT(8, "\xe2\x82", "??");         /* cut */
+    EXPECT(8, "\xed\xa0\x80", "???");    /* a surrogate */
+    EXPECT(8, "\xc2\x85z", "?z");        /* a control character of two bytes */
+    EXPECT(8, "\xc2\xa0z", "\xc2\xa0z"); /* the first that is none */
+}
