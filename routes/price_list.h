@@ -17,12 +17,18 @@ struct price_list {
     struct price_name *names; /* sorted by price_name_compare() */
     unsigned name_count;
     struct price dearest;
+    struct price *own; /* an operator's, which go before those above */
+    unsigned own_count;
+    const struct price *other; /* among them, of all that have no other; NULL: there is none */
 };
 
 struct price_book {
     struct price_list **lists;
     unsigned count;
 };
+
+/* Of each figure the larger. */
+void price_raise(struct price *most, const struct price *price);
 
 /* By bytes; a shorter one before a longer one that begins with it. */
 static inline int price_name_compare(struct slice a, struct slice b)

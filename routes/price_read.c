@@ -5,6 +5,7 @@
 #include "routes/members.h"
 #include "routes/price_list.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 extern const struct embedded_file prices_data[];
@@ -63,19 +64,49 @@ static enum status read_count(const struct cJSON *object, const char *name, uint
     return STATUS_OK;
 }
 
-/* What stays away costs what `base` says; where that does not say it either, what input costs. */
-static enum status read_tokens(const struct cJSON *object, const struct cJSON *base_object,
-                               const struct token_prices *base, struct token_prices *ret,
+static const struct {
+    const char *name;
+    enum usage_kind kind;
+    size_t offset;
+} token_members[] = {
+    {"input", USAGE_INPUT, offsetof(struct token_prices, input)},
+    {"output", USAGE_OUTPUT, offsetof(struct token_prices, output)},
+    {"cache_read", USAGE_CACHE_READ, offsetof(struct token_prices, cache_read)},
+    {"cache_write", USAGE_CACHE_WRITE, offsetof(struct token_prices, cache_write)},
+    {"audio_input", USAGE_AUDIO_INPUT, offsetof(struct token_prices, audio_input)},
+    {"audio_output", USAGE_AUDIO_OUTPUT, offsetof(struct token_prices, audio_output)},
+    {"image_input", USAGE_IMAGE_INPUT, offsetof(struct token_prices, image_input)},
+    {"image_output", USAGE_IMAGE_OUTPUT, offsetof(struct token_prices, image_output)},
+    {"reasoning", USAGE_REASONING, offsetof(struct token_prices, reasoning)},
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} unit_members[] = {
+    {"per_image", offsetof(struct unit_prices, image)},
+    {"per_second", offsetof(struct unit_prices, second)},
+    {"per_character", offsetof(struct unit_prices, character)},
+    {"per_message", offsetof(struct unit_prices, message)},
+    {"per_segment", offsetof(struct unit_prices, segment)},
+    {"per_search", offsetof(struct unit_prices, search)},
+    {"per_request", offsetof(struct unit_prices, request)},
+};
+
+/* What stays away costs what `base` says, if that says it; else as input or output do. */
+static enum status read_tokens(const struct cJSON *object, const struct token_prices *base,
+                               unsigned base_said, struct token_prices *ret, unsigned *ret_said,
                                struct error *err)
 {
-    bool read_said = json_get(base_object, "cache_read") != NULL;
-    bool write_said = json_get(base_object, "cache_write") != NULL;
-    TRY(read_price(object, "input", base->input, &ret->input, err));
-    TRY(read_price(object, "output", base->output, &ret->output, err));
-    TRY(read_price(object, "cache_read", read_said ? base->cache_read : ret->input,
-                   &ret->cache_read, err));
-    TRY(read_price(object, "cache_write", write_said ? base->cache_write : ret->input,
-                   &ret->cache_write, err));
+    *ret = *base;
+    *ret_said = base_said;
+    for (size_t i = 0; i < sizeof(token_members) / sizeof(token_members[0]); i++) {
+        uint64_t *price = (uint64_t *)((char *)ret + token_members[i].offset);
+        bool said = json_get(object, token_members[i].name) != NULL;
+        TRY(read_price(object, token_members[i].name, *price, price, err));
+        *ret_said |= said ? 1U << token_members[i].kind : 0;
+    }
+    token_prices_complete(ret, *ret_said);
     if (ret->cache_write < ret->input) {
         FAIL(err, STATUS_INVALID,
              "cache_write: what is written is input, so it costs that at least");
@@ -83,10 +114,12 @@ static enum status read_tokens(const struct cJSON *object, const struct cJSON *b
     return STATUS_OK;
 }
 
-static enum status read_tier(const struct cJSON *model, struct price *price, struct error *err)
+static enum status read_tier(const struct cJSON *model, struct price *price, unsigned said,
+                             struct error *err)
 {
-    static const char *const known[] = {"above_tokens", "input",       "output",
-                                        "cache_read",   "cache_write", NULL};
+    static const char *const known[] = {
+        "above_tokens", "input",       "output",       "cache_read", "cache_write", "audio_input",
+        "audio_output", "image_input", "image_output", "reasoning",  NULL};
     const struct cJSON *tier = json_get(model, "tier");
     if (tier == NULL) {
         return STATUS_OK;
@@ -96,22 +129,42 @@ static enum status read_tier(const struct cJSON *model, struct price *price, str
     if (price->tier_above == 0) {
         FAIL(err, STATUS_INVALID, "above_tokens: missing");
     }
-    return read_tokens(tier, model, &price->base, &price->tier, err);
+    return read_tokens(tier, &price->base, said, &price->tier, &said, err);
+}
+
+/* *ret_any: there was one. */
+static enum status read_units(const struct cJSON *model, struct unit_prices *ret, bool *ret_any,
+                              struct error *err)
+{
+    *ret_any = false;
+    for (size_t i = 0; i < sizeof(unit_members) / sizeof(unit_members[0]); i++) {
+        uint64_t *price = (uint64_t *)((char *)ret + unit_members[i].offset);
+        TRY(read_price(model, unit_members[i].name, 0, price, err));
+        *ret_any |= json_get(model, unit_members[i].name) != NULL;
+    }
+    return STATUS_OK;
 }
 
 static enum status read_model(const struct cJSON *model, struct price *price, struct error *err)
 {
-    static const char *const known[] = {"input",   "output",     "cache_read", "cache_write",
-                                        "context", "max_output", "tier",       NULL};
+    static const char *const known[] = {
+        "input",        "output",      "cache_read",   "cache_write", "audio_input",
+        "audio_output", "image_input", "image_output", "reasoning",   "context",
+        "max_output",   "tier",        "per_image",    "per_second",  "per_character",
+        "per_message",  "per_segment", "per_search",   "per_request", NULL};
     static const struct token_prices none = {0};
+    bool units = false;
+    unsigned said = 0;
     TRY(members_check(model, known, err));
-    if (json_get(model, "input") == NULL || json_get(model, "output") == NULL) {
+    TRY(read_units(model, &price->units, &units, err));
+    TRY(read_tokens(model, &none, 0, &price->base, &said, err));
+    const unsigned both = 1U << USAGE_INPUT | 1U << USAGE_OUTPUT;
+    if ((said & both) != both && (said != 0 || !units)) {
         FAIL(err, STATUS_INVALID, "input and output are required");
     }
-    TRY(read_tokens(model, NULL, &none, &price->base, err));
     TRY(read_count(model, "context", &price->context, err));
     TRY(read_count(model, "max_output", &price->max_output, err));
-    if (read_tier(model, price, err) != STATUS_OK) {
+    if (read_tier(model, price, said, err) != STATUS_OK) {
         error_prefix(err, "tier");
         return STATUS_INVALID;
     }
@@ -168,30 +221,13 @@ static enum status read_aliases(struct arena *arena, const struct cJSON *aliases
 
 /* ---- what stands in for an unknown model ---- */
 
-static void raise(uint64_t *most, uint64_t value)
-{
-    *most = value > *most ? value : *most;
-}
-
-static void raise_prices(struct token_prices *most, const struct token_prices *prices)
-{
-    raise(&most->input, prices->input);
-    raise(&most->output, prices->output);
-    raise(&most->cache_read, prices->cache_read);
-    raise(&most->cache_write, prices->cache_write);
-}
-
 static void find_dearest(struct price_list *list)
 {
     struct price *most = &list->dearest;
     most->context = 1;
     most->max_output = 1;
     for (unsigned i = 0; i < list->count; i++) {
-        const struct price *price = &list->prices[i];
-        raise_prices(&most->base, &price->base);
-        raise_prices(&most->base, &price->tier);
-        raise(&most->context, price->context);
-        raise(&most->max_output, price->max_output);
+        price_raise(most, &list->prices[i]);
     }
     for (unsigned i = 0; i < list->count; i++) {
         struct price *price = &list->prices[i];

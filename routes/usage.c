@@ -1,0 +1,56 @@
+#include "routes/usage.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+static const struct {
+    struct slice name;
+    size_t offset;
+} kinds[USAGE_KINDS] = {
+#define KIND(kind, member) [kind] = {SLICE_INIT(#member), offsetof(struct usage, member)}
+    KIND(USAGE_INPUT, input),
+    KIND(USAGE_CACHE_READ, cache_read),
+    KIND(USAGE_CACHE_WRITE, cache_write),
+    KIND(USAGE_AUDIO_INPUT, audio_input),
+    KIND(USAGE_IMAGE_INPUT, image_input),
+    KIND(USAGE_OUTPUT, output),
+    KIND(USAGE_AUDIO_OUTPUT, audio_output),
+    KIND(USAGE_IMAGE_OUTPUT, image_output),
+    KIND(USAGE_REASONING, reasoning),
+    KIND(USAGE_IMAGES, images),
+    KIND(USAGE_CHARACTERS, characters),
+    KIND(USAGE_MILLISECONDS, milliseconds),
+    KIND(USAGE_MESSAGES, messages),
+    KIND(USAGE_SEGMENTS, segments),
+    KIND(USAGE_SEARCHES, searches),
+#undef KIND
+};
+
+_Static_assert(sizeof(struct usage) == USAGE_KINDS * sizeof(uint64_t), "a kind for each member");
+
+struct slice usage_kind_name(enum usage_kind kind)
+{
+    assert(kind < USAGE_KINDS);
+    return kinds[kind].name;
+}
+
+uint64_t usage_get(const struct usage *usage, enum usage_kind kind)
+{
+    assert(kind < USAGE_KINDS);
+    uint64_t value;
+    memcpy(&value, (const char *)usage + kinds[kind].offset, sizeof(value));
+    return value;
+}
+
+void usage_set(struct usage *usage, enum usage_kind kind, uint64_t value)
+{
+    assert(kind < USAGE_KINDS);
+    memcpy((char *)usage + kinds[kind].offset, &value, sizeof(value));
+}
+
+void usage_add(struct usage *sum, const struct usage *more)
+{
+    for (enum usage_kind kind = USAGE_INPUT; kind < USAGE_KINDS; kind++) {
+        usage_set(sum, kind, usage_get(sum, kind) + usage_get(more, kind));
+    }
+}
