@@ -8,6 +8,10 @@
 
 enum { ARENA_BLOCK_BYTES = 4096 - 16 };
 
+/* glibc keeps what was freed of that size a thread, without a lock; its calloc() does not look
+ * there. Larger pieces may be fresh pages, which calloc() knows to be zero. */
+enum { QUICK_BYTES = 1024 };
+
 struct arena_block {
     struct arena_block *older;
     alignas(max_align_t) char bytes[];
@@ -24,7 +28,12 @@ static void *checked(void *ptr)
 
 void *memory_alloc(size_t size)
 {
-    return checked(calloc(1, size == 0 ? 1 : size));
+    if (size == 0 || size > QUICK_BYTES) {
+        return checked(calloc(1, size == 0 ? 1 : size));
+    }
+    void *ptr = checked(malloc(size));
+    explicit_bzero(ptr, size); /* gcc makes a calloc() of malloc() and memset() */
+    return ptr;
 }
 
 void *memory_resize(void *ptr, size_t size)

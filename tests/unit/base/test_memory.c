@@ -7,10 +7,18 @@
 
 Test(memory, allocations_are_zeroed_and_copies_end_with_nul)
 {
-    CLEANUP(memory_free_at) unsigned char *zeroed = memory_alloc(1000);
-    for (size_t i = 0; i < 1000; i++) {
-        cr_assert_eq(zeroed[i], 0);
+    static const size_t sizes[] = {1, 1000, 1024, 1025, 4000}; /* one kind is used again */
+    for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+        CLEANUP(memory_free_at) unsigned char *used = memory_resize(NULL, sizes[k]);
+        (void)memset(used, 7, sizes[k]);
+        memory_free(TAKE(used));
+        CLEANUP(memory_free_at) unsigned char *zeroed = memory_alloc(sizes[k]);
+        for (size_t i = 0; i < sizes[k]; i++) {
+            cr_assert_eq(zeroed[i], 0);
+        }
     }
+    CLEANUP(memory_free_at) void *nothing = memory_alloc(0);
+    cr_expect_not_null(nothing);
     CLEANUP(memory_free_at) char *copy = memory_copy(SLICE("a\0b"));
     cr_expect_eq(memcmp(copy, "a\0b", 4), 0);
     CLEANUP(memory_free_at) char *empty = memory_copy((struct slice){0});
