@@ -22,7 +22,8 @@ struct ledger_ring;
 struct ledger_settings {
     const char *path; /* of the SQLite file; the rings lie beside it: PATH.ring-N */
     usec_t keep;      /* rows older than that are deleted; sums are kept 400 days */
-    uint64_t max_bytes; /* of the database: beyond it the oldest rows go before their time; 0: any */
+    uint64_t
+        max_bytes; /* of the database: beyond it the oldest rows go before their time; 0: any */
     unsigned workers;
 };
 

@@ -1,6 +1,6 @@
 /*
- * ledger_query: what the ledger knows, read through a connection of its own, read only; also while a
- * gateway writes, and without one. Used by commands and by the admin API.
+ * ledger_query: what the ledger knows, read through a connection of its own, read only; also while
+ * a gateway writes, and without one. Used by commands and by the admin API.
  */
 #pragma once
 
@@ -15,7 +15,13 @@ MUST_USE enum status ledger_reader_open(const char *path, struct ledger_reader *
                                         struct error *err);
 void ledger_reader_close(struct ledger_reader *reader); /* takes NULL */
 
-enum ledger_by { LEDGER_BY_NOTHING, LEDGER_BY_TENANT, LEDGER_BY_ROUTE, LEDGER_BY_MODEL, LEDGER_BY_DAY };
+enum ledger_by {
+    LEDGER_BY_NOTHING,
+    LEDGER_BY_TENANT,
+    LEDGER_BY_ROUTE,
+    LEDGER_BY_MODEL,
+    LEDGER_BY_DAY
+};
 
 struct ledger_filter {
     usec_t since, until;                /* wall clock, whole minutes count; until 0: now */
@@ -25,7 +31,7 @@ struct ledger_filter {
 };
 
 struct ledger_sum {
-    const char *name; /* of the group; "" for LEDGER_BY_NOTHING; of a day: 2026-11-26 */
+    const char *name;          /* of the group; "" for LEDGER_BY_NOTHING; of a day: 2026-11-26 */
     uint64_t requests, errors; /* errors: status of 500 or more, or none */
     uint64_t estimated;        /* of the requests, whose usage was not told */
     uint64_t units[LEDGER_UNIT_COUNT];
@@ -44,7 +50,7 @@ MUST_USE enum status ledger_recent(struct ledger_reader *reader, bool errors_onl
                                    void *ctx, void (*each)(void *ctx, const struct ledger_row *row),
                                    struct error *err);
 /* Rows that name an object, in the order of time. */
-MUST_USE enum status ledger_objects(struct ledger_reader *reader, const struct ledger_filter *filter,
-                                    void *ctx,
+MUST_USE enum status ledger_objects(struct ledger_reader *reader,
+                                    const struct ledger_filter *filter, void *ctx,
                                     void (*each)(void *ctx, const struct ledger_row *row),
                                     struct error *err);

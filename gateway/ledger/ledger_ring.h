@@ -3,9 +3,9 @@
  * into memory: what is written there is not lost when the process is killed. (A machine that loses
  * its power may lose the last seconds.)
  *
- * A place is free, open, or closed. The worker opens, fills and closes; the ledger's thread takes the
- * closed and frees them when they are kept elsewhere. States are atomic, written behind what they
- * speak of. One worker and one taker a ring.
+ * A place is free, open, or closed. The worker opens, fills and closes; the ledger's thread takes
+ * the closed and frees them when they are kept elsewhere. States are atomic, written behind what
+ * they speak of. One worker and one taker a ring.
  *
  * The file is named by its worker's number and belongs to one process at a time (it is locked); its
  * head has a mark and a version, so that another layout is refused and set aside, never misread.
@@ -20,11 +20,16 @@
 struct ledger_ring;
 
 /* Opens or makes it. What is there of an earlier process can be taken; what was open is closed as
- * LEDGER_GATEWAY_DIED with all that was reserved. STATUS_UNAVAILABLE: no room on the disk for it (it
- * is allocated whole), no right, or another process has it. */
+ * LEDGER_GATEWAY_DIED with all that was reserved. One that is there keeps its number of places.
+ * STATUS_DENIED: another process has it. STATUS_UNAVAILABLE: no room on the disk for it (it is
+ * allocated whole), or no right. */
 MUST_USE enum status ledger_ring_open(const char *path, unsigned places, struct ledger_ring **ret,
                                       struct error *err);
 void ledger_ring_close(struct ledger_ring *ring); /* takes NULL; open rows stay open in the file */
+/* How many rows were there when it was opened. */
+unsigned ledger_ring_recovered(const struct ledger_ring *ring);
+/* Closed rows that wait; any thread. */
+unsigned ledger_ring_backlog(const struct ledger_ring *ring);
 
 /* ---- the worker ---- */
 

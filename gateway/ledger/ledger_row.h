@@ -1,7 +1,7 @@
 /*
  * ledger_row: what the ledger keeps of one request. A plain block of memory of a fixed size, for it
- * lies in a file that outlives the process (ledger_ring.h): no pointers; texts end with a zero and are
- * cut where they are too long. Money is integer nano-USD, times are microseconds.
+ * lies in a file that outlives the process (ledger_ring.h): no pointers; texts end with a zero and
+ * are cut where they are too long. Money is integer nano-USD, times are microseconds.
  */
 #pragma once
 
@@ -70,8 +70,8 @@ struct ledger_row {
     uint64_t reserved_tokens, reserved_cost;
     int64_t duration, upstream_duration, first_byte, overhead; /* -1: not known */
     struct ledger_object object;
-    char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price; empty:
-                           none, or it was too long */
+    char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price;
+                           empty: none, or it was too long */
 };
 
 /* Cut at a whole UTF-8 character; what is no UTF-8, or a control character, becomes '?'. */

@@ -1,0 +1,88 @@
+/* The two sides of a ring. Where it comes from: ledger_ring_file.c. */
+#include "gateway/ledger/ledger_ring.h"
+
+#include "gateway/ledger/ledger_ring_state.h"
+
+#include <assert.h>
+
+static struct ring_place *place_of(struct ledger_row *row)
+{
+    return (struct ring_place *)((char *)row - offsetof(struct ring_place, row));
+}
+
+static void go(struct ring_place *place, enum place_state from, enum place_state to)
+{
+    assert(atomic_load_explicit(&place->state, memory_order_relaxed) == from);
+    atomic_store_explicit(&place->state, to, memory_order_release);
+}
+
+/* ---- the worker ---- */
+
+static void fetch_freed(struct ledger_ring *ring)
+{
+    struct ring_queue *freed = &ring->freed;
+    uint_fast64_t put = atomic_load_explicit(&freed->put, memory_order_acquire);
+    uint_fast64_t got = atomic_load_explicit(&freed->got, memory_order_relaxed);
+    for (; got != put; got++) {
+        ring->free[ring->free_count++] = freed->positions[got & freed->mask];
+    }
+    atomic_store_explicit(&freed->got, got, memory_order_release);
+}
+
+struct ledger_row *ledger_ring_take(struct ledger_ring *ring)
+{
+    fetch_freed(ring);
+    if (ring->free_count == 0) {
+        return NULL;
+    }
+    struct ledger_row *row = &ring->places[ring->free[--ring->free_count]].row;
+    memset(row, 0, sizeof(*row));
+    return row;
+}
+
+void ledger_ring_opened(struct ledger_ring *ring, struct ledger_row *row)
+{
+    (void)ring;
+    go(place_of(row), PLACE_FREE, PLACE_OPEN);
+}
+
+void ledger_ring_closed(struct ledger_ring *ring, struct ledger_row *row)
+{
+    struct ring_place *place = place_of(row);
+    go(place, PLACE_OPEN, PLACE_CLOSED);
+    ring_queue_put(&ring->closed, (uint32_t)(place - ring->places));
+}
+
+/* ---- the taker ---- */
+
+unsigned ledger_ring_backlog(const struct ledger_ring *ring)
+{
+    uint_fast64_t got = atomic_load_explicit(&ring->closed.got, memory_order_acquire);
+    uint_fast64_t put = atomic_load_explicit(&ring->closed.put, memory_order_acquire);
+    return (unsigned)(put - got);
+}
+
+unsigned ledger_ring_closed_rows(struct ledger_ring *ring, unsigned most, void *ctx,
+                                 void (*each)(void *ctx, const struct ledger_row *row))
+{
+    unsigned count = ledger_ring_backlog(ring);
+    uint_fast64_t got = atomic_load_explicit(&ring->closed.got, memory_order_relaxed);
+    ring->taken = count < most ? count : most;
+    for (unsigned i = 0; i < ring->taken; i++) {
+        uint32_t position = ring->closed.positions[(got + i) & ring->closed.mask];
+        each(ctx, &ring->places[position].row);
+    }
+    return ring->taken;
+}
+
+void ledger_ring_free_taken(struct ledger_ring *ring)
+{
+    uint_fast64_t got = atomic_load_explicit(&ring->closed.got, memory_order_relaxed);
+    for (uint32_t i = 0; i < ring->taken; i++, got++) {
+        uint32_t position = ring->closed.positions[got & ring->closed.mask];
+        go(&ring->places[position], PLACE_CLOSED, PLACE_FREE);
+        ring_queue_put(&ring->freed, position);
+    }
+    atomic_store_explicit(&ring->closed.got, got, memory_order_release);
+    ring->taken = 0;
+}
