@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 
+#include "base/digits.h"
 #include "base/memory.h"
 #include "base/secret.h"
 
@@ -66,13 +67,9 @@ enum status buffer_grow(struct buffer *buffer, size_t count)
 
 enum status buffer_append_number(struct buffer *buffer, uint64_t number)
 {
-    char digits[20]; /* of 2^64 - 1 */
-    size_t start = sizeof(digits);
-    do {
-        digits[--start] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return buffer_append(buffer, slice_make(digits + start, sizeof(digits) - start));
+    TRY(buffer_reserve(buffer, digits_count(number)));
+    buffer_commit(buffer, digits_write(number, buffer_tail(buffer)));
+    return STATUS_OK;
 }
 
 enum status buffer_print(struct buffer *buffer, const char *format, ...)

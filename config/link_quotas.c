@@ -239,6 +239,7 @@ static struct limit_set add_limits(struct quotas *quotas, const struct scope *sc
             limit->index = quotas->count;
             limit->policy =
                 link_keep_slice(quotas->link, slice_make(policy, limit_policy_text(limit, policy)));
+            limit->quoted = slice_make(limit->policy.ptr, slice_from(limit->name).len + 2);
             quotas->limits[quotas->count++] = limit;
             set.needs_body = set.needs_body || limit_needs_body(limit);
             set.count++;

@@ -59,6 +59,7 @@ struct limit {
                               with: see limit_key_write() */
     uint64_t key_hash;     /* table_hash() of it; 0: not made yet */
     struct slice policy;   /* as RateLimit-Policy has it: limit_policy_text() */
+    struct slice quoted;   /* the name in quotes, which that begins with */
     const char *tenant;    /* whose config has it; NULL: for all tenants */
     int route_index;       /* -1: any route */
     const char *route;     /* its name; NULL: any */

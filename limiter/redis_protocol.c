@@ -1,58 +1,10 @@
 #include "limiter/redis_protocol.h"
 
+#include "base/digits.h"
+
 #include <string.h>
 
-enum { FRAME_MAX = RESP_NUMBER_MAX + 5 }; /* "$number\r\n" and "\r\n" */
-
-static size_t count_digits(uint64_t number)
-{
-    static const uint64_t powers[] = {
-        UINT64_C(1),
-        UINT64_C(10),
-        UINT64_C(100),
-        UINT64_C(1000),
-        UINT64_C(10000),
-        UINT64_C(100000),
-        UINT64_C(1000000),
-        UINT64_C(10000000),
-        UINT64_C(100000000),
-        UINT64_C(1000000000),
-        UINT64_C(10000000000),
-        UINT64_C(100000000000),
-        UINT64_C(1000000000000),
-        UINT64_C(10000000000000),
-        UINT64_C(100000000000000),
-        UINT64_C(1000000000000000),
-        UINT64_C(10000000000000000),
-        UINT64_C(100000000000000000),
-        UINT64_C(1000000000000000000),
-        UINT64_C(10000000000000000000),
-    };
-    /* 1233/4096 is log10(2); too much by one at most. */
-    size_t guess = (size_t)(64 - __builtin_clzll(number | 1)) * 1233 >> 12;
-    return guess + 1 - ((number | 1) < powers[guess]);
-}
-
-/* 00 to 99. */
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-
-size_t resp_digits(uint64_t number, char out[RESP_NUMBER_MAX])
-{
-    size_t count = count_digits(number);
-    char *at = out + count;
-    while (number >= 10) {
-        at -= 2;
-        memcpy(at, pairs + number % 100 * 2, 2);
-        number /= 100;
-    }
-    if (at > out) {
-        *out = (char)('0' + number);
-    }
-    return count;
-}
+enum { FRAME_MAX = DIGITS_MAX + 5 }; /* "$number\r\n" and "\r\n" */
 
 static char *put(char *at, struct slice text)
 {
@@ -69,15 +21,7 @@ static char *put_line_end(char *at)
 static char *put_count(char *at, char mark, size_t count)
 {
     *at++ = mark;
-    if (count < 10) {
-        *at++ = (char)('0' + count);
-    } else if (count < 100) {
-        memcpy(at, pairs + count * 2, 2);
-        at += 2;
-    } else {
-        at += resp_digits(count, at);
-    }
-    return put_line_end(at);
+    return put_line_end(at + digits_write(count, at));
 }
 
 static bool grow(struct resp *resp, size_t bytes)
@@ -122,12 +66,12 @@ void resp_text(struct resp *resp, struct slice text)
 
 void resp_number(struct resp *resp, int64_t number)
 {
-    char text[RESP_NUMBER_MAX + 1];
+    char text[DIGITS_MAX + 1];
     size_t len = 0;
     if (number < 0) {
         text[len++] = '-';
     }
-    len += resp_digits(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, text + len);
+    len += digits_write(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, text + len);
     resp_text(resp, slice_make(text, len));
 }
 

@@ -23,11 +23,6 @@ struct resp {
     bool full;
 };
 
-enum { RESP_NUMBER_MAX = 24 };
-
-/* Digits of a number; returns how many. */
-size_t resp_digits(uint64_t number, char out[RESP_NUMBER_MAX]);
-
 /* "*words\r\n" */
 void resp_begin(struct resp *resp, struct buffer *out, unsigned words);
 void resp_text(struct resp *resp, struct slice text);

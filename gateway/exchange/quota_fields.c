@@ -1,5 +1,6 @@
 #include "gateway/exchange/quota_fields.h"
 
+#include "base/digits.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/observe/timestamp.h"
@@ -17,37 +18,61 @@ static uint64_t whole_seconds(usec_t span)
 
 /* ---- RateLimit-Policy and RateLimit ---- */
 
-static enum status put_name(const struct limit *limit, unsigned index, struct buffer *out)
+/* Every answer has them: they are written in place. */
+static const struct slice policy_name = SLICE_INIT("RateLimit-Policy: ");
+static const struct slice left_name = SLICE_INIT("RateLimit: ");
+
+static char *put(char *at, struct slice text)
 {
-    TRY(buffer_append(out, index == 0 ? SLICE("\"") : SLICE(", \"")));
-    TRY(buffer_append(out, slice_from(limit->name)));
-    return buffer_append(out, SLICE("\""));
+    memcpy(at, text.ptr, text.len);
+    return at + text.len;
 }
 
-static enum status put_policy(const struct reservation *reservation, struct buffer *out)
+/* For both, with all digits that numbers may have. */
+static size_t room_for(const struct reservation *reservation)
 {
-    TRY(buffer_append(out, SLICE("RateLimit-Policy: ")));
+    size_t room = policy_name.len + left_name.len + 2 * SLICE("\r\n").len;
     for (unsigned i = 0; i < reservation->count; i++) {
-        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(", ")));
-        TRY(buffer_append(out, reservation->demands[i].limit->policy));
+        const struct limit *limit = reservation->demands[i].limit;
+        room += SLICE(", ").len + limit->policy.len;
+        room += SLICE(", ;r=;t=").len + limit->quoted.len + 2 * (size_t)DIGITS_MAX;
     }
-    return buffer_append(out, SLICE("\r\n"));
+    return room;
 }
 
-static enum status put_left(const struct reservation *reservation, struct buffer *out)
+static char *put_policy(const struct reservation *reservation, char *at)
 {
-    TRY(buffer_append(out, SLICE("RateLimit: ")));
+    at = put(at, policy_name);
+    for (unsigned i = 0; i < reservation->count; i++) {
+        at = i == 0 ? at : put(at, SLICE(", "));
+        at = put(at, reservation->demands[i].limit->policy);
+    }
+    return put(at, SLICE("\r\n"));
+}
+
+static char *put_left(const struct reservation *reservation, char *at)
+{
+    at = put(at, left_name);
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
-        TRY(put_name(demand->limit, i, out));
-        TRY(buffer_append(out, SLICE(";r=")));
-        TRY(buffer_append_number(out, demand->left));
+        at = i == 0 ? at : put(at, SLICE(", "));
+        at = put(put(at, demand->limit->quoted), SLICE(";r="));
+        at += digits_write(demand->left, at);
         if (demand->limit->span != LIMIT_HELD) {
-            TRY(buffer_append(out, SLICE(";t=")));
-            TRY(buffer_append_number(out, whole_seconds(demand->reset_after)));
+            at = put(at, SLICE(";t="));
+            at += digits_write(whole_seconds(demand->reset_after), at);
         }
     }
-    return buffer_append(out, SLICE("\r\n"));
+    return put(at, SLICE("\r\n"));
+}
+
+static enum status put_limits(const struct reservation *reservation, struct buffer *out)
+{
+    TRY(buffer_reserve(out, room_for(reservation)));
+    char *start = buffer_tail(out);
+    char *end = put_left(reservation, put_policy(reservation, start));
+    buffer_commit(out, (size_t)(end - start));
+    return STATUS_OK;
 }
 
 /* ---- the names that SDKs read ---- */
@@ -134,8 +159,11 @@ static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit 
                                struct slice kind, struct buffer *out)
 {
     const struct profile *profile = exchange->way.asked->profile;
+    if (profile->call_count == 0) {
+        return STATUS_OK;
+    }
     const struct demand *demand = tightest(shown(exchange), unit);
-    if (profile->call_count == 0 || demand == NULL) {
+    if (demand == NULL) {
         return STATUS_OK;
     }
     switch (profile->calls[0].dialect) {
@@ -154,8 +182,7 @@ enum status quota_fields_write(const struct exchange *exchange, struct buffer *o
     if (reservation == NULL || reservation->count == 0 || reservation->step == 0) {
         return STATUS_OK; /* nobody was asked what is left */
     }
-    TRY(put_policy(reservation, out));
-    TRY(put_left(reservation, out));
+    TRY(put_limits(reservation, out));
     TRY(put_for_sdk(exchange, LIMIT_REQUESTS, SLICE("requests"), out));
     TRY(put_for_sdk(exchange, LIMIT_TOKENS, SLICE("tokens"), out));
     if (reservation->basis != BASIS_STORE) {

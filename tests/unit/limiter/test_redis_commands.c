@@ -180,22 +180,6 @@ Test(redis_commands, a_negative_hand_over_has_its_sign)
                    SLICE(""));
 }
 
-Test(redis_commands, numbers_of_all_lengths_are_written)
-{
-    uint64_t power = 1;
-    for (unsigned digits = 1; digits <= 20; digits++) {
-        const uint64_t numbers[] = {power - 1, power, power + 1, power * 9 + 9, power / 3 * 7};
-        for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-            char text[RESP_NUMBER_MAX];
-            char expected[RESP_NUMBER_MAX];
-            size_t len = resp_digits(numbers[i], text);
-            (void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)numbers[i]);
-            cr_expect(slice_equal(slice_make(text, len), slice_from(expected)), "%s", expected);
-        }
-        power *= digits < 20 ? 10 : 1;
-    }
-}
-
 /* Whatever was asked for before: other zones, spans, and times before and behind a border. */
 Test(redis_commands, windows_that_are_kept_are_those_that_would_be_looked_up)
 {
