@@ -2,7 +2,6 @@
 // back within one probe interval, and the others are served as if nothing were.
 import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
-import http from 'node:http';
 import { test } from 'node:test';
 
 import { call, tally } from '../support/call.mjs';
@@ -10,26 +9,11 @@ import { authorityFor } from '../support/certificates.mjs';
 import { Faulty, hang, reset } from '../support/faulty.mjs';
 import { Gateway, isSanitized, measured, sleep, until } from '../support/gateway.mjs';
 import { longestTurn, quantile } from '../support/latency.mjs';
+import { load } from '../support/load.mjs';
 import { preloaded } from '../support/preload.mjs';
 
 const SECONDS = Number(process.env.FAULT_SECONDS ?? 3);
 const plain = (upstream, more = {}) => ({ provider: 'http', credential: 'none', upstream: upstream.port, ...more });
-
-// Calls at a fixed rate, each from the moment that it was due.
-async function load(gateway, paths, rate, seconds) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 400 });
-  const calls = [];
-  const began = performance.now();
-  for (let i = 0; i < rate * seconds; i++) {
-    const due = began + i * 1000 / rate;
-    await sleep(Math.max(0, due - performance.now()));
-    const path = paths[i % paths.length];
-    calls.push(call(gateway, path, { agent }).then((one) => ({ ...one, path, late: performance.now() - due })));
-  }
-  const results = await Promise.all(calls);
-  agent.destroy();
-  return results;
-}
 
 test(`down for ${SECONDS} s: connections are made by probes alone`, async (t) => {
   const upstream = await Faulty.start(reset('accept')); // no TLS to be had: a failed connect that can be counted

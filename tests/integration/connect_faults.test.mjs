@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { call, many, tally, triesOf } from '../support/call.mjs';
+import { assertNothingSent, call, eachMethod, many, methods, tally } from '../support/call.mjs';
 import { authorityFor } from '../support/certificates.mjs';
 import { answer, faultyFor, hang, reset } from '../support/faulty.mjs';
 import { fullQueueFor } from '../support/full_queue.mjs';
@@ -18,41 +18,19 @@ const start = (t, routes) => gatewayFor(t, {
   routes, env: { ...preloaded('hanging_resolver'), SSL_CERT_FILE: undefined, SSL_CERT_DIR: undefined },
 });
 
-const methods = ['GET', 'PUT', 'POST', 'PATCH'];
-const calls = async (gateway, path) => {
-  const results = [];
-  for (const method of methods) results.push(await call(gateway, path, { method, body: method === 'GET' ? undefined : 'x' }));
-  return results;
-};
-
-async function assertNothingSent(gateway, results, { status = 502, code = 'upstream_unreachable', attempts = 3 } = {}) {
-  for (const lost of results) {
-    assert.equal(lost.status, status);
-    assert.equal(lost.code, code);
-    assert.equal(lost.attempts, attempts);
-    assert.equal(lost.headers['x-should-retry'], 'false');
-    const tries = await triesOf(gateway, lost);
-    assert.equal(tries.length, attempts);
-    for (const one of tries) {
-      assert.equal(one.sent, false);
-      assert.ok(one.fault, JSON.stringify(one));
-    }
-  }
-}
-
 test('a name that is not found', async (t) => {
   const gateway = await start(t, { api: route('http://x.none.test') });
-  await assertNothingSent(gateway, await calls(gateway, '/api/x'));
+  await assertNothingSent(gateway, await eachMethod(gateway, '/api/x'));
 });
 
 test('nobody listens', async (t) => {
   const gateway = await start(t, { api: route(`http://127.0.0.1:${await freePort()}`) });
-  await assertNothingSent(gateway, await calls(gateway, '/api/x'));
+  await assertNothingSent(gateway, await eachMethod(gateway, '/api/x'));
 });
 
 test('lookups that take too long', async (t) => {
   const gateway = await start(t, { api: route('http://x.hang.test', { timeouts: { connect: '500ms' } }) });
-  const results = await calls(gateway, '/api/x');
+  const results = await eachMethod(gateway, '/api/x');
   await assertNothingSent(gateway, results, { status: 504, code: 'upstream_timeout' });
   assert.ok(results.every((one) => one.ms > 1400 && one.ms < 4000), `${results.map((one) => one.ms)}`);
 });
@@ -103,11 +81,11 @@ test('the certificate is another’s', async (t) => {
   const at = (upstream) => route(`https://x.here.test:${upstream.port}`, { tls: { ca: mine.file } });
   const gateway = await start(t, { strange: at(strange), misnamed: at(misnamed), good: at(good) });
   for (const [name, upstream] of [['strange', strange], ['misnamed', misnamed]]) {
-    const results = await calls(gateway, `/${name}/x`);
+    const results = await eachMethod(gateway, `/${name}/x`);
     assert.deepEqual(tally(results.map((one) => one.code)), { upstream_unreachable: methods.length });
     assert.equal(upstream.requests.length, 0);
   }
-  assert.deepEqual(tally((await calls(gateway, '/good/x')).map((one) => one.status)), { 200: methods.length });
+  assert.deepEqual(tally((await eachMethod(gateway, '/good/x')).map((one) => one.status)), { 200: methods.length });
 });
 
 for (const [name, play] of [['resets', reset('accept')], ['says nothing', hang('accept')]]) {
@@ -115,7 +93,7 @@ for (const [name, play] of [['resets', reset('accept')], ['says nothing', hang('
     const upstream = await faultyFor(t, play);
     const gateway = await start(t, { api: route(`https://127.0.0.1:${upstream.port}`, { timeouts: { connect: '500ms' } }) });
     const late = name === 'resets' ? {} : { status: 504, code: 'upstream_timeout' };
-    await assertNothingSent(gateway, await calls(gateway, '/api/x'), late);
+    await assertNothingSent(gateway, await eachMethod(gateway, '/api/x'), late);
     assert.equal(upstream.connections, 3 * methods.length, 'a connection for each attempt');
     await until('none is left', () => upstream.sockets.size === 0);
   });

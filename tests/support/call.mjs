@@ -1,13 +1,15 @@
 // One call at the gateway over a connection of its own, with all that came back; and what tests of
 // retries, circuits and the like share.
+import assert from 'node:assert/strict';
 import http from 'node:http';
 
 import { sallyport, until } from './gateway.mjs';
 
 // {status, headers, body, ms, cut (broken off inside the answer), code}; a broken connection is
-// status 0. `chunks`: a list of parts, sent one after the other without a length.
+// status 0. `chunks`: a list of parts, sent one after the other without a length. `heard` is called with
+// each piece of the body.
 export function call(gateway, path, options = {}) {
-  const { body, chunks, headers = {}, key = gateway.key, agent = false, signal } = options;
+  const { body, chunks, headers = {}, key = gateway.key, agent = false, signal, heard } = options;
   const method = options.method ?? (body === undefined && !chunks ? 'GET' : 'POST');
   const began = performance.now();
   return new Promise((resolve) => {
@@ -21,7 +23,10 @@ export function call(gateway, path, options = {}) {
       result.id = response.headers['x-sallyport-request-id'];
       result.attempts = Number(response.headers['x-sallyport-attempts'] ?? NaN);
       const parts = [];
-      response.on('data', (data) => parts.push(data));
+      response.on('data', (data) => {
+        parts.push(data);
+        heard?.(data);
+      });
       response.on('error', () => {});
       response.on('close', () => done({ body: Buffer.concat(parts).toString('latin1'), cut: !response.complete }));
     });
@@ -53,6 +58,27 @@ export function tally(values) {
 
 // What the access log says of each attempt.
 export const triesOf = async (gateway, answer) => (await gateway.logLine(answer.id)).tries;
+
+// Of those that may be repeated, and of those that may not.
+export const methods = ['GET', 'PUT', 'POST', 'PATCH'];
+export const eachMethod = (gateway, path) =>
+  series(methods.length, (i) => call(gateway, path, { method: methods[i], body: methods[i] === 'GET' ? undefined : 'x' }));
+
+// Each was tried until its attempts were spent, and no byte of any was sent.
+export async function assertNothingSent(gateway, results, { status = 502, code = 'upstream_unreachable', attempts = 3 } = {}) {
+  for (const lost of results) {
+    assert.equal(lost.status, status);
+    assert.equal(lost.code, code);
+    assert.equal(lost.attempts, attempts);
+    assert.equal(lost.headers['x-should-retry'], 'false');
+    const tries = await triesOf(gateway, lost);
+    assert.equal(tries.length, attempts);
+    for (const one of tries) {
+      assert.equal(one.sent, false);
+      assert.ok(one.fault, JSON.stringify(one));
+    }
+  }
+}
 
 export const breakers = (gateway) => JSON.parse(sallyport(['breakers', '--json', '-c', gateway.file])).breakers;
 export const breaker = (gateway, route) => breakers(gateway).find((one) => one.route === route);
