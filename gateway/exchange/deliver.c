@@ -97,7 +97,7 @@ static enum step_result broken_off(struct exchange *exchange)
 {
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
     metrics_add(exchange->side->metrics, METRIC_responses_cut_total, 1);
-    return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_UNREACHABLE, "%s",
+    return exchange_fail(exchange, ENDED_BY_UPSTREAM, weigh_problem(failure->fault), "%s",
                          failure->message);
 }
 

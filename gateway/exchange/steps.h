@@ -51,6 +51,9 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
  */
 enum step_result weigh_final(struct exchange *exchange);
 
+/* What a failed attempt is to the client, before or within its answer (weigh.c). */
+enum problem_code weigh_problem(enum attempt_fault fault);
+
 /* Goes to the next route of the fallback that may take the request, if there is one. False: there
  * is none. */
 bool fallback_go(struct exchange *exchange, enum step_result *ret);

@@ -141,7 +141,7 @@ static void note(struct exchange *exchange, const struct judgement *judgement, s
 
 /* ---- where it goes ---- */
 
-static enum problem_code problem_of(enum attempt_fault fault)
+enum problem_code weigh_problem(enum attempt_fault fault)
 {
     switch (fault) {
     case ATTEMPT_OK:
@@ -175,7 +175,7 @@ enum step_result weigh_final(struct exchange *exchange)
 {
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
     if (exchange->response == NULL) {
-        return exchange_fail(exchange, ENDED_BY_UPSTREAM, problem_of(failure->fault), "%s",
+        return exchange_fail(exchange, ENDED_BY_UPSTREAM, weigh_problem(failure->fault), "%s",
                              failure->message);
     }
     if (encoded(exchange->response)) {
