@@ -6,18 +6,12 @@
 #pragma once
 
 #include "base/slice.h"
+#include "routes/usage_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct profile;
-
-/* How answers say what was used, and how their event streams look. */
-enum usage_dialect {
-    USAGE_OPENAI_CHAT,      /* usage.prompt_tokens; chunks, then "data: [DONE]" */
-    USAGE_OPENAI_RESPONSES, /* usage.input_tokens; "event: response.completed" */
-    USAGE_ANTHROPIC,        /* usage.input_tokens; message_start, message_delta */
-};
 
 enum { CALL_NAMES_MAX = 8 }; /* in each list of names of members */
 
@@ -34,10 +28,11 @@ struct added_input {
 };
 
 struct call {
-    struct slice method; /* "POST" */
-    struct slice path;   /* as in an allow rule: "/v1/chat/completions" */
-    enum usage_dialect dialect;
-    bool repeatable; /* see call_may_repeat() */
+    struct slice method;             /* "POST" */
+    struct slice path;               /* as in an allow rule: "/v1/chat/completions" */
+    const struct usage_table *usage; /* how its answers say what they used */
+    enum usage_dialect dialect;      /* of that */
+    bool repeatable;                 /* see call_may_repeat() */
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
     struct slice stream;       /* true: the answer is an event stream */

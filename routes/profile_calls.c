@@ -6,27 +6,22 @@
 #include "routes/profile.h"
 #include "routes/usage.h"
 
-static const struct {
-    const char *name;
-    enum usage_dialect dialect;
-} dialects[] = {
-    {"openai-chat", USAGE_OPENAI_CHAT},
-    {"openai-responses", USAGE_OPENAI_RESPONSES},
-    {"anthropic", USAGE_ANTHROPIC},
-};
-
-static enum status read_dialect(const struct cJSON *item, struct call *call, struct error *err)
+/* Calls of one profile share the tables. */
+static enum status read_usage(struct arena *arena, const struct cJSON *item,
+                              const struct profile *profile, struct call *call, struct error *err)
 {
     struct slice name;
     TRY(json_text(item, "usage", &name, err));
-    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
-        if (slice_equal(name, slice_from(dialects[i].name))) {
-            call->dialect = dialects[i].dialect;
-            return STATUS_OK;
-        }
+    for (unsigned i = 0; i < profile->call_count && call->usage == NULL; i++) {
+        const struct usage_table *known = profile->calls[i].usage;
+        call->usage = slice_equal(known->name, name) ? known : NULL;
     }
-    FAIL(err, STATUS_INVALID,
-         "usage: \"%.*s\" is none of openai-chat, openai-responses and anthropic", SLICE_ARG(name));
+    if (call->usage == NULL && usage_table_load(arena, name, &call->usage, err) != STATUS_OK) {
+        error_prefix(err, "usage");
+        return STATUS_INVALID;
+    }
+    call->dialect = call->usage->dialect;
+    return STATUS_OK;
 }
 
 /* Who reads bodies has a bit for each of them. */
@@ -86,8 +81,8 @@ static enum status read_output(struct arena *arena, const struct cJSON *item, st
     return STATUS_OK;
 }
 
-static enum status read_call(struct arena *arena, const struct cJSON *item, struct call *call,
-                             struct error *err)
+static enum status read_call(struct arena *arena, const struct cJSON *item,
+                             const struct profile *profile, struct call *call, struct error *err)
 {
     static const char *const known[] = {
         "method",         "path",          "usage",      "model",        "stream",     "choices",
@@ -101,7 +96,7 @@ static enum status read_call(struct arena *arena, const struct cJSON *item, stru
     TRY(members_text(arena, item, "stream", &call->stream, err));
     TRY(members_text(arena, item, "batch", &call->batch, err));
     TRY(members_flag(item, "repeatable", &call->repeatable, err));
-    TRY(read_dialect(item, call, err));
+    TRY(read_usage(arena, item, profile, call, err));
     TRY(read_names(arena, item, "choices", &call->choices, err));
     TRY(read_output(arena, item, call, err));
     TRY(read_added(arena, item, call, err));
@@ -124,7 +119,7 @@ enum status profile_read_calls(struct arena *arena, const struct cJSON *root, st
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
         struct call *call = &calls[ret->call_count];
         ret->calls = calls;
-        if (read_call(arena, item, call, err) != STATUS_OK) {
+        if (read_call(arena, item, ret, call, err) != STATUS_OK) {
             error_prefix(err, "calls[%u]", ret->call_count);
             return STATUS_INVALID;
         }

@@ -37,13 +37,13 @@ static bool is_json(struct slice type)
            (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
 }
 
-/* The dialect of a call that no profile knows is that of the provider's other calls. */
-static enum usage_dialect dialect_of(const struct exchange *exchange)
+/* Answers to a call that no profile knows are read as those of the provider's other calls. */
+static const struct usage_table *table_of(const struct exchange *exchange)
 {
     const struct profile *profile = exchange->route->profile;
     assert(profile->call_count > 0); /* else no quota of tokens or cost applies */
-    return exchange->metering->call != NULL ? exchange->metering->call->dialect
-                                            : profile->calls[0].dialect;
+    return exchange->metering->call != NULL ? exchange->metering->call->usage
+                                            : profile->calls[0].usage;
 }
 
 bool metering_head(struct exchange *exchange, const struct http1_response *response)
@@ -53,7 +53,7 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
     metering->events = slice_equal_nocase(type, SLICE("text/event-stream"));
     if (metering->counts_output && (metering->events || is_json(type))) {
         metering->scan =
-            usage_scan_new(dialect_of(exchange), metering->events ? SCAN_EVENTS : SCAN_JSON);
+            usage_scan_new(table_of(exchange), metering->events ? SCAN_EVENTS : SCAN_JSON);
     }
     if (!metering->counts_bytes || response->framing == HTTP1_NO_BODY) {
         return false;

@@ -172,6 +172,12 @@ static enum status put_for_sdk(const struct exchange *exchange, enum limit_unit 
         return put_openai(demand, kind, out);
     case USAGE_ANTHROPIC:
         return put_anthropic(demand, kind, clock_wall(), out);
+    case USAGE_GEMINI:
+    case USAGE_COHERE:
+    case USAGE_BEDROCK:
+    case USAGE_PLAIN:
+    case USAGE_DIALECTS:
+        break; /* their SDKs read none */
     }
     return STATUS_OK;
 }

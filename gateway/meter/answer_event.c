@@ -17,6 +17,10 @@ enum answer_type answer_type_of(struct slice name)
         {SLICE_INIT("response.completed"), ANSWER_TYPE_LAST},
         {SLICE_INIT("response.incomplete"), ANSWER_TYPE_LAST},
         {SLICE_INIT("response.failed"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("message-end"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("stream-end"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("transcript.text.done"), ANSWER_TYPE_LAST},
+        {SLICE_INIT("speech.audio.done"), ANSWER_TYPE_LAST},
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (slice_equal(types[i].name, name)) {
@@ -24,36 +28,6 @@ enum answer_type answer_type_of(struct slice name)
         }
     }
     return ANSWER_TYPE_OTHER;
-}
-
-/* ---- usage ---- */
-
-static void read_figure(struct answer_event *event, enum answer_part part, enum json_event kind)
-{
-    uint64_t value = 0;
-    if (answer_has_figure(&event->figures, part)) {
-        event->usage_broken = true;
-        return;
-    }
-    if (kind == JSON_NULL) {
-        return;
-    }
-    if (kind != JSON_NUMBER || !json_scan_number(&event->json, USAGE_TOKENS_MAX, &value)) {
-        event->usage_broken = true;
-    }
-    event->figures.seen |= 1U << (part - ANSWER_FIGURE_INPUT);
-    event->figures.values[part - ANSWER_FIGURE_INPUT] = value;
-}
-
-static void begin_usage(struct answer_event *event, enum json_event kind)
-{
-    if (kind == JSON_NULL) {
-        return; /* as in the chunks before the last */
-    }
-    bool in_message = event->json.depth > 1 && event->path[1] == ANSWER_MESSAGE;
-    event->usage_broken |= event->has_usage || kind != JSON_OBJECT_BEGIN;
-    event->usage_in_message = in_message;
-    event->has_usage = true;
 }
 
 /* ---- identity ---- */
@@ -96,9 +70,7 @@ static void end_choice(struct answer_event *event)
 static void read_scalar(struct answer_event *event, enum answer_part part, enum json_event kind)
 {
     struct answer_identity *identity = event->identity;
-    if (part >= ANSWER_FIGURE_INPUT) {
-        read_figure(event, part, kind);
-    } else if (part == ANSWER_TYPE) {
+    if (part == ANSWER_TYPE) {
         bool told = kind == JSON_STRING && json_scan_whole(&event->json);
         event->type = told ? answer_type_of(json_scan_text(&event->json)) : ANSWER_TYPE_OTHER;
     } else if (part == ANSWER_INDEX) {
@@ -119,22 +91,13 @@ static void read_scalar(struct answer_event *event, enum answer_part part, enum 
     }
 }
 
-static bool is_details(enum answer_part part)
-{
-    return part == ANSWER_INPUT_DETAILS || part == ANSWER_OUTPUT_DETAILS;
-}
-
 static void read_value(struct answer_event *event, enum answer_part part, enum json_event kind)
 {
-    if (part == ANSWER_TEXT) {
+    if (part == ANSWER_TEXT || part == ANSWER_ALL) {
         event->text_bytes += kind == JSON_STRING ? event->json.text_len : 0;
     } else if (part == ANSWER_CHOICE) {
         begin_choice(event);
-    } else if (part == ANSWER_USAGE) {
-        begin_usage(event, kind);
-    } else if (is_details(part)) {
-        event->usage_broken |= kind != JSON_OBJECT_BEGIN && kind != JSON_NULL;
-    } else {
+    } else if (part > ANSWER_TOP) {
         read_scalar(event, part, kind);
     }
     if ((kind == JSON_OBJECT_BEGIN || kind == JSON_ARRAY_BEGIN) &&
@@ -156,7 +119,7 @@ static enum answer_part part_of_value(struct answer_event *event)
         return (enum answer_part)event->member;
     }
     unsigned depth = event->json.depth;
-    return depth == 0 ? ANSWER_TOP : answer_item(outer_at(event, depth - 1));
+    return depth == 0 ? ANSWER_TOP : answer_item(event->grammar, outer_at(event, depth - 1));
 }
 
 static void read_name(struct answer_event *event)
@@ -172,8 +135,12 @@ static void read_name(struct answer_event *event)
 static void read_json(struct answer_event *event, enum json_event kind)
 {
     if (kind == JSON_NAME) {
+        figure_scan_name(&event->figures, &event->json);
         read_name(event);
-    } else if (kind != JSON_ARRAY_END && kind != JSON_OBJECT_END) {
+        return;
+    }
+    figure_scan_value(&event->figures, kind, &event->json, 0);
+    if (kind != JSON_ARRAY_END && kind != JSON_OBJECT_END) {
         read_value(event, part_of_value(event), kind);
     } else if (outer_at(event, event->json.depth) == ANSWER_CHOICE) {
         end_choice(event);
@@ -182,13 +149,15 @@ static void read_json(struct answer_event *event, enum json_event kind)
 
 /* ---- all of it ---- */
 
-void answer_event_init(struct answer_event *event, const struct answer_grammar *grammar,
+void answer_event_init(struct answer_event *event, const struct usage_table *table, bool is_event,
                        struct answer_identity *identity)
 {
     json_scan_init(&event->json);
-    event->grammar = grammar;
+    event->grammar = answer_grammar_of(table->dialect, is_event);
     event->identity = identity;
-    memset(&event->invalid, 0, sizeof(*event) - offsetof(struct answer_event, invalid));
+    memset(&event->invalid, 0,
+           offsetof(struct answer_event, figures) - offsetof(struct answer_event, invalid));
+    figure_scan_init(&event->figures, table, is_event ? TREE_EVENT : TREE_ANSWER);
 }
 
 static void keep_head(struct answer_event *event, struct slice data)

@@ -7,6 +7,7 @@
 
 #include "base/json_scan.h"
 #include "gateway/meter/answer_grammar.h"
+#include "gateway/meter/figure_scan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,25 +28,6 @@ enum answer_type {
     ANSWER_TYPE_BLOCK_STOP,
     ANSWER_TYPE_LAST, /* message_stop, response.completed and its like */
 };
-
-enum { ANSWER_FIGURES = ANSWER_PARTS - ANSWER_FIGURE_INPUT };
-
-/* The figures of a usage, as they stand there. */
-struct answer_figures {
-    unsigned seen; /* a bit each: 1 << (part - ANSWER_FIGURE_INPUT) */
-    uint64_t values[ANSWER_FIGURES];
-};
-
-static inline bool answer_has_figure(const struct answer_figures *figures, enum answer_part part)
-{
-    return (figures->seen >> (part - ANSWER_FIGURE_INPUT) & 1) != 0;
-}
-
-/* 0 if it is not there. */
-static inline uint64_t answer_figure(const struct answer_figures *figures, enum answer_part part)
-{
-    return figures->values[part - ANSWER_FIGURE_INPUT];
-}
 
 struct answer_text {
     uint8_t len;
@@ -84,17 +66,14 @@ struct answer_event {
     /* What it said. */
     enum answer_type type;
     uint64_t text_bytes; /* generated; of what is not JSON, all that was not looked at */
-    struct answer_figures figures;
-    bool has_usage;
-    bool usage_in_message; /* it is message_start's */
-    bool usage_broken;     /* twice, or figures that cannot be */
     bool has_choice;
     bool stopped; /* of the choice at hand, or the message */
     bool has_index;
     uint64_t index;
+    struct figure_scan figures; /* of its usage; last, for it has an init of its own */
 };
 
-void answer_event_init(struct answer_event *event, const struct answer_grammar *grammar,
+void answer_event_init(struct answer_event *event, const struct usage_table *table, bool is_event,
                        struct answer_identity *identity);
 void answer_event_read(struct answer_event *event, struct slice data);
 

@@ -1,5 +1,6 @@
 /* From the providers' references: OpenAI's "chat/streaming", "responses-streaming" and
- * "completions", Anthropic's "messages-streaming". */
+ * "completions", Anthropic's "messages-streaming", Gemini's "generateContent", Cohere's "chat-stream",
+ * Bedrock's "ConverseStream". */
 #include "gateway/meter/answer_grammar.h"
 
 struct member {
@@ -32,7 +33,6 @@ struct answer_grammar {
 
 static const struct member chat_top[] = {
     MEMBER("choices", CHOICES),
-    MEMBER("usage", USAGE),
     MEMBER("id", ID),
     MEMBER("model", MODEL),
     MEMBER("created", CREATED),
@@ -57,39 +57,16 @@ static const struct member chat_generated[] = {
     MEMBER("thinking", TEXT),
     MEMBER("text", TEXT),
 };
-static const struct member chat_usage[] = {
-    MEMBER("prompt_tokens", FIGURE_INPUT),
-    MEMBER("completion_tokens", FIGURE_OUTPUT),
-    MEMBER("total_tokens", FIGURE_TOTAL),
-    MEMBER("prompt_tokens_details", INPUT_DETAILS),
-    MEMBER("completion_tokens_details", OUTPUT_DETAILS),
-};
-static const struct member openai_input_details[] = {
-    MEMBER("cached_tokens", FIGURE_CACHE_READ),
-};
-static const struct member openai_output_details[] = {
-    MEMBER("reasoning_tokens", FIGURE_REASONING),
-};
 
 static const struct answer_grammar chat = {{
     [ANSWER_TOP] = OBJECT(chat_top),
     [ANSWER_CHOICE] = OBJECT(chat_choice),
     [ANSWER_GENERATED] = OBJECT(chat_generated),
-    [ANSWER_USAGE] = OBJECT(chat_usage),
-    [ANSWER_INPUT_DETAILS] = OBJECT(openai_input_details),
-    [ANSWER_OUTPUT_DETAILS] = OBJECT(openai_output_details),
 }};
 
 /* ---- OpenAI responses ---- */
 
-static const struct member responses_usage[] = {
-    MEMBER("input_tokens", FIGURE_INPUT),
-    MEMBER("output_tokens", FIGURE_OUTPUT),
-    MEMBER("input_tokens_details", INPUT_DETAILS),
-    MEMBER("output_tokens_details", OUTPUT_DETAILS),
-};
 static const struct member responses_top[] = {
-    MEMBER("usage", USAGE),
     MEMBER("output", GENERATED),
 };
 static const struct member responses_generated[] = {
@@ -110,34 +87,20 @@ static const struct member responses_response[] = {
     MEMBER("id", ID),
     MEMBER("model", MODEL),
     MEMBER("created_at", CREATED),
-    MEMBER("usage", USAGE),
 };
 
 static const struct answer_grammar responses = {{
     [ANSWER_TOP] = OBJECT(responses_top),
     [ANSWER_GENERATED] = OBJECT(responses_generated),
-    [ANSWER_USAGE] = OBJECT(responses_usage),
-    [ANSWER_INPUT_DETAILS] = OBJECT(openai_input_details),
-    [ANSWER_OUTPUT_DETAILS] = OBJECT(openai_output_details),
 }};
 static const struct answer_grammar responses_events = {{
     [ANSWER_TOP] = OBJECT(responses_event),
     [ANSWER_RESPONSE] = OBJECT(responses_response),
-    [ANSWER_USAGE] = OBJECT(responses_usage),
-    [ANSWER_INPUT_DETAILS] = OBJECT(openai_input_details),
-    [ANSWER_OUTPUT_DETAILS] = OBJECT(openai_output_details),
 }};
 
 /* ---- Anthropic ---- */
 
-static const struct member anthropic_usage[] = {
-    MEMBER("input_tokens", FIGURE_INPUT),
-    MEMBER("output_tokens", FIGURE_OUTPUT),
-    MEMBER("cache_creation_input_tokens", FIGURE_CACHE_WRITE),
-    MEMBER("cache_read_input_tokens", FIGURE_CACHE_READ),
-};
 static const struct member anthropic_top[] = {
-    MEMBER("usage", USAGE),
     MEMBER("content", GENERATED),
 };
 /* The stop reason is that of message_delta; "data" is thinking that is not shown. */
@@ -154,23 +117,105 @@ static const struct member anthropic_event[] = {
     MEMBER("index", INDEX),
     MEMBER("delta", GENERATED),
     MEMBER("content_block", GENERATED),
-    MEMBER("message", MESSAGE),
-    MEMBER("usage", USAGE),
-};
-static const struct member anthropic_message[] = {
-    MEMBER("usage", USAGE),
 };
 
 static const struct answer_grammar anthropic = {{
     [ANSWER_TOP] = OBJECT(anthropic_top),
     [ANSWER_GENERATED] = OBJECT(anthropic_generated),
-    [ANSWER_USAGE] = OBJECT(anthropic_usage),
 }};
 static const struct answer_grammar anthropic_events = {{
     [ANSWER_TOP] = OBJECT(anthropic_event),
     [ANSWER_GENERATED] = OBJECT(anthropic_generated),
-    [ANSWER_MESSAGE] = OBJECT(anthropic_message),
-    [ANSWER_USAGE] = OBJECT(anthropic_usage),
+}};
+
+/* ---- Gemini: whole answers, chunks, and lists of chunks ---- */
+
+static const struct member gemini_top[] = {
+    MEMBER("candidates", CHOICES),
+    MEMBER("responseId", ID),
+    MEMBER("modelVersion", MODEL),
+};
+static const struct member gemini_choice[] = {
+    MEMBER("content", GENERATED),
+    MEMBER("index", INDEX),
+    MEMBER("finishReason", STOP),
+};
+static const struct member gemini_generated[] = {
+    MEMBER("text", TEXT),
+    MEMBER("name", TEXT),
+    MEMBER("args", ALL),
+    MEMBER("code", TEXT),
+};
+
+static const struct answer_grammar gemini = {{
+    [ANSWER_TOP] = OBJECT(gemini_top),
+    [ANSWER_CHOICE] = OBJECT(gemini_choice),
+    [ANSWER_GENERATED] = OBJECT(gemini_generated),
+}};
+
+/* ---- Cohere: chat, and the first version of it ---- */
+
+static const struct member cohere_top[] = {
+    MEMBER("type", TYPE),
+    MEMBER("event_type", TYPE),
+    MEMBER("id", ID),
+    MEMBER("delta", GENERATED),
+    MEMBER("message", GENERATED),
+    MEMBER("text", TEXT),
+    MEMBER("tool_calls", GENERATED),
+};
+static const struct member cohere_generated[] = {
+    MEMBER("text", TEXT),
+    MEMBER("thinking", TEXT),
+    MEMBER("tool_plan", TEXT),
+    MEMBER("name", TEXT),
+    MEMBER("arguments", TEXT),
+    MEMBER("parameters", ALL),
+    MEMBER("finish_reason", STOP),
+};
+
+static const struct answer_grammar cohere = {{
+    [ANSWER_TOP] = OBJECT(cohere_top),
+    [ANSWER_GENERATED] = OBJECT(cohere_generated),
+}};
+
+/* ---- Bedrock: converse, and what models say by themselves ---- */
+
+static const struct member bedrock_top[] = {
+    MEMBER("delta", GENERATED),
+    MEMBER("start", GENERATED),
+    MEMBER("output", GENERATED),
+    MEMBER("content", GENERATED),
+    MEMBER("contentBlockDelta", GENERATED),
+    MEMBER("completion", TEXT),
+    MEMBER("generation", TEXT),
+    MEMBER("outputText", TEXT),
+    MEMBER("choices", GENERATED),
+    MEMBER("outputs", GENERATED),
+};
+static const struct member bedrock_generated[] = {
+    MEMBER("text", TEXT),
+    MEMBER("input", ALL),
+    MEMBER("name", TEXT),
+    MEMBER("partial_json", TEXT),
+    MEMBER("thinking", TEXT),
+    MEMBER("content", TEXT),
+    MEMBER("data", TEXT),
+};
+
+static const struct answer_grammar bedrock = {{
+    [ANSWER_TOP] = OBJECT(bedrock_top),
+    [ANSWER_GENERATED] = OBJECT(bedrock_generated),
+}};
+
+/* ---- calls that generate no text; their streams still end ---- */
+
+static const struct member plain_top[] = {
+    MEMBER("type", TYPE),
+};
+
+static const struct answer_grammar plain = {{
+    [ANSWER_TOP] = OBJECT(plain_top),
 }};
 
 /* clang-format on */
@@ -184,8 +229,23 @@ const struct answer_grammar *answer_grammar_of(enum usage_dialect dialect, bool 
         return event ? &responses_events : &responses;
     case USAGE_ANTHROPIC:
         return event ? &anthropic_events : &anthropic;
+    case USAGE_GEMINI:
+        return &gemini;
+    case USAGE_COHERE:
+        return &cohere;
+    case USAGE_BEDROCK:
+        return &bedrock;
+    case USAGE_PLAIN:
+    case USAGE_DIALECTS:
+        return &plain;
     }
     __builtin_unreachable();
+}
+
+/* Within what was generated, what is not known may still lead to text. */
+static enum answer_part within(enum answer_part outer)
+{
+    return outer == ANSWER_GENERATED || outer == ANSWER_ALL ? outer : ANSWER_OTHER;
 }
 
 enum answer_part answer_member(const struct answer_grammar *grammar, enum answer_part outer,
@@ -197,13 +257,16 @@ enum answer_part answer_member(const struct answer_grammar *grammar, enum answer
             return object->members[i].part;
         }
     }
-    return outer == ANSWER_GENERATED ? ANSWER_GENERATED : ANSWER_OTHER;
+    return within(outer);
 }
 
-enum answer_part answer_item(enum answer_part outer)
+enum answer_part answer_item(const struct answer_grammar *grammar, enum answer_part outer)
 {
     if (outer == ANSWER_CHOICES) {
         return ANSWER_CHOICE;
     }
-    return outer == ANSWER_GENERATED ? ANSWER_GENERATED : ANSWER_OTHER;
+    if (outer == ANSWER_TOP && grammar == &gemini) {
+        return ANSWER_TOP; /* a list of chunks */
+    }
+    return within(outer);
 }

@@ -1,5 +1,6 @@
 /*
- * answer_grammar: what the members of an answer's JSON are to the meter, by where they stand. Only
+ * answer_grammar: what the members of an answer's JSON are to the meter, by where they stand: which
+ * text was generated, and what ends a stream. (Where its figures are says the usage table.) Only
  * members on the way to something that counts are known; all else is ANSWER_OTHER.
  */
 #pragma once
@@ -9,7 +10,6 @@
 
 #include <stdbool.h>
 
-/* The figures of a usage come last: see answer_figure(). */
 enum answer_part {
     ANSWER_OTHER,
     ANSWER_TOP,
@@ -24,18 +24,9 @@ enum answer_part {
     ANSWER_CHOICES,
     ANSWER_CHOICE,
     ANSWER_GENERATED, /* an array or object in which generated texts lie, at any depth */
-    ANSWER_TEXT,      /* a generated text */
+    ANSWER_TEXT,      /* a generated text; of an array or object, ANSWER_GENERATED */
+    ANSWER_ALL,       /* an array or object in which all texts are generated */
     ANSWER_RESPONSE,
-    ANSWER_MESSAGE,
-    ANSWER_USAGE,
-    ANSWER_INPUT_DETAILS,
-    ANSWER_OUTPUT_DETAILS,
-    ANSWER_FIGURE_INPUT,
-    ANSWER_FIGURE_OUTPUT,
-    ANSWER_FIGURE_TOTAL,
-    ANSWER_FIGURE_CACHE_READ,
-    ANSWER_FIGURE_CACHE_WRITE,
-    ANSWER_FIGURE_REASONING,
     ANSWER_PARTS
 };
 
@@ -48,4 +39,4 @@ const struct answer_grammar *answer_grammar_of(enum usage_dialect dialect, bool 
 enum answer_part answer_member(const struct answer_grammar *grammar, enum answer_part outer,
                                struct slice name);
 /* What the items of an array are that is `outer`. */
-enum answer_part answer_item(enum answer_part outer);
+enum answer_part answer_item(const struct answer_grammar *grammar, enum answer_part outer);

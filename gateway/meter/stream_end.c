@@ -17,12 +17,6 @@ static enum status write_text(struct slice before, const struct answer_text *tex
     return json_text_write(answer_text_of(text), out);
 }
 
-/* Of the prompt, as OpenAI counts it. */
-static uint64_t all_input(const struct usage *usage)
-{
-    return usage->input + usage->cache_read + usage->cache_write;
-}
-
 /* ---- OpenAI chat, and legacy completions ---- */
 
 static enum status begin_chunk(const struct answer_identity *identity, struct buffer *out)
@@ -76,8 +70,8 @@ static enum status write_choices(const struct answer_identity *identity, struct 
 
 static enum status write_chat_usage(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE("],\"usage\":{\"prompt_tokens\":"), all_input(usage), out));
-    TRY(write_number(SLICE(",\"completion_tokens\":"), usage->output, out));
+    TRY(write_number(SLICE("],\"usage\":{\"prompt_tokens\":"), usage_input(usage), out));
+    TRY(write_number(SLICE(",\"completion_tokens\":"), usage_output(usage), out));
     TRY(write_number(SLICE(",\"total_tokens\":"), usage_tokens(usage), out));
     TRY(write_number(SLICE(",\"prompt_tokens_details\":{\"cached_tokens\":"), usage->cache_read,
                      out));
@@ -101,10 +95,10 @@ static enum status write_chat(const struct usage_scan *scan, const struct usage 
 
 static enum status write_responses_usage(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE(",\"usage\":{\"input_tokens\":"), all_input(usage), out));
+    TRY(write_number(SLICE(",\"usage\":{\"input_tokens\":"), usage_input(usage), out));
     TRY(write_number(SLICE(",\"input_tokens_details\":{\"cached_tokens\":"), usage->cache_read,
                      out));
-    TRY(write_number(SLICE("},\"output_tokens\":"), usage->output, out));
+    TRY(write_number(SLICE("},\"output_tokens\":"), usage_output(usage), out));
     TRY(write_number(SLICE(",\"output_tokens_details\":{\"reasoning_tokens\":"), usage->reasoning,
                      out));
     TRY(write_number(SLICE("},\"total_tokens\":"), usage_tokens(usage), out));
@@ -139,7 +133,7 @@ static enum status write_message_delta(const struct usage *usage, struct buffer 
                            "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
                            "\"max_tokens\",\"stop_sequence\":null},"
                            "\"usage\":{\"output_tokens\":"),
-                     usage->output, out));
+                     usage_output(usage), out));
     return buffer_append(out, SLICE("}}\n\n"));
 }
 
@@ -160,6 +154,35 @@ static enum status write_anthropic(const struct usage_scan *scan, const struct u
     return buffer_append(out, SLICE("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
 }
 
+/* ---- Gemini ---- */
+
+static enum status write_gemini(const struct usage_scan *scan, const struct usage *usage,
+                                struct buffer *out)
+{
+    TRY(buffer_append(out,
+                      SLICE("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],"
+                            "\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\",\"index\":0}],"
+                            "\"usageMetadata\":{")));
+    TRY(write_number(SLICE("\"promptTokenCount\":"), usage_input(usage), out));
+    TRY(write_number(SLICE(",\"candidatesTokenCount\":"), usage_output(usage), out));
+    TRY(write_number(SLICE(",\"totalTokenCount\":"), usage_tokens(usage), out));
+    TRY(write_text(SLICE("},\"modelVersion\":"), &scan->identity.model, out));
+    TRY(write_text(SLICE(",\"responseId\":"), &scan->identity.id, out));
+    return buffer_append(out, SLICE("}\r\n\r\n"));
+}
+
+/* ---- Cohere ---- */
+
+static enum status write_cohere(const struct usage *usage, struct buffer *out)
+{
+    TRY(write_number(SLICE("event: message-end\n"
+                           "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
+                           "\"MAX_TOKENS\",\"usage\":{\"billed_units\":{\"input_tokens\":"),
+                     usage_input(usage), out));
+    TRY(write_number(SLICE(",\"output_tokens\":"), usage_output(usage), out));
+    return buffer_append(out, SLICE("}}}}\n\n"));
+}
+
 enum status stream_end_write(const struct usage_scan *scan, const struct usage *usage,
                              bool include_usage, struct buffer *out)
 {
@@ -173,6 +196,14 @@ enum status stream_end_write(const struct usage_scan *scan, const struct usage *
         return scan->opened ? write_responses(scan, usage, out) : STATUS_OK;
     case USAGE_ANTHROPIC:
         return scan->opened ? write_anthropic(scan, usage, out) : STATUS_OK;
+    case USAGE_GEMINI:
+        return write_gemini(scan, usage, out);
+    case USAGE_COHERE:
+        return scan->body == SCAN_EVENTS ? write_cohere(usage, out) : STATUS_OK;
+    case USAGE_BEDROCK:
+    case USAGE_PLAIN:
+    case USAGE_DIALECTS:
+        return STATUS_OK; /* it can only be cut */
     }
     __builtin_unreachable();
 }

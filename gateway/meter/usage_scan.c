@@ -5,70 +5,17 @@
 
 enum { BYTES_A_TOKEN = 4 }; /* of text, for estimates */
 
-/* ---- what figures mean ---- */
-
-/* OpenAI's figures contain each other. Some who speak its dialect leave the reasoning out of
- * completion_tokens, or leave that out altogether: then the total tells. */
-static bool openai_usage(const struct answer_figures *figures, struct usage *ret)
-{
-    uint64_t input = answer_figure(figures, ANSWER_FIGURE_INPUT);
-    uint64_t output = answer_figure(figures, ANSWER_FIGURE_OUTPUT);
-    uint64_t total = answer_figure(figures, ANSWER_FIGURE_TOTAL);
-    uint64_t cached = answer_figure(figures, ANSWER_FIGURE_CACHE_READ);
-    bool output_told = answer_has_figure(figures, ANSWER_FIGURE_OUTPUT) ||
-                       answer_has_figure(figures, ANSWER_FIGURE_TOTAL);
-    if (!answer_has_figure(figures, ANSWER_FIGURE_INPUT) || !output_told || cached > input) {
-        return false;
-    }
-    *ret = (struct usage){
-        .input = input - cached,
-        .cache_read = cached,
-        .output = total > input + output ? total - input : output,
-        .reasoning = answer_figure(figures, ANSWER_FIGURE_REASONING),
-    };
-    return true;
-}
-
-static bool anthropic_usage(const struct answer_figures *figures, struct usage *ret)
-{
-    if (!answer_has_figure(figures, ANSWER_FIGURE_INPUT)) {
-        return false;
-    }
-    *ret = (struct usage){
-        .input = answer_figure(figures, ANSWER_FIGURE_INPUT),
-        .cache_read = answer_figure(figures, ANSWER_FIGURE_CACHE_READ),
-        .cache_write = answer_figure(figures, ANSWER_FIGURE_CACHE_WRITE),
-        .output = answer_figure(figures, ANSWER_FIGURE_OUTPUT),
-    };
-    return true;
-}
-
-static bool usage_of(const struct usage_scan *scan, const struct answer_figures *figures,
-                     struct usage *ret)
-{
-    return scan->dialect == USAGE_ANTHROPIC ? anthropic_usage(figures, ret)
-                                            : openai_usage(figures, ret);
-}
-
 /* ---- events ---- */
 
-/* Anthropic tells some figures first and others later, and the later ones count. */
+/* What a stream says last counts; where it says some figures first and others later, the last of
+ * each. */
 static void take_figures(struct usage_scan *scan)
 {
-    const struct answer_event *event = &scan->event;
-    if (scan->dialect != USAGE_ANTHROPIC) {
-        scan->figures = event->figures;
-        scan->output_told = true;
-        return;
+    const struct figure_scan *told = &scan->event.figures;
+    if (!scan->table->merges) {
+        scan->figures.seen = 0;
     }
-    for (unsigned i = 0; i < ANSWER_FIGURES; i++) {
-        if ((event->figures.seen >> i & 1) != 0) {
-            scan->figures.values[i] = event->figures.values[i];
-        }
-    }
-    scan->figures.seen |= event->figures.seen;
-    scan->output_told |=
-        !event->usage_in_message && answer_has_figure(&event->figures, ANSWER_FIGURE_OUTPUT);
+    usage_figures_merge(&scan->figures, &told->figures);
 }
 
 static void take_type(struct usage_scan *scan)
@@ -102,12 +49,14 @@ static void take_event(struct usage_scan *scan)
 {
     struct answer_event *event = &scan->event;
     scan->opened |= scan->dialect != USAGE_ANTHROPIC;
-    if (event->has_usage) {
-        scan->usage_broken |= event->usage_broken;
+    if (event->figures.told) {
+        scan->usage_broken |= event->figures.broken;
         scan->usage_event |= !event->has_choice;
         take_figures(scan);
     }
-    if (scan->dialect != USAGE_OPENAI_CHAT) {
+    if (scan->dialect == USAGE_GEMINI) { /* nothing else says that it was the last */
+        scan->ended |= event->stopped && event->figures.told;
+    } else if (scan->dialect != USAGE_OPENAI_CHAT) {
         scan->identity.stop_told |= event->stopped;
         take_type(scan);
     }
@@ -115,17 +64,14 @@ static void take_event(struct usage_scan *scan)
 
 static void init_event(struct usage_scan *scan)
 {
-    bool is_event = scan->body == SCAN_EVENTS;
-    answer_event_init(&scan->event, answer_grammar_of(scan->dialect, is_event), &scan->identity);
+    bool is_event = scan->body != SCAN_JSON;
+    answer_event_init(&scan->event, scan->table, is_event, &scan->identity);
 }
 
 /* The event is whole. */
 static void end_event(struct usage_scan *scan)
 {
     struct answer_event *event = &scan->event;
-    if (!scan->stream.has_data) {
-        return;
-    }
     if (slice_equal(slice_make(event->head, event->head_len), SLICE("[DONE]"))) {
         scan->ended = true;
     } else {
@@ -137,12 +83,51 @@ static void end_event(struct usage_scan *scan)
     init_event(scan);
 }
 
+/* ---- streams ---- */
+
+static enum event_stream_found next_of_lines(struct slice *data, struct slice *ret_piece)
+{
+    if (data->len == 0) {
+        return EVENT_STREAM_MORE;
+    }
+    if (data->ptr[0] == '\n') {
+        *data = slice_skip(*data, 1);
+        return EVENT_STREAM_END;
+    }
+    *ret_piece = slice_make(data->ptr, slice_find(*data, '\n'));
+    *data = slice_skip(*data, ret_piece->len);
+    return EVENT_STREAM_DATA;
+}
+
+static enum event_stream_found next(struct usage_scan *scan, struct slice *data,
+                                    struct slice *ret_piece)
+{
+    switch (scan->body) {
+    case SCAN_EVENTS:
+        return event_stream_next(&scan->stream, data, ret_piece);
+    case SCAN_LINES:
+        return next_of_lines(data, ret_piece);
+    case SCAN_AMAZON:
+        return amazon_stream_next(&scan->amazon, data, ret_piece);
+    case SCAN_JSON:
+    case SCAN_OTHER:
+        break;
+    }
+    return EVENT_STREAM_MORE;
+}
+
+static bool is_event(const struct usage_scan *scan)
+{
+    return scan->body != SCAN_EVENTS || scan->stream.has_data;
+}
+
 /* ---- the interface ---- */
 
-struct usage_scan *usage_scan_new(enum usage_dialect dialect, enum scanned_body body)
+struct usage_scan *usage_scan_new(const struct usage_table *table, enum scanned_body body)
 {
     struct usage_scan *scan = MEMORY_NEW(struct usage_scan);
-    scan->dialect = dialect;
+    scan->table = table;
+    scan->dialect = table->dialect;
     scan->body = body;
     init_event(scan);
     return scan;
@@ -153,6 +138,11 @@ void usage_scan_free(struct usage_scan *scan)
     memory_free(scan);
 }
 
+void usage_scan_note(struct usage_scan *scan, const struct usage_figures *known)
+{
+    usage_figures_merge(&scan->known, known);
+}
+
 size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t output_covered)
 {
     struct slice rest = data;
@@ -161,17 +151,20 @@ size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t outp
     scan->begun |= data.len > 0;
     if (scan->body == SCAN_JSON) {
         answer_event_read(&scan->event, data);
+    }
+    if (scan->body == SCAN_JSON || scan->body == SCAN_OTHER) {
         return data.len;
     }
     if (scan->uncovered && usage_scan_output(scan) > output_covered) {
         return 0; /* still not */
     }
     scan->uncovered = false;
-    while (!scan->uncovered &&
-           (found = event_stream_next(&scan->stream, &rest, &piece)) != EVENT_STREAM_MORE) {
+    while (!scan->uncovered && (found = next(scan, &rest, &piece)) != EVENT_STREAM_MORE) {
         if (found == EVENT_STREAM_DATA) {
+            scan->in_event = true;
             answer_event_read(&scan->event, piece);
-        } else {
+        } else if (is_event(scan)) {
+            scan->in_event = false;
             end_event(scan);
             scan->uncovered = !scan->ended && usage_scan_output(scan) > output_covered;
         }
@@ -179,49 +172,77 @@ size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t outp
     return data.len - rest.len;
 }
 
+/* ---- what was told ---- */
+
+/* The figures so far, with those that were known before. False: there was a broken one. */
+static bool figures_of(const struct usage_scan *scan, struct usage_figures *ret)
+{
+    *ret = scan->known;
+    if (scan->body == SCAN_JSON) {
+        const struct figure_scan *told = &scan->event.figures;
+        usage_figures_merge(ret, &told->figures);
+        return !told->broken && answer_event_whole(&scan->event);
+    }
+    usage_figures_merge(ret, &scan->figures);
+    return !scan->usage_broken;
+}
+
+static uint64_t text_of(const struct usage_scan *scan)
+{
+    return scan->text_bytes + (scan->body == SCAN_JSON ? scan->event.text_bytes : 0);
+}
+
 uint64_t usage_scan_output(const struct usage_scan *scan)
 {
     struct usage usage = {0};
-    uint64_t text = scan->text_bytes + (scan->body == SCAN_JSON ? scan->event.text_bytes : 0);
-    bool told = !scan->usage_broken && usage_of(scan, &scan->figures, &usage);
-    return told && usage.output > text ? usage.output : text;
+    struct usage_told told;
+    uint64_t text = text_of(scan);
+    if (scan->usage_broken || scan->figures.seen == 0 ||
+        !usage_table_sum(scan->table, &scan->figures, &usage, &told) || !told.input) {
+        return text;
+    }
+    return usage_output(&usage) > text ? usage_output(&usage) : text;
 }
 
 uint64_t usage_scan_output_estimate(const struct usage_scan *scan)
 {
-    uint64_t text = scan->text_bytes + (scan->body == SCAN_JSON ? scan->event.text_bytes : 0);
-    uint64_t tokens = (text + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN;
+    uint64_t tokens = (text_of(scan) + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN;
     return tokens == 0 && scan->begun ? 1 : tokens;
-}
-
-/* The usage of a whole body. */
-static bool body_result(const struct usage_scan *scan, struct usage *ret)
-{
-    const struct answer_event *event = &scan->event;
-    bool output_told = scan->dialect != USAGE_ANTHROPIC ||
-                       answer_has_figure(&event->figures, ANSWER_FIGURE_OUTPUT);
-    return event->has_usage && !event->usage_broken && output_told && answer_event_whole(event) &&
-           usage_of(scan, &event->figures, ret);
 }
 
 bool usage_scan_result(const struct usage_scan *scan, struct usage *ret)
 {
-    if (scan->body == SCAN_JSON) {
-        return body_result(scan, ret);
+    struct usage_figures figures;
+    struct usage usage;
+    struct usage_told told;
+    if (!figures_of(scan, &figures) || !usage_table_sum(scan->table, &figures, &usage, &told) ||
+        !((told.input && told.output) || told.units)) {
+        return false;
     }
-    return scan->output_told && !scan->usage_broken && usage_of(scan, &scan->figures, ret);
+    *ret = usage;
+    return true;
 }
 
 bool usage_scan_input(const struct usage_scan *scan, struct usage *ret)
 {
     struct usage usage;
-    if (scan->body == SCAN_JSON || scan->usage_broken || !usage_of(scan, &scan->figures, &usage)) {
+    struct usage_told told;
+    if (scan->body == SCAN_JSON || scan->usage_broken ||
+        !usage_table_sum(scan->table, &scan->figures, &usage, &told) || !told.input) {
         return false;
     }
     usage.output = 0;
+    usage.audio_output = 0;
+    usage.image_output = 0;
     usage.reasoning = 0;
     *ret = usage;
     return true;
+}
+
+struct slice usage_scan_model(const struct usage_scan *scan)
+{
+    _Static_assert((int)ANSWER_KEPT <= (int)USAGE_MODEL_MAX, "a kept text must fit");
+    return answer_text_of(&scan->identity.model);
 }
 
 bool usage_scan_ended(const struct usage_scan *scan)
@@ -231,5 +252,6 @@ bool usage_scan_ended(const struct usage_scan *scan)
 
 bool usage_scan_between_events(const struct usage_scan *scan)
 {
-    return scan->body == SCAN_EVENTS && event_stream_between(&scan->stream);
+    return scan->body == SCAN_EVENTS ? event_stream_between(&scan->stream)
+                                     : scan->body == SCAN_LINES && !scan->in_event;
 }

@@ -3,15 +3,19 @@
  */
 #pragma once
 
+#include "gateway/meter/amazon_stream.h"
 #include "gateway/meter/answer_event.h"
 #include "gateway/meter/event_stream.h"
 #include "gateway/meter/usage_scan.h"
 
 struct usage_scan {
-    enum usage_dialect dialect;
+    const struct usage_table *table; /* borrowed */
+    enum usage_dialect dialect;      /* of it */
     enum scanned_body body;
-    struct event_stream stream; /* SCAN_EVENTS */
-    struct answer_event event;  /* the one that is being read; SCAN_JSON: the whole body */
+    struct event_stream stream;  /* SCAN_EVENTS */
+    struct amazon_stream amazon; /* SCAN_AMAZON */
+    bool in_event;               /* some of its data was read */
+    struct answer_event event;   /* the one that is being read; SCAN_JSON: the whole body */
     struct answer_identity identity;
     bool begun;     /* there was a byte */
     bool uncovered; /* the last event told of more output than was covered */
@@ -19,8 +23,8 @@ struct usage_scan {
     bool ended;
     /* Of the events so far. */
     uint64_t text_bytes;
-    struct answer_figures figures; /* told last; Anthropic: the last of each */
-    bool output_told;              /* finally: not by message_start */
-    bool usage_broken;             /* one of them was */
-    bool usage_event;              /* OpenAI chat: a chunk of usage alone was there */
+    struct usage_figures figures; /* told last; where the table merges, the last of each */
+    bool usage_broken;            /* one of them was */
+    bool usage_event;             /* OpenAI chat: a chunk of usage alone was there */
+    struct usage_figures known;   /* before the answer's body; see usage_scan_note() */
 };

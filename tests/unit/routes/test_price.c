@@ -245,7 +245,8 @@ Test(price, the_built_in_ones_have_the_providers_figures)
     cr_expect_eq(mini->max_output, 16384);
     cr_expect_eq(find(openai, "gpt-5.4-2026-03-05")->tier_above, 272000);
     cr_expect_eq(find(openai, "gpt-5.4")->tier.cache_write, 5000000000);
-    cr_expect_eq(find(openai, "gpt-audio")->base.output, 64000000000);
+    cr_expect_eq(find(openai, "gpt-audio")->base.output, 10000000000);
+    cr_expect_eq(find(openai, "gpt-audio")->base.audio_output, 64000000000);
     cr_expect_eq(find(openai, "ft:gpt-4o-mini-2024-07-18:acme::x")->base.input, 300000000);
     cr_expect_eq(price_dearest(openai)->base.output, 600000000000);
     cr_expect_eq(find(openai, "text-embedding-3-small")->base.output, 0);

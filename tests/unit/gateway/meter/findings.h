@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gateway/meter/usage_scan.h"
+#include "tests/unit/gateway/meter/tables.h"
 
 #include <criterion/criterion.h>
 
@@ -17,12 +18,12 @@ struct findings {
     bool between;
 };
 
-static inline struct findings read_pieces(enum usage_dialect dialect, enum scanned_body body,
+static inline struct findings read_pieces(const struct usage_table *table, enum scanned_body body,
                                           struct slice text, size_t cut, size_t piece)
 {
     struct findings found;
     memset(&found, 0, sizeof(found));
-    struct usage_scan *scan = usage_scan_new(dialect, body);
+    struct usage_scan *scan = usage_scan_new(table, body);
     cr_assert_eq(usage_scan_feed(scan, slice_make(text.ptr, cut), UINT64_MAX), cut);
     for (size_t at = cut; at < text.len; at += piece) {
         size_t len = text.len - at < piece ? text.len - at : piece;
@@ -39,17 +40,23 @@ static inline struct findings read_pieces(enum usage_dialect dialect, enum scann
 }
 
 /* The same, however the text is cut in two, and byte by byte. */
+static inline struct findings read_table_all_ways(const struct usage_table *table,
+                                                  enum scanned_body body, struct slice text)
+{
+    struct findings whole = read_pieces(table, body, text, text.len, 1);
+    for (size_t cut = 0; cut < text.len; cut++) {
+        struct findings split = read_pieces(table, body, text, cut, text.len);
+        cr_assert(memcmp(&split, &whole, sizeof(whole)) == 0, "cut at %zu", cut);
+    }
+    struct findings bytes = read_pieces(table, body, text, 0, 1);
+    cr_assert(memcmp(&bytes, &whole, sizeof(whole)) == 0, "byte by byte");
+    return whole;
+}
+
 static inline struct findings read_all_ways(enum usage_dialect dialect, enum scanned_body body,
                                             struct slice text)
 {
-    struct findings whole = read_pieces(dialect, body, text, text.len, 1);
-    for (size_t cut = 0; cut < text.len; cut++) {
-        struct findings split = read_pieces(dialect, body, text, cut, text.len);
-        cr_assert(memcmp(&split, &whole, sizeof(whole)) == 0, "cut at %zu", cut);
-    }
-    struct findings bytes = read_pieces(dialect, body, text, 0, 1);
-    cr_assert(memcmp(&bytes, &whole, sizeof(whole)) == 0, "byte by byte");
-    return whole;
+    return read_table_all_ways(table_of(dialect), body, text);
 }
 
 static inline struct findings events(enum usage_dialect dialect, const char *text)
@@ -64,9 +71,9 @@ static inline struct findings json(enum usage_dialect dialect, const char *text)
 
 static inline void expect_usage(struct usage usage, struct usage expected)
 {
-    cr_expect_eq(usage.input, expected.input);
-    cr_expect_eq(usage.cache_read, expected.cache_read);
-    cr_expect_eq(usage.cache_write, expected.cache_write);
-    cr_expect_eq(usage.output, expected.output);
-    cr_expect_eq(usage.reasoning, expected.reasoning);
+    for (enum usage_kind kind = USAGE_INPUT; kind < USAGE_KINDS; kind++) {
+        cr_expect_eq(usage_get(&usage, kind), usage_get(&expected, kind), "%s: %lu, not %lu",
+                     usage_kind_name(kind).ptr, (unsigned long)usage_get(&usage, kind),
+                     (unsigned long)usage_get(&expected, kind));
+    }
 }

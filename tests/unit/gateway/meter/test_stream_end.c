@@ -3,6 +3,7 @@
 #include "gateway/meter/stream_end.h"
 #include "gateway/meter/usage_scan.h"
 #include "tests/unit/gateway/meter/streams.h"
+#include "tests/unit/gateway/meter/tables.h"
 
 #include <criterion/criterion.h>
 
@@ -15,7 +16,7 @@ enum end_usage { WITHOUT_USAGE, WITH_USAGE };
 static void end_of(enum usage_dialect dialect, struct slice stream, enum end_usage with,
                    struct buffer *out)
 {
-    struct usage_scan *scan = usage_scan_new(dialect, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(dialect), SCAN_EVENTS);
     cr_assert_eq(usage_scan_feed(scan, stream, UINT64_MAX), stream.len);
     buffer_init(out, 16 * 1024);
     cr_assert_eq(stream_end_write(scan, &charged, with == WITH_USAGE, out), STATUS_OK);
@@ -223,7 +224,7 @@ Test(stream_end, says_when_the_buffer_is_full)
                                                   USAGE_ANTHROPIC};
     static const char *const streams[] = {chat_stream, responses_stream, anthropic_stream};
     for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
-        struct usage_scan *scan = usage_scan_new(dialects[i], SCAN_EVENTS);
+        struct usage_scan *scan = usage_scan_new(table_of(dialects[i]), SCAN_EVENTS);
         struct slice first = slice_from(streams[i]);
         first.len = (size_t)(strstr(first.ptr, "\n\n") - first.ptr) + 2;
         cr_assert_eq(usage_scan_feed(scan, first, UINT64_MAX), first.len);

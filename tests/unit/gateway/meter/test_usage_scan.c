@@ -195,7 +195,7 @@ Test(usage_scan, a_long_event_is_read_whole)
     memset(at, 'a', LONG);
     strcpy(at + LONG, after);
     struct slice stream = slice_from(text);
-    struct findings found = read_pieces(USAGE_OPENAI_CHAT, SCAN_EVENTS, stream, 0, 1000);
+    struct findings found = read_pieces(table_of(USAGE_OPENAI_CHAT), SCAN_EVENTS, stream, 0, 1000);
     cr_expect(found.told);
     cr_expect_eq(found.output, LONG);
     free(text);
@@ -258,7 +258,7 @@ Test(usage_scan, both_usages_in_one_event_are_broken)
 
 Test(usage_scan, looks_no_further_than_the_event_that_is_not_covered)
 {
-    struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(USAGE_OPENAI_CHAT), SCAN_EVENTS);
     struct slice data = SLICE(CHUNK("12345") CHUNK("67890") CHUNK("abcde") CHUNK("f"));
     size_t two = SLICE(CHUNK("12345") CHUNK("67890")).len;
     size_t three = two + SLICE(CHUNK("abcde")).len;
@@ -276,7 +276,7 @@ Test(usage_scan, looks_no_further_than_the_event_that_is_not_covered)
 
 Test(usage_scan, output_up_to_what_is_covered_holds_up_nothing)
 {
-    struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(USAGE_OPENAI_CHAT), SCAN_EVENTS);
     struct slice data = SLICE(CHUNK("12345") CHUNK(""));
     cr_expect_eq(usage_scan_feed(scan, data, 5), data.len);
     usage_scan_free(scan);
@@ -284,7 +284,7 @@ Test(usage_scan, output_up_to_what_is_covered_holds_up_nothing)
 
 Test(usage_scan, an_event_in_pieces_is_not_covered_at_its_end)
 {
-    struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(USAGE_OPENAI_CHAT), SCAN_EVENTS);
     struct slice data = SLICE(CHUNK("12345"));
     size_t at = 0;
     while (at < data.len) {
@@ -298,7 +298,7 @@ Test(usage_scan, an_event_in_pieces_is_not_covered_at_its_end)
 
 Test(usage_scan, output_that_the_stream_tells_has_to_be_covered_too)
 {
-    struct usage_scan *scan = usage_scan_new(USAGE_OPENAI_CHAT, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(USAGE_OPENAI_CHAT), SCAN_EVENTS);
     struct slice usage =
         SLICE("data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":70}}\n\n");
     struct slice data =
@@ -310,7 +310,7 @@ Test(usage_scan, output_that_the_stream_tells_has_to_be_covered_too)
 
 Test(usage_scan, nothing_holds_up_what_follows_the_end)
 {
-    struct usage_scan *scan = usage_scan_new(USAGE_ANTHROPIC, SCAN_EVENTS);
+    struct usage_scan *scan = usage_scan_new(table_of(USAGE_ANTHROPIC), SCAN_EVENTS);
     struct slice data = SLICE("data: {\"type\":\"message_stop\",\"delta\":{\"text\":\"abc\"}}\n\n"
                               "data: {\"delta\":{\"text\":\"abc\"}}\n\n");
     cr_expect_eq(usage_scan_feed(scan, data, 0), data.len);
