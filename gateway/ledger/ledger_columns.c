@@ -63,7 +63,8 @@ void ledger_row_died(struct ledger_row *row, usec_t now)
     uint64_t input = row->units[LEDGER_UNIT_INPUT];
     row->closed_at = now;
     row->duration = -1; /* nobody knows */
-    row->flags |= LEDGER_GATEWAY_DIED | LEDGER_ESTIMATED;
+    row->flags |= LEDGER_GATEWAY_DIED;
+    row->flags |= (row->flags & LEDGER_METERED) != 0 ? LEDGER_ESTIMATED : 0U;
     row->cost = row->reserved_cost;
     row->units[LEDGER_UNIT_CACHE_READ] = 0;
     row->units[LEDGER_UNIT_CACHE_WRITE] = 0;

@@ -157,9 +157,10 @@ static enum status make_new(struct ledger_ring *ring, struct error *err)
         FAIL(err, STATUS_UNAVAILABLE, "%s", strerrordesc_np(errno));
     }
     enum status status = map(ring, err);
-    if (status != STATUS_OK) {
-        return ftruncate(ring->fd, 0) == 0 ? status : status; /* what could be had goes back */
+    if (status != STATUS_OK && ftruncate(ring->fd, 0) != 0) {
+        /* What could be had is not given back; without its mark it is made anew the next time. */
     }
+    TRY(status);
     ring->head->version = RING_VERSION;
     ring->head->head_bytes = RING_HEAD_BYTES;
     ring->head->place_bytes = sizeof(struct ring_place);

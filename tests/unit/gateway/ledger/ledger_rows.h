@@ -11,14 +11,14 @@
 
 #include <criterion/criterion.h>
 
-/* Of the first minute of a day long ago. */
-#define ROW_TIME (20000 * 86400 * SEC)
+/* When the first row was opened: the first minute of a day. */
+static usec_t row_time = 20000 * 86400 * SEC;
 
 /* Number n of the rows: all that follows from n. */
 static inline void fill_row(struct ledger_row *row, unsigned n)
 {
-    *row = (struct ledger_row){.opened_at = ROW_TIME + (usec_t)n,
-                               .closed_at = ROW_TIME + (usec_t)n + MSEC,
+    *row = (struct ledger_row){.opened_at = row_time + (usec_t)n,
+                               .closed_at = row_time + (usec_t)n + MSEC,
                                .status = 200,
                                .attempts = 1,
                                .flags = LEDGER_METERED,

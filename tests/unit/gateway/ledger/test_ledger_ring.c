@@ -252,7 +252,7 @@ Test(ledger_ring, a_killed_process_loses_no_row)
         bool seen[ROWS_MAX] = {false};
         for (unsigned i = 0; i < found; i++) {
             const struct ledger_row *row = &list.rows[i];
-            unsigned n = (unsigned)(row->opened_at - ROW_TIME);
+            unsigned n = (unsigned)(row->opened_at - row_time);
             bool died = (row->flags & LEDGER_GATEWAY_DIED) != 0;
             cr_expect_not(seen[n], "%u is there twice", n);
             seen[n] = true;

@@ -1,0 +1,171 @@
+#include "gateway/ledger/ledger.h"
+
+#include "gateway/ledger/ledger_state.h"
+#include "gateway/observe/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <signal.h>
+
+static uint64_t load(const atomic_uint_fast64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+/* ---- start ---- */
+
+static void init_news(pthread_cond_t *news)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(news, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct ledger *ledger)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&ledger->thread, NULL, ledger_mover_main, ledger);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+static void free_ledger(struct ledger *ledger)
+{
+    ledger_rings_close(ledger);
+    ledger_store_close(ledger->store);
+    ledger_minutes_fini(&ledger->folded);
+    ledger_minutes_fini(&ledger->folding);
+    (void)pthread_cond_destroy(&ledger->news_came);
+    (void)pthread_mutex_destroy(&ledger->lock);
+    memory_free(ledger->path);
+    memory_free(ledger);
+}
+
+static enum status start(struct ledger *ledger, struct error *err)
+{
+    TRY(ledger_store_open(ledger->path, ledger->max_bytes, &ledger->store, err));
+    TRY(ledger_rings_open(ledger, err));
+    bool more_to_delete;
+    uint64_t recovered = load(&ledger->rows_recovered);
+    /* What cannot be written now was said, and is tried again by the thread. */
+    if (ledger_move_all(ledger, &more_to_delete) == STATUS_OK && recovered > 0) {
+        log_info("ledger: %" PRIu64 " rows that an earlier process left are kept", recovered);
+    }
+    int failed = start_thread(ledger);
+    if (failed != 0) {
+        FAIL(err, STATUS_UNAVAILABLE, "cannot start a thread: %s", strerrordesc_np(failed));
+    }
+    return STATUS_OK;
+}
+
+enum status ledger_start(const struct ledger_settings *settings, struct ledger **ret,
+                         struct error *err)
+{
+    assert(settings->workers > 0);
+    struct ledger *ledger = MEMORY_NEW(struct ledger);
+    ledger->path = memory_copy(slice_from(settings->path));
+    ledger->max_bytes = settings->max_bytes;
+    ledger->workers = settings->workers;
+    atomic_init(&ledger->keep, settings->keep);
+    atomic_init(&ledger->writable, true);
+    (void)pthread_mutex_init(&ledger->lock, NULL);
+    init_news(&ledger->news_came);
+    enum status status = start(ledger, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "ledger.url");
+        free_ledger(ledger);
+        return status;
+    }
+    *ret = ledger;
+    return STATUS_OK;
+}
+
+/* ---- stop ---- */
+
+static void say_what_is_lost(const struct ledger *ledger)
+{
+    const struct ledger_minutes *const all[] = {&ledger->folding, &ledger->folded};
+    uint64_t requests = 0;
+    uint64_t cost = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        for (const struct ledger_minute *at = all[i]->first; at != NULL; at = at->next) {
+            requests += at->requests;
+            cost += at->cost;
+        }
+    }
+    if (requests > 0) {
+        log_error("ledger: the sums of %" PRIu64 " requests that cost %" PRIu64
+                  " nano-USD are lost, for \"%s\" cannot be written",
+                  requests, cost, ledger->path);
+    }
+}
+
+void ledger_stop(struct ledger *ledger)
+{
+    bool more_to_delete;
+    if (ledger == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&ledger->lock);
+    ledger->stopping = true;
+    (void)pthread_cond_signal(&ledger->news_came);
+    (void)pthread_mutex_unlock(&ledger->lock);
+    (void)pthread_join(ledger->thread, NULL);
+    if (ledger_move_all(ledger, &more_to_delete) !=
+        STATUS_OK) { /* it may have stopped in a pause */
+        say_what_is_lost(ledger);
+    }
+    free_ledger(ledger);
+}
+
+/* ---- what others call ---- */
+
+void ledger_set_keep(struct ledger *ledger, usec_t keep)
+{
+    atomic_store_explicit(&ledger->keep, keep, memory_order_relaxed);
+}
+
+struct ledger_ring *ledger_ring_of(struct ledger *ledger, unsigned worker)
+{
+    assert(worker < ledger->workers);
+    return ledger->sources[worker].ring;
+}
+
+void ledger_wake(struct ledger *ledger)
+{
+    if (!atomic_exchange(&ledger->news, true)) { /* the first since it looked */
+        (void)pthread_mutex_lock(&ledger->lock);
+        (void)pthread_cond_signal(&ledger->news_came);
+        (void)pthread_mutex_unlock(&ledger->lock);
+    }
+}
+
+void ledger_fold(struct ledger *ledger, const struct ledger_row *row)
+{
+    (void)pthread_mutex_lock(&ledger->lock);
+    ledger_minutes_add(&ledger->folded, row);
+    (void)pthread_mutex_unlock(&ledger->lock);
+    (void)atomic_fetch_add_explicit(&ledger->rows_folded, 1, memory_order_relaxed);
+    ledger_wake(ledger);
+}
+
+void ledger_get_stats(struct ledger *ledger, struct ledger_stats *ret)
+{
+    *ret = (struct ledger_stats){
+        .rows_written = load(&ledger->rows_written),
+        .rows_folded = load(&ledger->rows_folded),
+        .rows_recovered = load(&ledger->rows_recovered),
+        .write_failures = load(&ledger->write_failures),
+        .backlog = load(&ledger->left_over),
+        .writable = atomic_load_explicit(&ledger->writable, memory_order_relaxed),
+    };
+    for (unsigned i = 0; i < ledger->workers; i++) {
+        ret->backlog += ledger_ring_backlog(ledger->sources[i].ring);
+    }
+}

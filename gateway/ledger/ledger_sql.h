@@ -1,0 +1,31 @@
+/*
+ * ledger_sql: the few calls of SQLite that the writer and the readers share, and the schema.
+ * Internal to ledger/.
+ */
+#pragma once
+
+#include "base/status.h"
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+struct buffer;
+
+enum { LEDGER_SCHEMA_VERSION = 1, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
+
+/* What SQLite says, as a status: STATUS_UNAVAILABLE. */
+MUST_USE enum status ledger_sql_fail(sqlite3 *db, int code, struct error *err);
+MUST_USE enum status ledger_sql_run(sqlite3 *db, const char *sql, struct error *err);
+/* *ret is sqlite3_finalize()'s. */
+MUST_USE enum status ledger_sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret,
+                                        struct error *err);
+/* The one number that the statement yields. */
+MUST_USE enum status ledger_sql_number(sqlite3 *db, const char *sql, int64_t *ret,
+                                       struct error *err);
+/* "id, opened_at, ...": all columns of a row, in the table's order. */
+MUST_USE enum status ledger_sql_columns(struct buffer *out);
+/* Makes the tables where there are none; STATUS_INVALID: it is of something else, or of a newer
+ * version. */
+MUST_USE enum status ledger_sql_make_schema(sqlite3 *db, struct error *err);
+/* Likewise for one who only reads: STATUS_NOT_FOUND, if there are none yet. */
+MUST_USE enum status ledger_sql_check_schema(sqlite3 *db, struct error *err);

@@ -1,0 +1,375 @@
+#include "gateway/ledger/ledger_store.h"
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "gateway/ledger/ledger_columns.h"
+#include "gateway/ledger/ledger_minutes.h"
+#include "gateway/ledger/ledger_sql.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MODE = 0640,
+    PAGE_BYTES = 4096,
+    BUSY_MSEC = 500,
+    BUSY_OPENING_MSEC = 5000, /* two that start at once make the tables one after the other */
+    SQL_MAX_BYTES = 8 * 1024,
+    WAL_PAGES = 1000,
+    WAL_PAGES_MAX = 32 * 1024, /* 128 MiB: someone reads, and reads, and does not end */
+    VACUUM_PAGES = 1000,
+};
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    ADD_ROW,
+    ADD_MINUTE,
+    DROP_OLD_ROWS,
+    DROP_OLD_MINUTES,
+    PAGE_COUNT,
+    FREE_COUNT,
+    STATEMENTS
+};
+
+struct ledger_store {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    uint64_t max_pages; /* 0: any number */
+    int wal_pages;      /* after the last commit */
+};
+
+/* ---- statements ---- */
+
+static enum status step(struct ledger_store *store, enum statement which, int expected,
+                        struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[which];
+    int code = sqlite3_step(statement);
+    enum status status = code == expected ? STATUS_OK : ledger_sql_fail(store->db, code, err);
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static enum status read_number(struct ledger_store *store, enum statement which, uint64_t *ret,
+                               struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[which];
+    int code = sqlite3_step(statement);
+    enum status status = STATUS_OK;
+    if (code == SQLITE_ROW) {
+        *ret = (uint64_t)sqlite3_column_int64(statement, 0);
+    } else {
+        status = ledger_sql_fail(store->db, code, err);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static enum status write_add_row(struct buffer *out)
+{
+    TRY(buffer_append(out, SLICE("INSERT INTO requests (")));
+    TRY(ledger_sql_columns(out));
+    TRY(buffer_append(out, SLICE(") VALUES (?")));
+    for (unsigned i = 1; i < ledger_column_count; i++) {
+        TRY(buffer_append(out, SLICE(",?")));
+    }
+    TRY(buffer_append(out, SLICE(") ON CONFLICT (id) DO NOTHING")));
+    return buffer_append(out, slice_make("", 1));
+}
+
+/* SQLite turns a whole number that grows too large into a floating one: sums stop at the largest.
+ */
+#define LARGEST               "9223372036854775807"
+#define SUM(name)             name " = excluded." name " + min(" name ", " LARGEST " - excluded." name ")"
+#define UNIT_NAME(unit, name) name ", "
+#define UNIT_MARK(unit, name) "?, "
+#define UNIT_SUM(unit, name)  SUM(name) ", "
+static const char add_minute[] =
+    "INSERT INTO minutes (minute, tenant, route, model, requests, errors, "
+    "estimated, " LEDGER_UNITS(
+        UNIT_NAME) "cost_nanousd) VALUES (?, ?, ?, ?, ?, ?, "
+                   "?, " LEDGER_UNITS(UNIT_MARK) "?) "
+                                                 "ON CONFLICT (minute, tenant, "
+                                                 "route, model) DO UPDATE "
+                                                 "SET " SUM("requests") ", " SUM("errors") ", " SUM(
+                                                     "estimated") ","
+                                                                  " " LEDGER_UNITS(UNIT_SUM)
+                                                                      SUM("cost_"
+                                                                          "nanous"
+                                                                          "d");
+#undef UNIT_SUM
+#undef UNIT_MARK
+#undef UNIT_NAME
+
+static enum status prepare(struct ledger_store *store, struct error *err)
+{
+    struct buffer add_row CLEANUP(buffer_fini);
+    buffer_init(&add_row, SQL_MAX_BYTES);
+    if (write_add_row(&add_row) != STATUS_OK) {
+        FAIL(err, STATUS_TOO_LARGE, "a statement is too long");
+    }
+    const char *const texts[STATEMENTS] = {
+        [BEGIN] = "BEGIN IMMEDIATE",
+        [COMMIT] = "COMMIT",
+        [ADD_ROW] = buffer_bytes(&add_row).ptr,
+        [ADD_MINUTE] = add_minute,
+        [DROP_OLD_ROWS] = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
+                          "WHERE closed_at < ? ORDER BY closed_at LIMIT ?)",
+        /* There may be many in a minute, but not without end: they were written in batches. */
+        [DROP_OLD_MINUTES] = "DELETE FROM minutes WHERE minute < ? AND "
+                             "minute < (SELECT min(minute) + 10 FROM minutes)",
+        [PAGE_COUNT] = "PRAGMA page_count",
+        [FREE_COUNT] = "PRAGMA freelist_count",
+    };
+    for (unsigned i = 0; i < STATEMENTS; i++) {
+        TRY(ledger_sql_prepare(store->db, texts[i], &store->statements[i], err));
+    }
+    return STATUS_OK;
+}
+
+/* ---- opening ---- */
+
+/* SQLite would make it as the umask says; its other files follow it. */
+static enum status make_file(const char *path, struct error *err)
+{
+    struct stat info;
+    int fd CLEANUP(file_close_at) = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, MODE);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        FAIL(err, STATUS_UNAVAILABLE, "%s; name a file that can be written",
+             strerrordesc_np(errno));
+    }
+    if (!S_ISREG(info.st_mode)) {
+        FAIL(err, STATUS_INVALID, "it is no regular file");
+    }
+    return STATUS_OK;
+}
+
+/* In place of SQLite's own hook, so that it is known how long the log is. */
+static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    struct ledger_store *store = ctx;
+    store->wal_pages = pages;
+    if (pages >= WAL_PAGES) { /* what a reader still needs stays; the next commit tries again */
+        (void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    return SQLITE_OK;
+}
+
+static enum status configure(struct ledger_store *store, uint64_t max_bytes, struct error *err)
+{
+    char limit[64];
+    (void)sqlite3_extended_result_codes(store->db, 1);
+    (void)sqlite3_busy_timeout(store->db, BUSY_OPENING_MSEC);
+    TRY(ledger_sql_run(store->db,
+                       "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
+                       "PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0;"
+                       "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+                       "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
+                       err));
+    TRY(ledger_sql_make_schema(store->db, err));
+    (void)sqlite3_busy_timeout(store->db, BUSY_MSEC);
+    (void)sqlite3_wal_hook(store->db, note_wal, store);
+    if (max_bytes == 0) {
+        return STATUS_OK;
+    }
+    int64_t page_bytes = PAGE_BYTES;
+    TRY(ledger_sql_number(store->db, "PRAGMA page_size", &page_bytes, err));
+    store->max_pages = max_bytes / (uint64_t)page_bytes;
+    (void)snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %llu",
+                   (unsigned long long)store->max_pages);
+    return ledger_sql_run(store->db, limit, err);
+}
+
+static enum status open_store(struct ledger_store *store, const char *path, uint64_t max_bytes,
+                              struct error *err)
+{
+    TRY(make_file(path, err));
+    int code = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK) {
+        return ledger_sql_fail(store->db, code, err);
+    }
+    TRY(configure(store, max_bytes, err));
+    return prepare(store, err);
+}
+
+enum status ledger_store_open(const char *path, uint64_t max_bytes, struct ledger_store **ret,
+                              struct error *err)
+{
+    struct ledger_store *store = MEMORY_NEW(struct ledger_store);
+    enum status status = open_store(store, path, max_bytes, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "\"%s\"", path);
+        ledger_store_close(store);
+        return status;
+    }
+    *ret = store;
+    return STATUS_OK;
+}
+
+void ledger_store_close(struct ledger_store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < STATEMENTS; i++) {
+        (void)sqlite3_finalize(store->statements[i]);
+    }
+    (void)sqlite3_close(store->db);
+    memory_free(store);
+}
+
+bool ledger_store_moved(struct ledger_store *store)
+{
+    int moved = 0;
+    return sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           moved != 0;
+}
+
+/* ---- a batch ---- */
+
+enum status ledger_store_begin(struct ledger_store *store, struct error *err)
+{
+    if (store->wal_pages > WAL_PAGES_MAX) {
+        int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_RESTART,
+                                             &store->wal_pages, NULL);
+        if (code != SQLITE_OK) {
+            FAIL(err, STATUS_UNAVAILABLE,
+                 "its write-ahead log is full; end what has read the "
+                 "database for so long");
+        }
+        store->wal_pages = 0;
+    }
+    return step(store, BEGIN, SQLITE_DONE, err);
+}
+
+static void bind_column(sqlite3_stmt *statement, int index, const struct ledger_column *column,
+                        const struct ledger_row *row)
+{
+    const void *at = (const char *)row + column->offset;
+    switch (column->kind) {
+    case LEDGER_COLUMN_TEXT:
+        (void)sqlite3_bind_text(statement, index, at, -1, SQLITE_STATIC);
+        break;
+    case LEDGER_COLUMN_SHORT:
+        (void)sqlite3_bind_int64(statement, index, *(const uint16_t *)at);
+        break;
+    case LEDGER_COLUMN_FLAGS:
+        (void)sqlite3_bind_int64(statement, index, *(const uint32_t *)at);
+        break;
+    case LEDGER_COLUMN_COUNT:
+        (void)sqlite3_bind_int64(statement, index, ledger_saturated(*(const uint64_t *)at));
+        break;
+    case LEDGER_COLUMN_TIME:
+        (void)sqlite3_bind_int64(statement, index, *(const int64_t *)at);
+        break;
+    case LEDGER_COLUMN_MONEY:
+        if (row->object.has_amount) {
+            (void)sqlite3_bind_int64(statement, index, *(const int64_t *)at);
+        } else {
+            (void)sqlite3_bind_null(statement, index);
+        }
+        break;
+    }
+}
+
+enum status ledger_store_add(struct ledger_store *store, const struct ledger_row *row,
+                             bool *ret_new, struct error *err)
+{
+    for (unsigned i = 0; i < ledger_column_count; i++) {
+        bind_column(store->statements[ADD_ROW], (int)i + 1, &ledger_columns[i], row);
+    }
+    TRY(step(store, ADD_ROW, SQLITE_DONE, err));
+    *ret_new = sqlite3_changes(store->db) > 0;
+    return STATUS_OK;
+}
+
+enum status ledger_store_add_minute(struct ledger_store *store, const struct ledger_minute *minute,
+                                    struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[ADD_MINUTE];
+    const uint64_t counts[] = {minute->requests, minute->errors, minute->estimated};
+    int index = 1;
+    (void)sqlite3_bind_int64(statement, index++, minute->key.minute);
+    (void)sqlite3_bind_text(statement, index++, minute->key.tenant, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, index++, minute->key.route, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, index++, minute->key.model, -1, SQLITE_STATIC);
+    for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        (void)sqlite3_bind_int64(statement, index++, ledger_saturated(counts[i]));
+    }
+    for (unsigned i = 0; i < LEDGER_UNIT_COUNT; i++) {
+        (void)sqlite3_bind_int64(statement, index++, ledger_saturated(minute->units[i]));
+    }
+    (void)sqlite3_bind_int64(statement, index++, ledger_saturated(minute->cost));
+    return step(store, ADD_MINUTE, SQLITE_DONE, err);
+}
+
+enum status ledger_store_commit(struct ledger_store *store, struct error *err)
+{
+    return step(store, COMMIT, SQLITE_DONE, err);
+}
+
+void ledger_store_call_off(struct ledger_store *store)
+{
+    if (sqlite3_get_autocommit(store->db) == 0) {
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+/* ---- what goes ---- */
+
+static enum status drop_rows(struct ledger_store *store, usec_t before, unsigned *ret_rows,
+                             struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[DROP_OLD_ROWS];
+    (void)sqlite3_bind_int64(statement, 1, before);
+    (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
+    TRY(step(store, DROP_OLD_ROWS, SQLITE_DONE, err));
+    *ret_rows = (unsigned)sqlite3_changes(store->db);
+    return STATUS_OK;
+}
+
+static enum status drop_minutes(struct ledger_store *store, usec_t before, struct error *err)
+{
+    (void)sqlite3_bind_int64(store->statements[DROP_OLD_MINUTES], 1, before / (60 * SEC));
+    return step(store, DROP_OLD_MINUTES, SQLITE_DONE, err);
+}
+
+/* Before the file is full a tenth is kept free, so that there is room to delete and to write on. */
+static enum status make_room(struct ledger_store *store, unsigned *ret_rows, struct error *err)
+{
+    uint64_t pages = 0;
+    uint64_t unused = 0;
+    if (store->max_pages == 0) {
+        return STATUS_OK;
+    }
+    TRY(read_number(store, PAGE_COUNT, &pages, err));
+    TRY(read_number(store, FREE_COUNT, &unused, err));
+    if (pages - unused > store->max_pages / 10 * 9) {
+        TRY(drop_rows(store, INT64_MAX, ret_rows, err)); /* the oldest */
+        return *ret_rows > 0 ? STATUS_OK : drop_minutes(store, INT64_MAX, err);
+    }
+    if (pages > store->max_pages) { /* it was allowed to be larger once */
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", (int)VACUUM_PAGES);
+        TRY(ledger_sql_run(store->db, sql, err));
+        (void)snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %llu",
+                       (unsigned long long)store->max_pages);
+        return ledger_sql_run(store->db, sql, err);
+    }
+    return STATUS_OK;
+}
+
+enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before, usec_t sums_before,
+                              unsigned *ret_rows, struct error *err)
+{
+    *ret_rows = 0;
+    TRY(drop_rows(store, rows_before, ret_rows, err));
+    TRY(drop_minutes(store, sums_before, err));
+    return *ret_rows == LEDGER_TRIM_ROWS ? STATUS_OK : make_room(store, ret_rows, err);
+}
