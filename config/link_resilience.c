@@ -232,5 +232,6 @@ void link_resilience(const struct link *link, const struct route_section *sectio
     link_health(link, section, route);
     link_models(link, section, route);
     route->max_in_flight = section->max_in_flight;
+    route->meter_hold = section->meter.hold;
     route->idempotency_as_is = section->idempotency == IDEMPOTENCY_AS_IS;
 }

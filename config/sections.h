@@ -92,6 +92,10 @@ struct health_section {
     usec_t every;
 };
 
+struct meter_section {
+    uint64_t hold;
+};
+
 /* How a route's calls are sent: "idempotency". */
 enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };
 
@@ -107,6 +111,7 @@ struct route_section {
     const struct tree *fallback;
     struct hedge_section hedge;
     struct health_section health;
+    struct meter_section meter;
     unsigned max_in_flight;
     unsigned idempotency; /* IDEMPOTENCY_... */
     const struct tree *models;

@@ -59,6 +59,15 @@ static const struct field client_tls_fields[] = {
     FIELD_END,
 };
 
+static const struct field meter_fields[] = {
+    FIELD_SIZE(struct meter_section, hold, .min = 0, .max = (int64_t)16 * 1024 * 1024,
+        .fallback = (int64_t)256 * 1024,
+        .help = "A plain answer of up to this size is held to its end, so that its head can tell its cost "
+                "and usage; longer ones go as they come, without. `0B` holds none. Event streams are never "
+                "held."),
+    FIELD_END,
+};
+
 static const char *const idempotencies[] = {
     [IDEMPOTENCY_HASHED] = "hashed",
     [IDEMPOTENCY_AS_IS] = "as_is",
@@ -113,6 +122,9 @@ const struct field route_fields[] = {
     FIELD_SECTION(struct route_section, health, health_fields, .example = "{path: /health}",
         .help = "Calls that nobody made, to find out early whether an upstream has failed, or is well "
                 "again."),
+    FIELD_SECTION(struct route_section, meter, meter_fields, .example = "{hold: 256KiB}",
+        .help = "Calls whose usage is known to the provider's profile are metered: in the ledger, the "
+                "metrics and the access log always, in the answer's head where it is known in time."),
     FIELD_UINT(struct route_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
         .fallback_text = "0, no bound",
         .help = "The most requests at once at this upstream; beyond it 503."),

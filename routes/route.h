@@ -82,6 +82,7 @@ struct route {
     struct breaker_policy breaker;
     usec_t hedge_after;     /* a second attempt beside the first, for idempotent methods; 0: none */
     unsigned max_in_flight; /* 0: no bound */
+    uint64_t meter_hold;    /* bytes of a metered plain answer that are held for its receipt; 0: none */
     bool idempotency_as_is; /* callers' idempotency keys go upstream as they are */
     struct health_check health;
     const struct model_alias *models; /* renamed in bodies of calls that name a model */

@@ -6,6 +6,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/quota_fields.h"
+#include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
 #include "routes/links.h"
@@ -236,6 +237,10 @@ static enum status write_own_part(struct exchange *exchange, bool has_request_id
     }
     TRY(way_write_route(exchange, out));
     TRY(quota_fields_write(exchange, out));
+    TRY(receipt_write(exchange, out));
+    if (receipt_trails(exchange)) {
+        TRY(receipt_announce(out));
+    }
     return write_framing(exchange, out);
 }
 

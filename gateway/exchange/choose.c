@@ -4,6 +4,7 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "base/memory.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/upstream/standing.h"
 #include "routes/profile.h"
@@ -104,6 +105,7 @@ enum step_result choose_begin(struct exchange *exchange)
     struct way *way = &exchange->way;
     const struct route *route = exchange->route;
     enum step_result result;
+    metering_watch(exchange);
     if (!route_standing_admit(route->standing, &route->breaker, exchange->side->loop->now,
                               &way->permit, &way->circuit_for)) {
         return circuit_refuses(exchange);

@@ -4,8 +4,10 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/hold.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
+#include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/metrics.h"
 #include "limiter/reservation.h"
@@ -16,6 +18,7 @@ enum {
     RELAY_BYTES_A_TURN = 256 * 1024,
     END_MAX_BYTES = 16 * 1024, /* closing events of a stream that a quota ends */
     PIECE_COSTS_BYTES = 64,    /* so much work is a piece, however short */
+    RECEIPT_MAX_BYTES = 256,
 };
 
 static void write_piece(struct exchange *exchange, struct slice data)
@@ -63,6 +66,17 @@ static void relay_rest(struct exchange *exchange)
     buffer_consume(clean, buffer_len(clean));
 }
 
+/* What the stream cost, behind it. */
+static void write_receipt(struct exchange *exchange)
+{
+    struct buffer receipt CLEANUP(buffer_fini);
+    buffer_init(&receipt, RECEIPT_MAX_BYTES);
+    metering_close(exchange);
+    if (receipt_write(exchange, &receipt) == STATUS_OK) {
+        connection_write(exchange->connection, buffer_bytes(&receipt));
+    }
+}
+
 static void write_end(struct exchange *exchange, struct slice trailers)
 {
     if (exchange->answer_framing != HTTP1_CHUNKED) {
@@ -71,6 +85,9 @@ static void write_end(struct exchange *exchange, struct slice trailers)
     connection_write(exchange->connection, SLICE("0\r\n"));
     if (trailers.len > 0 && exchange->request->te_trailers) {
         answer_trailers_write(exchange, trailers);
+    }
+    if (receipt_trails(exchange)) {
+        write_receipt(exchange);
     }
     connection_write(exchange->connection, SLICE("\r\n"));
 }
@@ -96,7 +113,9 @@ static enum step_result complete(struct exchange *exchange)
 static enum step_result broken_off(struct exchange *exchange)
 {
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
-    metrics_add(exchange->side->metrics, METRIC_responses_cut_total, 1);
+    if (exchange->facts.status != 0) { /* else it was held, and an error can still be answered */
+        metrics_add(exchange->side->metrics, METRIC_responses_cut_total, 1);
+    }
     return exchange_fail(exchange, ENDED_BY_UPSTREAM, weigh_problem(failure->fault), "%s",
                          failure->message);
 }
@@ -124,8 +143,19 @@ static enum step_result end_early(struct exchange *exchange)
     return ended(exchange);
 }
 
-/* Has the answer what it needs of the quotas, and is its head out? False: *ret is what the step
- * comes to. While nothing of it has left, a refusal can still be an error. */
+/* False: *ret is what the step comes to. */
+static bool write_head(struct exchange *exchange, enum step_result *ret)
+{
+    if (exchange->facts.status == 0 && answer_head_write(exchange) != STATUS_OK) {
+        *ret = exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
+                             "the answer's head is too large");
+        return false;
+    }
+    return true;
+}
+
+/* Has the answer what it needs of the quotas, and is its head out, or held? False: *ret is what the
+ * step comes to. While nothing of it has left, a refusal can still be an error. */
 static bool may_go_on(struct exchange *exchange, enum step_result *ret)
 {
     bool begun = exchange->facts.status != 0;
@@ -144,12 +174,7 @@ static bool may_go_on(struct exchange *exchange, enum step_result *ret)
             break;
         }
     }
-    if (!begun && answer_head_write(exchange) != STATUS_OK) {
-        *ret = exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
-                             "the answer's head is too large");
-        return false;
-    }
-    return true;
+    return exchange->hold.state == HOLD_FILLING || write_head(exchange, ret);
 }
 
 enum step_result deliver_begin(struct exchange *exchange)
@@ -157,36 +182,76 @@ enum step_result deliver_begin(struct exchange *exchange)
     if (exchange->metering != NULL && metering_head(exchange, exchange->response)) {
         metering_extend(exchange);
     }
+    hold_begin(exchange);
     return deliver_resume(exchange);
 }
 
-/* Others want their turn, too: also if what comes is framing with hardly a byte in it. */
-static bool had_its_turn(const struct exchange *exchange, uint64_t received_before, unsigned pieces)
+/* Bytes that were moved so far. */
+static uint64_t progress(const struct exchange *exchange)
 {
-    uint64_t received = attempt_facts(exchange->attempt)->received_bytes - received_before;
-    return received + (uint64_t)pieces * PIECE_COSTS_BYTES >= RELAY_BYTES_A_TURN;
+    return attempt_facts(exchange->attempt)->received_bytes + exchange->hold.emptied;
 }
 
-/* Relays a piece; false: more has to be reserved before the next one. */
-static bool relay_metered(struct exchange *exchange, struct slice data)
+/* Others want their turn, too: also if what comes is framing with hardly a byte in it. */
+static bool had_its_turn(const struct exchange *exchange, uint64_t before, unsigned pieces)
+{
+    uint64_t moved = progress(exchange) - before;
+    return moved + (uint64_t)pieces * PIECE_COSTS_BYTES >= RELAY_BYTES_A_TURN;
+}
+
+/* Relays or holds a piece. False: *ret is what the step comes to. */
+static bool pass_on(struct exchange *exchange, struct slice data, enum step_result *ret)
 {
     enum metering_pass pass = METERING_PASS;
     size_t count = data.len;
     if (exchange->metering != NULL) {
         pass = metering_look(exchange, data, &count);
     }
-    relay(exchange, slice_make(data.ptr, count));
+    struct slice piece = slice_make(data.ptr, count);
+    if (exchange->hold.state != HOLD_FILLING || !hold_put(exchange, piece)) {
+        if (!write_head(exchange, ret)) {
+            return false;
+        }
+        relay(exchange, piece);
+    }
     attempt_consume(exchange->attempt, count);
     if (pass == METERING_EXTEND) {
         metering_extend(exchange);
     }
-    return pass == METERING_PASS;
+    bool held = exchange->hold.state == HOLD_EMPTYING; /* no more: its head may go */
+    return (pass == METERING_PASS && !held) || may_go_on(exchange, ret);
+}
+
+/* Relays what is held, before anything else goes. */
+static void empty(struct exchange *exchange, size_t room)
+{
+    struct hold *hold = &exchange->hold;
+    struct slice held = buffer_bytes(&hold->answer);
+    held.len = held.len < room ? held.len : room;
+    relay(exchange, held);
+    hold->emptied += held.len;
+    buffer_consume(&hold->answer, held.len);
+    if (buffer_len(&hold->answer) == 0) {
+        hold->state = HOLD_NONE;
+        hold_fini(exchange);
+    }
+}
+
+/* The answer has come to its end. False: *ret is what the step comes to; else what is held goes. */
+static bool end(struct exchange *exchange, enum step_result *ret)
+{
+    if (exchange->hold.state != HOLD_FILLING) {
+        *ret = complete(exchange);
+        return false;
+    }
+    hold_complete(exchange);
+    return may_go_on(exchange, ret);
 }
 
 /* Is there room for a piece, and time for it in this turn? False: *ret is what the step comes to.
  */
-static bool may_read(struct exchange *exchange, uint64_t received_before, unsigned pieces,
-                     size_t *ret_room, enum step_result *ret)
+static bool may_read(struct exchange *exchange, uint64_t before, unsigned pieces, size_t *ret_room,
+                     enum step_result *ret)
 {
     *ret = STEP_WAIT;
     *ret_room = connection_room(exchange->connection);
@@ -199,7 +264,7 @@ static bool may_read(struct exchange *exchange, uint64_t received_before, unsign
             return false;
         }
     }
-    if (*ret_room > 0 && had_its_turn(exchange, received_before, pieces)) {
+    if (*ret_room > 0 && had_its_turn(exchange, before, pieces)) {
         wake(&exchange->waiter);
         connection_flush(exchange->connection);
         return false;
@@ -211,23 +276,28 @@ enum step_result deliver_resume(struct exchange *exchange)
 {
     enum step_result result = STEP_WAIT;
     bool going = may_go_on(exchange, &result);
-    uint64_t received_before = going ? attempt_facts(exchange->attempt)->received_bytes : 0;
+    uint64_t before = going ? progress(exchange) : 0;
     for (unsigned pieces = 0; going; pieces++) {
         size_t room;
         struct slice data;
-        if (!may_read(exchange, received_before, pieces, &room, &result)) {
+        if (!may_read(exchange, before, pieces, &room, &result)) {
             break;
         }
-        switch (attempt_read(exchange->attempt, &data)) {
+        if (exchange->hold.state == HOLD_EMPTYING) {
+            empty(exchange, room);
+            continue;
+        }
+        switch (exchange->hold.whole ? ATTEMPT_END : attempt_read(exchange->attempt, &data)) {
         case ATTEMPT_READY:
             data.len = data.len < room ? data.len : room;
-            going = relay_metered(exchange, data) || may_go_on(exchange, &result);
+            going = pass_on(exchange, data, &result);
             break;
         case ATTEMPT_PENDING:
             connection_flush(exchange->connection);
             return STEP_WAIT;
         case ATTEMPT_END:
-            return complete(exchange);
+            going = end(exchange, &result);
+            break;
         case ATTEMPT_FAILED:
             return broken_off(exchange);
         }

@@ -23,6 +23,7 @@
 #include "base/waiter.h"
 #include "gateway/client/problem.h"
 #include "gateway/exchange/exchange_side.h"
+#include "gateway/exchange/hold.h"
 #include "gateway/exchange/way.h"
 #include "gateway/loop/loop.h"
 #include "gateway/upstream/attempt.h"
@@ -136,7 +137,7 @@ struct exchange {
     bool limit_held;         /* the copy with a limit of output is counted */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 
-    struct metering *metering; /* owned; NULL: no quota needs it */
+    struct metering *metering; /* owned; NULL: there is nothing to be metered */
     struct usage carried;      /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;
     struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */
@@ -162,6 +163,7 @@ struct exchange {
     const struct http1_response *response; /* borrowed from the attempt */
     enum http1_framing answer_framing;     /* towards the client */
     bool answer_keep_alive;
+    struct hold hold; /* of the answer */
     struct scrub_state scrub;
 
     enum ending ending;

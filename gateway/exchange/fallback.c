@@ -40,12 +40,12 @@ static void leave_quotas(struct exchange *exchange)
 {
     struct way_before *before = &exchange->way.before;
     before->reserved = exchange->reservation != NULL;
-    if (!before->reserved) {
-        return;
-    }
     if (exchange->metering != NULL) {
         metering_leave(exchange);
         before->metering = TAKE(exchange->metering);
+    }
+    if (!before->reserved) {
+        return;
     }
     exchange->reservation->waiter = NULL;
     exchange->earlier[exchange->earlier_count++] = TAKE(exchange->reservation);
@@ -189,8 +189,8 @@ static void go_back_quotas(struct exchange *exchange)
     if (before->reserved) {
         exchange->reservation = exchange->earlier[--exchange->earlier_count];
         exchange->reservation->waiter = &exchange->waiter;
-        exchange->metering = TAKE(before->metering);
     }
+    exchange->metering = TAKE(before->metering);
 }
 
 static void go_back(struct exchange *exchange)

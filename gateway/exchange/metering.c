@@ -69,16 +69,16 @@ static enum status check_fields(const struct http1_request *request, struct erro
     return STATUS_OK;
 }
 
-static void find_price(const struct exchange *exchange, struct metering *metering)
+void metering_find_price(const struct exchange *exchange, struct metering *metering)
 {
     const struct price_list *prices = exchange->route->prices;
     if (prices == NULL) {
         return;
     }
     metering->price = price_find(prices, metering_model(metering));
-    if (metering->price == NULL) {
+    metering->price_fallback = metering->price == NULL;
+    if (metering->price_fallback) {
         metering->price = price_dearest(prices);
-        metering->price_fallback = true;
     }
 }
 
@@ -97,22 +97,29 @@ static void set_bounds(struct metering *metering)
     }
 }
 
-/* The body of a call that no profile knows may be anything; then nothing is known but its length.
- */
+/* Nothing is known of the body but its length. */
+static void assume_facts(const struct exchange *exchange, struct metering *metering)
+{
+    metering->facts =
+        (struct request_facts){.text_bytes = exchange->body_slice.len, .inputs = 1, .choices = 1};
+}
+
+/* The body of a call that no profile knows may be anything. */
 static enum status read_facts(struct exchange *exchange, struct metering *metering,
                               struct error *err)
 {
     struct slice body = exchange->body_slice;
     TRY(check_fields(exchange->request, err));
     metering->call = known_call(exchange);
+    metering->counts_usage = metering->call != NULL;
     enum status status = request_facts_read(metering->call, body, &metering->facts, err);
     if (status != STATUS_OK && metering->call != NULL) {
         return status;
     }
     if (status != STATUS_OK) {
-        metering->facts = (struct request_facts){.text_bytes = body.len, .inputs = 1, .choices = 1};
+        assume_facts(exchange, metering);
     }
-    find_price(exchange, metering);
+    metering_find_price(exchange, metering);
     set_bounds(metering);
     return STATUS_OK;
 }
@@ -123,8 +130,35 @@ enum status metering_start(struct exchange *exchange, enum metering_reading read
     assert(exchange->metering == NULL);
     struct metering *metering = MEMORY_NEW(struct metering);
     exchange->metering = metering;
+    metering->by_quota = true;
     buffer_init(&metering->body, exchange->call_body.len + LIMIT_MEMBER_MAX);
     return reading == METERING_CONTENT ? read_facts(exchange, metering, err) : STATUS_OK;
+}
+
+void metering_watch(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    struct error err; /* nobody is told: no quota reads it, so the provider decides */
+    if (exchange->request->framing == HTTP1_NO_BODY || exchange->route->profile->call_count == 0 ||
+        (metering != NULL && metering->counts_usage)) {
+        return;
+    }
+    const struct call *call = known_call(exchange);
+    if (call == NULL) {
+        return;
+    }
+    if (metering == NULL) {
+        metering = MEMORY_NEW(struct metering);
+        exchange->metering = metering;
+    }
+    metering->call = call;
+    metering->counts_usage = true;
+    if (exchange->body_mode != BODY_WHOLE || check_fields(exchange->request, &err) != STATUS_OK ||
+        request_facts_read(call, exchange->body_slice, &metering->facts, &err) != STATUS_OK) {
+        assume_facts(exchange, metering);
+    }
+    metering_find_price(exchange, metering);
+    set_bounds(metering);
 }
 
 void metering_free(struct metering *metering)
@@ -154,12 +188,14 @@ void metering_demand(const struct exchange *exchange, struct demand *demand)
         demand->fixed = metering->input_bound;
         demand->per_output = 1;
         metering->counts_output = true;
+        metering->counts_usage = true;
         break;
     case LIMIT_COST:
         assert(metering->price != NULL); /* admit leaves such rules out else */
         demand->fixed = price_input_bound(metering->price, metering->input_bound);
         demand->per_output = price_output_token(metering->price, metering->input_bound);
         metering->counts_output = true;
+        metering->counts_usage = true;
         break;
     case LIMIT_BYTES:
         demand->fixed = exchange->body_mode == BODY_WHOLE ? exchange->body_slice.len
@@ -199,6 +235,7 @@ void metering_want(const struct exchange *exchange, struct reservation *reservat
 
 uint64_t metering_granted(const struct exchange *exchange)
 {
+    assert(exchange->metering->by_quota);
     return exchange->reservation->output_granted - exchange->metering->granted_before;
 }
 
@@ -206,6 +243,9 @@ void metering_held(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
     const struct reservation *reservation = exchange->reservation;
+    if (!metering->by_quota) {
+        return;
+    }
     uint64_t granted = metering_granted(exchange);
     if (reservation->output_share == QUARTER && granted < reservation->output_want &&
         reservation->basis != BASIS_NONE) {

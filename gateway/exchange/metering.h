@@ -1,9 +1,10 @@
 /*
- * metering: what one exchange may use and has used, where a quota counts tokens, cost or bytes, or
- * names a model. Estimates before, watches while the answer streams, says the true figures at the
- * end.
+ * metering: what one exchange may use and has used: of calls that the profile knows, and where a
+ * quota counts tokens, cost or bytes, or names a model. Estimates before, watches while the answer
+ * streams, says the true figures at the end.
  *
- * exchange->metering is NULL where no such quota applies: then nothing below costs anything.
+ * Where no quota asks, it only watches: it refuses nothing, holds up nothing and reserves nothing.
+ * exchange->metering is NULL where there is nothing to be found.
  */
 #pragma once
 
@@ -29,6 +30,9 @@ struct reservation;
 enum metering_reading { METERING_LENGTH, METERING_CONTENT };
 MUST_USE enum status metering_start(struct exchange *exchange, enum metering_reading reading,
                                     struct error *err);
+/* Before an attempt, where no quota has read the body: if the profile knows the call, its usage is
+ * watched. What is held of the body is read as far as it can be. */
+void metering_watch(struct exchange *exchange);
 void metering_free(struct metering *metering); /* takes NULL */
 
 /* The model that the body names; empty: none. */
@@ -50,6 +54,11 @@ struct slice metering_body(struct exchange *exchange);
 /* The final answer's head is here: decides what will have to be looked at. True: more has to be
  * reserved before it goes to the client: metering_extend(). */
 bool metering_head(struct exchange *exchange, const struct http1_response *response);
+
+/* Behind metering_head(): is a usage looked for in this answer, and it is a plain one, so that it
+ * is known at its end? Or an event stream? */
+bool metering_tells(const struct exchange *exchange);
+bool metering_streams(const struct exchange *exchange);
 
 enum metering_pass {
     METERING_PASS,   /* *ret_count bytes may go to the client */
@@ -80,14 +89,17 @@ enum metering_extension metering_extended(struct exchange *exchange);
 /* After a refusal: what ends the stream in the provider's grammar; empty: it can only be cut. */
 MUST_USE enum status metering_write_end(struct exchange *exchange, struct buffer *out);
 
-/* Sets `used` of every demand that settles, from the usage that was told, or the estimate. Once. */
-void metering_settle(struct exchange *exchange);
-/* For the log and metrics, after metering_settle(): false if nothing was metered. */
+/* What was used is found, from the usage that was told, or the estimate; it does not change any
+ * more. Sets `used` of every demand that settles. When the answer is complete, and at the end. */
+void metering_close(struct exchange *exchange);
+bool metering_closed(const struct exchange *exchange);
+/* For receipt, log, ledger and metrics, after metering_close(): false if nothing was metered. */
 struct metering_result {
     struct slice model;
     struct usage usage;
     uint64_t cost_nanousd;
-    bool estimated;      /* the answer did not tell */
-    bool price_fallback; /* the model has no price: the dearest of the provider stood in */
+    const struct price *price; /* in the snapshot; NULL: the provider has no prices */
+    bool estimated;            /* the answer did not tell */
+    bool price_fallback;       /* the model has no price: the dearest of the provider stood in */
 };
 bool metering_result(const struct exchange *exchange, struct metering_result *ret);

@@ -41,7 +41,7 @@ static bool is_json(struct slice type)
 static const struct usage_table *table_of(const struct exchange *exchange)
 {
     const struct profile *profile = exchange->route->profile;
-    assert(profile->call_count > 0); /* else no quota of tokens or cost applies */
+    assert(profile->call_count > 0); /* else there is no usage to be looked for */
     return exchange->metering->call != NULL ? exchange->metering->call->usage
                                             : profile->calls[0].usage;
 }
@@ -51,7 +51,7 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
     struct metering *metering = exchange->metering;
     struct slice type = content_type(response);
     metering->events = slice_equal_nocase(type, SLICE("text/event-stream"));
-    if (metering->counts_output && (metering->events || is_json(type))) {
+    if (metering->counts_usage && (metering->events || is_json(type))) {
         metering->scan =
             usage_scan_new(table_of(exchange), metering->events ? SCAN_EVENTS : SCAN_JSON);
     }
@@ -61,6 +61,18 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
     metering->wants_bytes =
         response->framing == HTTP1_LENGTH ? response->content_length : BYTES_SLICE;
     return metering->wants_bytes > 0;
+}
+
+bool metering_tells(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    return metering != NULL && metering->scan != NULL && !metering->events;
+}
+
+bool metering_streams(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    return metering != NULL && metering->scan != NULL && metering->events;
 }
 
 /* ---- the body ---- */
@@ -81,6 +93,9 @@ static void take_extension(struct exchange *exchange)
 
 enum metering_extension metering_extended(struct exchange *exchange)
 {
+    if (!exchange->metering->by_quota) {
+        return METERING_GRANTED;
+    }
     if (exchange->metering->extending && exchange->reservation->state == RESERVATION_ASKED) {
         return METERING_ASKED;
     }
@@ -93,6 +108,9 @@ static uint64_t covered(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
     const struct reservation *reservation = exchange->reservation;
+    if (!metering->counts_output) {
+        return UINT64_MAX;
+    }
     uint64_t granted = metering_granted(exchange);
     bool all = granted >= metering->output_bound;
     return all || reservation->basis == BASIS_NONE || exchange->facts.upstream_status >= 400
@@ -136,14 +154,14 @@ static uint64_t tokens_of_bytes(uint64_t bytes)
 }
 
 /* Nothing tells how far a provider got with a plain answer that did not come: all that was
- * reserved. */
+ * reserved. Where nothing was, what came is all there is to go by. */
 static uint64_t output_estimate(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
     if (metering->events) {
         return usage_scan_output_estimate(metering->scan);
     }
-    return metering->complete && metering->scan != NULL
+    return !metering->counts_output || (metering->complete && metering->scan != NULL)
                ? at_most(tokens_of_bytes(metering->answer_bytes), metering->output_bound)
                : metering_granted(exchange);
 }
@@ -153,7 +171,9 @@ static struct usage estimate(const struct exchange *exchange)
     const struct metering *metering = exchange->metering;
     struct usage usage = {0};
     if (metering->scan == NULL || !usage_scan_input(metering->scan, &usage)) {
-        usage.input = at_most(tokens_of_bytes(metering->facts.text_bytes), metering->input_bound);
+        uint64_t bytes = exchange->body_mode == BODY_STREAMED ? exchange->facts.request_bytes
+                                                              : metering->facts.text_bytes;
+        usage.input = at_most(tokens_of_bytes(bytes), metering->input_bound);
     }
     usage.output = output_estimate(exchange);
     if (usage_tokens(&usage) == 0) {
@@ -169,6 +189,19 @@ static bool was_sent(const struct exchange *exchange)
            attempt_facts(exchange->attempt)->sent_bytes > 0;
 }
 
+/* Where the body could not be read, the answer tells. */
+static void find_model(const struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    struct slice told =
+        metering->scan == NULL ? slice_make("", 0) : usage_scan_model(metering->scan);
+    if (!metering->counts_output && !metering_model_known(metering) && told.len > 0) {
+        memcpy(metering->facts.model, told.ptr, told.len);
+        metering->facts.model[told.len] = '\0';
+        metering_find_price(exchange, metering);
+    }
+}
+
 static void find_usage(const struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
@@ -176,9 +209,10 @@ static void find_usage(const struct exchange *exchange)
         return;
     }
     metering->sent = true;
-    if (!metering->counts_output) {
+    if (!metering->counts_usage) {
         return;
     }
+    find_model(exchange);
     if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage)) {
         metering->charged = true;
     } else if (exchange->facts.upstream_status < 400) {
@@ -222,15 +256,6 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
     return used + spent;
 }
 
-static void add_usage(struct usage *sum, const struct usage *more)
-{
-    sum->input += more->input;
-    sum->cache_read += more->cache_read;
-    sum->cache_write += more->cache_write;
-    sum->output += more->output;
-    sum->reasoning += more->reasoning;
-}
-
 /* ---- an attempt that is lost ---- */
 
 void metering_sent(struct exchange *exchange)
@@ -262,7 +287,7 @@ static void charge(struct exchange *exchange)
     if (!metering->charged) {
         return;
     }
-    add_usage(&metering->spent, &metering->usage);
+    usage_add(&metering->spent, &metering->usage);
     metering->spent_nanousd += metering->cost_nanousd;
     metering->usage = (struct usage){0};
     metering->cost_nanousd = 0;
@@ -278,13 +303,16 @@ void metering_lose(struct exchange *exchange)
     usage_scan_free(TAKE(metering->scan));
     metering->events = false;
     metering->complete = false;
-    if (!metering->running) {
+    if (!metering->running && metering->by_quota) {
         ask_again(exchange);
     }
 }
 
 static void set_used(struct exchange *exchange)
 {
+    if (!exchange->metering->by_quota || exchange->reservation == NULL) {
+        return; /* the second: the body was refused */
+    }
     for (unsigned i = 0; i < exchange->reservation->count; i++) {
         struct demand *demand = &exchange->reservation->demands[i];
         demand->used = amount_used(exchange, demand);
@@ -299,19 +327,25 @@ void metering_leave(struct exchange *exchange)
 
 void metering_carry(struct exchange *exchange, const struct metering *metering)
 {
-    add_usage(&exchange->carried, &metering->spent);
+    usage_add(&exchange->carried, &metering->spent);
     exchange->carried_nanousd += metering->spent_nanousd;
 }
 
 /* ---- the end ---- */
 
-void metering_settle(struct exchange *exchange)
+void metering_close(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
-    assert(!metering->settled);
-    metering->settled = true;
-    find_usage(exchange);
+    if (!metering->closed) {
+        metering->closed = true;
+        find_usage(exchange);
+    }
     set_used(exchange);
+}
+
+bool metering_closed(const struct exchange *exchange)
+{
+    return exchange->metering != NULL && exchange->metering->closed;
 }
 
 /* What the usage is so far, where the stream is ended by us. A quota of bytes may stop it within an
@@ -333,16 +367,17 @@ bool metering_result(const struct exchange *exchange, struct metering_result *re
 {
     static const struct metering none;
     const struct metering *metering = exchange->metering == NULL ? &none : exchange->metering;
-    bool metered = metering->settled && metering->counts_output;
+    bool metered = metering->closed && metering->counts_usage;
     *ret = (struct metering_result){
         .model = metering_model(metering),
         .usage = metering->usage,
         .cost_nanousd =
             metering->cost_nanousd + metering->spent_nanousd + exchange->carried_nanousd,
+        .price = metering->price,
         .price_fallback = metering->price_fallback,
     };
-    add_usage(&ret->usage, &metering->spent);
-    add_usage(&ret->usage, &exchange->carried);
+    usage_add(&ret->usage, &metering->spent);
+    usage_add(&ret->usage, &exchange->carried);
     bool lost = usage_tokens(&metering->spent) + usage_tokens(&exchange->carried) > 0;
     ret->estimated = metering->estimated || lost;
     return metered || lost;

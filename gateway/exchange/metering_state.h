@@ -13,6 +13,9 @@ struct call;
 struct price;
 
 struct metering {
+    bool by_quota;           /* a quota needs it, and a reservation goes with it; else it only
+                                watches */
+    bool counts_usage;       /* the usage is looked for, and counts */
     const struct call *call; /* NULL: none that the profile knows */
     struct request_facts facts;
     const struct price *price; /* of the snapshot; NULL: the provider has no prices */
@@ -40,12 +43,15 @@ struct metering {
 
     bool running; /* an attempt, which is not counted yet */
     bool sent;    /* a byte of one that is counted had left */
-    bool settled;
+    bool closed;  /* what was used is found */
     bool charged; /* something was used */
     bool estimated;
     struct usage usage;
     uint64_t cost_nanousd;
 };
+
+/* The price of its model; else the dearest of the provider stands in. */
+void metering_find_price(const struct exchange *exchange, struct metering *metering);
 
 /* Output that the reservation covers for the attempt that runs. */
 uint64_t metering_granted(const struct exchange *exchange);

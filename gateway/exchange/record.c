@@ -4,12 +4,15 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/ledger/ledger_row.h"
 #include "gateway/observe/access_log.h"
+#include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
+#include "routes/price.h"
 
-enum { LABEL_MAX = 128, TRIES_MAX_BYTES = 16 * 1024 };
+enum { LABEL_MAX = 128, TRIES_MAX_BYTES = 16 * 1024, MODEL_LABEL_MAX = 96 };
 
-static const char *ended_by_name(enum ended_by by)
+const char *exchange_ended_by_name(enum ended_by by)
 {
     switch (by) {
     case ENDED_NORMALLY:
@@ -27,7 +30,7 @@ static const char *ended_by_name(enum ended_by by)
 }
 
 /* The client's own X-Request-Id, as a label: visible ASCII only, and not too long. */
-static struct slice client_label(const struct exchange *exchange)
+struct slice exchange_client_label(const struct exchange *exchange)
 {
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
@@ -73,8 +76,8 @@ static void put_usage(const struct exchange *exchange, struct access_record *rec
     record->metered = metering_result(exchange, &used);
     if (record->metered) {
         record->model = used.model;
-        record->input_tokens = used.usage.input + used.usage.cache_read + used.usage.cache_write;
-        record->output_tokens = used.usage.output;
+        record->input_tokens = usage_input(&used.usage);
+        record->output_tokens = usage_output(&used.usage);
         record->cost_nanousd = used.cost_nanousd;
         record->estimated = used.estimated;
     }
@@ -92,7 +95,7 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
     struct access_record record = {
         .wall_time = facts->started_wall,
         .id = exchange->id,
-        .label = client_label(exchange),
+        .label = exchange_client_label(exchange),
         .peer = connection_peer(exchange->connection),
         .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
         .route = exchange->route == NULL ? "" : exchange->way.asked->name,
@@ -100,7 +103,7 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .path = target,
         .status = facts->status,
         .code = exchange->refused ? problem_code_text(exchange->refusal.code) : "",
-        .ended_by = ended_by_name(exchange->ended_by),
+        .ended_by = exchange_ended_by_name(exchange->ended_by),
         .step = exchange->ended_by == ENDED_NORMALLY ? "" : exchange_state_name(exchange->ended_in),
         .reason = reason_of(exchange),
         .quota = exchange->refused_quota,
@@ -161,6 +164,45 @@ static void count(const struct exchange *exchange, const struct durations *durat
     }
 }
 
+/* What the price list calls it; of others, which callers name as they like, only so many. */
+static const char *model_label(struct metrics_block *metrics, const struct metering_result *used,
+                               char out[MODEL_LABEL_MAX])
+{
+    bool listed = used->price != NULL && !used->price_fallback;
+    ledger_text(out, MODEL_LABEL_MAX, listed ? used->price->model : used->model);
+    return listed ? out : metrics_model(metrics, slice_from(out));
+}
+
+/* Tokens alone: what else is counted of a call has no place in that sum. */
+static bool is_tokens(enum usage_kind kind)
+{
+    return kind < USAGE_REASONING;
+}
+
+static void count_usage(const struct exchange *exchange)
+{
+    struct metrics_block *metrics = exchange->side->metrics;
+    struct metering_result used;
+    char model[MODEL_LABEL_MAX];
+    if (!metering_result(exchange, &used) ||
+        (usage_tokens(&used.usage) == 0 && used.cost_nanousd == 0)) {
+        return;
+    }
+    const char *labels[FAMILY_LABELS_MAX] = {exchange->tenant->name, exchange->way.asked->name,
+                                             model_label(metrics, &used, model)};
+    for (unsigned i = 0; i < USAGE_KINDS; i++) {
+        enum usage_kind kind = (enum usage_kind)i;
+        uint64_t count = usage_get(&used.usage, kind);
+        if (count > 0 && is_tokens(kind)) {
+            labels[3] = usage_kind_name(kind).ptr;
+            metrics_count(metrics, FAMILY_tokens_total, labels, count);
+        }
+    }
+    if (used.price != NULL) {
+        metrics_count(metrics, FAMILY_cost_usd_total, labels, used.cost_nanousd);
+    }
+}
+
 void exchange_count_attempt(const struct exchange *exchange)
 {
     struct metrics_block *metrics = exchange->side->metrics;
@@ -184,4 +226,5 @@ void exchange_record(struct exchange *exchange, usec_t now)
     struct durations durations = measure(exchange, now);
     write_log(exchange, &durations);
     count(exchange, &durations);
+    count_usage(exchange);
 }

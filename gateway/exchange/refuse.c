@@ -1,7 +1,9 @@
 /* refuse: an answer of our own: an error in the shape that the provider's SDK understands. */
 #include "gateway/client/connection.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/quota_fields.h"
+#include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
 #include "routes/profile.h"
 
@@ -78,6 +80,7 @@ static enum status write_head(const struct exchange *exchange, struct slice cont
     TRY(way_write_route(exchange, out));
     if (exchange->facts.attempts > 0) {
         TRY(buffer_print(out, "X-Sallyport-Attempts: %u\r\n", exchange->facts.attempts));
+        TRY(receipt_write(exchange, out));
     }
     if (must_close(exchange)) {
         TRY(buffer_append(out, SLICE("Connection: close\r\n")));
@@ -110,6 +113,10 @@ enum step_result refuse_begin(struct exchange *exchange)
     buffer_init(&head, PROBLEM_MAX_BYTES);
     buffer_init(&body, PROBLEM_MAX_BYTES);
 
+    fallback_carry(exchange);
+    if (exchange->metering != NULL) {
+        metering_close(exchange); /* nothing is tried any more */
+    }
     if (write_answer(exchange, &head, &body) != STATUS_OK) {
         return exchange_go(exchange, EXCHANGE_SETTLE); /* cannot be said: cut */
     }

@@ -77,10 +77,10 @@ static void settle_quotas(struct exchange *exchange)
 {
     wait_place_leave(TAKE(exchange->place));
     fallback_carry(exchange);
+    if (exchange->metering != NULL) {
+        metering_close(exchange);
+    }
     if (exchange->reservation != NULL) {
-        if (exchange->metering != NULL) {
-            metering_settle(exchange);
-        }
         settle_one(exchange, TAKE(exchange->reservation));
     }
     while (exchange->earlier_count > 0) {
@@ -102,6 +102,7 @@ static void release(struct exchange *exchange)
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);
     buffer_fini(&exchange->keyed);
+    hold_fini(exchange);
     exchange_side_release(side, exchange->held_bytes);
     if (exchange->prev != NULL) {
         exchange->prev->next = exchange->next;

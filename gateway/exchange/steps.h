@@ -109,6 +109,10 @@ void exchange_end_attempt(struct exchange *exchange);
 /* Notes who ended it, where and why; the first one counts. */
 void exchange_note_end(struct exchange *exchange, enum ended_by by);
 
+/* "client", "gateway" and so on; "": nobody ended it early. And the client's own X-Request-Id, as a
+ * label: empty if it sent none, or none that can be shown (record.c). */
+const char *exchange_ended_by_name(enum ended_by by);
+struct slice exchange_client_label(const struct exchange *exchange);
 /* What an attempt has done, when it ends (record.c). */
 void exchange_count_attempt(const struct exchange *exchange);
 /* The log line and the metrics of one that ends; after its quotas are settled (record.c). */

@@ -16,11 +16,16 @@ enum {
 static const struct {
     const char *name;
     const char *help;
+    bool usd;                                  /* counted in nano-USD, shown in USD */
     const char *labels[FAMILY_LABELS_MAX + 1]; /* NULL ends */
 } families[FAMILY_COUNT] = {
-#define METRIC_FAMILY(name_, help_, ...) [FAMILY_##name_] = {#name_, help_, {__VA_ARGS__, NULL}},
+#define METRIC_FAMILY(name_, help_, ...)                                                           \
+    [FAMILY_##name_] = {#name_, help_, false, {__VA_ARGS__, NULL}},
+#define METRIC_USD_FAMILY(name_, help_, ...)                                                       \
+    [FAMILY_##name_] = {#name_, help_, true, {__VA_ARGS__, NULL}},
 #include "gateway/observe/families.def"
 #undef METRIC_FAMILY
+#undef METRIC_USD_FAMILY
 };
 
 /* The family's number, then each value with a NUL behind it; empty if that is too long. */
@@ -78,6 +83,22 @@ void metrics_count(struct metrics_block *block, enum metric_family family,
     atomic_store_explicit(&series->value, before + amount, memory_order_relaxed);
 }
 
+const char *metrics_model(struct metrics_block *block, struct slice name)
+{
+    const char *known = table_get(&block->models_by_name, name);
+    if (known != NULL) {
+        return known;
+    }
+    if (block->models_by_name.count >= METRIC_MODELS_MAX) {
+        return "__other__";
+    }
+    char *copy = memory_alloc(name.len + 1);
+    memcpy(copy, name.ptr, name.len);
+    copy[name.len] = '\0';
+    (void)table_add(&block->models_by_name, slice_make(copy, name.len), copy);
+    return copy;
+}
+
 /* ---- the page ---- */
 
 /* The same series of all blocks. */
@@ -115,6 +136,11 @@ static enum status put_row(struct buffer *out, enum metric_family family,
         TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",")));
         TRY(page_put_label(out, families[family].labels[i], value));
         value += strlen(value) + 1;
+    }
+    if (families[family].usd) {
+        const uint64_t nano = UINT64_C(1000000000);
+        return buffer_print(out, "} %" PRIu64 ".%09" PRIu64 "\n", row->value / nano,
+                            row->value % nano);
     }
     return buffer_print(out, "} %" PRIu64 "\n", row->value);
 }

@@ -6,16 +6,24 @@
  */
 #pragma once
 
+#include "base/slice.h"
 #include "gateway/observe/metrics.h"
 
 enum metric_family {
-#define METRIC_FAMILY(name, help, ...) FAMILY_##name,
+#define METRIC_FAMILY(name, help, ...)     FAMILY_##name,
+#define METRIC_USD_FAMILY(name, help, ...) FAMILY_##name,
 #include "gateway/observe/families.def"
 #undef METRIC_FAMILY
+#undef METRIC_USD_FAMILY
     FAMILY_COUNT
 };
 
 enum { FAMILY_LABELS_MAX = 4 };
+
+/* A model's name that a caller wrote, as a label's value: one of the first METRIC_MODELS_MAX that
+ * the block has seen, else "__other__". Lives as long as the block; by its own thread. */
+enum { METRIC_MODELS_MAX = 100 };
+const char *metrics_model(struct metrics_block *block, struct slice name);
 
 /* By the block's own thread. `values` has as many texts as the family has labels, borrowed during
  * the call. */

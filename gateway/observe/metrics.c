@@ -77,6 +77,10 @@ static void free_block(struct metrics_block *block)
         memory_free(series);
         series = next;
     }
+    for (size_t i = 0; i < block->models_by_name.size; i++) {
+        memory_free(block->models_by_name.entries[i].value);
+    }
+    table_fini(&block->models_by_name);
     table_fini(&block->families_by_key);
     table_fini(&block->requests_by_key);
     table_fini(&block->routes_by_name);

@@ -78,6 +78,7 @@ struct metrics_block {
     struct table requests_by_key;
     struct table routes_by_name;
     struct table families_by_key;
+    struct table models_by_name; /* the keys are in the values, which are owned texts */
 };
 
 struct metrics {
