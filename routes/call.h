@@ -33,6 +33,9 @@ struct call {
     const struct usage_table *usage; /* how its answers say what they used */
     enum usage_dialect dialect;      /* of that */
     bool repeatable;                 /* see call_may_repeat() */
+    bool any_body; /* it may be anything, and nothing is read in it but what `usage` asks for */
+    bool streams;  /* the answer is always a stream */
+    bool include_usage; /* its streams tell their usage only if stream_options.include_usage asks */
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
     struct slice stream;       /* true: the answer is an event stream */
@@ -42,6 +45,9 @@ struct call {
         *output_limits;          /* most tokens of output; the first is the one that is written */
     unsigned output_limit_count; /* 0: such a call has no output (embeddings) */
     uint64_t output_default;     /* the limit where none is sent; 0: the model's */
+    uint64_t output_each;        /* of a call without limits: tokens for each choice, at most */
+    struct slice nested;         /* a member that holds, as members of its own, these two: */
+    struct slice nested_limit, nested_choices;
     const struct added_input *added_input;
     unsigned added_input_count;
     struct call_names references; /* what they name is input beyond the body */
@@ -49,6 +55,7 @@ struct call {
     const struct slice *text_types; /* values of "type" that are text alone */
     unsigned text_type_count;
     struct call_names text_members; /* are text, whatever is in them: schemas, for example */
+    struct call_names attachments;  /* lead to input beyond the body, wherever they are */
     struct call_names contents;     /* an object with an "id" and none of these stands for something
                                        that the provider keeps */
 };
@@ -65,3 +72,12 @@ bool call_may_repeat(const struct profile *profile, struct slice method, struct 
 /* NULL: no call that the profile knows. `path` is the target behind the route's, without the query.
  */
 const struct call *call_find(const struct profile *profile, struct slice method, struct slice path);
+
+/* The model that the call's path names, a part of it, as it stands there; empty: it names none. */
+struct slice call_path_model(const struct call *call, struct slice path);
+
+/* Whether there can be output: it is limited, or of a known size. */
+static inline bool call_has_output(const struct call *call)
+{
+    return call->output_limit_count > 0 || call->nested_limit.len > 0 || call->output_each > 0;
+}

@@ -75,35 +75,85 @@ static enum status read_output(struct arena *arena, const struct cJSON *item, st
     call->output_limit_count = limits.count;
     TRY(read_tokens(json_get(item, "output_default"), "output_default", &call->output_default,
                     err));
-    if (call->output_limit_count == 0 && (call->output_default > 0 || call->choices.count > 0)) {
+    TRY(read_tokens(json_get(item, "output_each"), "output_each", &call->output_each, err));
+    if (!call_has_output(call) && (call->output_default > 0 || call->choices.count > 0)) {
         FAIL(err, STATUS_INVALID, "output_limits: missing; a call without them has no output");
     }
     return STATUS_OK;
+}
+
+/* A path may say "{model}", and nothing else in braces. */
+static bool path_names_model(struct slice path)
+{
+    struct slice rest = slice_skip(path, slice_find(path, '{'));
+    return slice_starts_with(rest, SLICE("{model}"));
+}
+
+static enum status read_body(struct arena *arena, const struct cJSON *item, struct call *call,
+                             struct error *err)
+{
+    struct slice form;
+    TRY(members_text(arena, item, "body", &form, err));
+    call->any_body = slice_equal(form, SLICE("any"));
+    if (form.len > 0 && !call->any_body) {
+        FAIL(err, STATUS_INVALID, "body: \"%.*s\" is not \"any\"", SLICE_ARG(form));
+    }
+    TRY(members_text(arena, item, "model", &call->model, err));
+    if (call->model.len == 0 && !call->any_body && !path_names_model(call->path)) {
+        FAIL(err, STATUS_INVALID, "model: missing");
+    }
+    return STATUS_OK;
+}
+
+/* "generationConfig": {"limit": "maxOutputTokens", "choices": "candidateCount"} */
+static enum status read_nested(struct arena *arena, const struct cJSON *item, struct call *call,
+                               struct error *err)
+{
+    static const char *const known[] = {"member", "limit", "choices", NULL};
+    const struct cJSON *nested = json_get(item, "nested");
+    if (nested == NULL) {
+        return STATUS_OK;
+    }
+    TRY(members_check(nested, known, err));
+    TRY(members_need_text(arena, nested, "member", &call->nested, err));
+    TRY(members_need_text(arena, nested, "limit", &call->nested_limit, err));
+    return members_text(arena, nested, "choices", &call->nested_choices, err);
+}
+
+static enum status read_texts(struct arena *arena, const struct cJSON *item, struct call *call,
+                              struct error *err)
+{
+    TRY(members_texts(arena, item, "text_types", &call->text_types, &call->text_type_count, err));
+    TRY(read_names(arena, item, "text_members", &call->text_members, err));
+    TRY(read_names(arena, item, "references", &call->references, err));
+    TRY(read_names(arena, item, "attachments", &call->attachments, err));
+    return read_names(arena, item, "contents", &call->contents, err);
 }
 
 static enum status read_call(struct arena *arena, const struct cJSON *item,
                              const struct profile *profile, struct call *call, struct error *err)
 {
     static const char *const known[] = {
-        "method",         "path",          "usage",      "model",        "stream",     "choices",
-        "batch",          "output_limits", "text_types", "text_members", "references", "contents",
-        "output_default", "added_input",   "repeatable", NULL,
+        "method",   "path",           "usage",         "model",       "stream",       "choices",
+        "batch",    "body",           "output_limits", "text_types",  "text_members", "references",
+        "contents", "output_default", "output_each",   "added_input", "repeatable",   "streams",
+        "nested",   "include_usage",  "attachments",   NULL,
     };
     TRY(members_check(item, known, err));
     TRY(members_need_text(arena, item, "method", &call->method, err));
     TRY(members_need_text(arena, item, "path", &call->path, err));
-    TRY(members_need_text(arena, item, "model", &call->model, err));
+    TRY(read_body(arena, item, call, err));
     TRY(members_text(arena, item, "stream", &call->stream, err));
     TRY(members_text(arena, item, "batch", &call->batch, err));
     TRY(members_flag(item, "repeatable", &call->repeatable, err));
+    TRY(members_flag(item, "streams", &call->streams, err));
+    TRY(members_flag(item, "include_usage", &call->include_usage, err));
     TRY(read_usage(arena, item, profile, call, err));
+    TRY(read_nested(arena, item, call, err));
     TRY(read_names(arena, item, "choices", &call->choices, err));
     TRY(read_output(arena, item, call, err));
     TRY(read_added(arena, item, call, err));
-    TRY(members_texts(arena, item, "text_types", &call->text_types, &call->text_type_count, err));
-    TRY(read_names(arena, item, "text_members", &call->text_members, err));
-    TRY(read_names(arena, item, "references", &call->references, err));
-    TRY(read_names(arena, item, "contents", &call->contents, err));
+    TRY(read_texts(arena, item, call, err));
     if (call->path.ptr[0] != '/') {
         FAIL(err, STATUS_INVALID, "path: it begins with /");
     }

@@ -21,6 +21,7 @@ enum member {
     MEMBER_STREAM,
     MEMBER_STREAM_OPTIONS,
     MEMBER_BATCH,
+    MEMBER_NESTED,
     MEMBER_CHOICES,
     MEMBER_LIMITS = MEMBER_CHOICES + CALL_NAMES_MAX,
     MEMBER_REFERENCES = MEMBER_LIMITS + CALL_NAMES_MAX,
@@ -38,6 +39,8 @@ struct reader {
     struct slice name;  /* of it; in the call, or static */
     bool usage_follows; /* the next event is the value of stream_options.include_usage */
     bool usage_seen;
+    unsigned follows; /* or of a member of the nested one: MEMBER_LIMITS, MEMBER_CHOICES */
+    uint64_t nested_seen;
     uint64_t seen; /* a bit for each member that was there */
     struct text_watch watch;
 };
@@ -86,7 +89,8 @@ static unsigned find_member(struct reader *reader, const struct json_scan *scan)
     if (call == NULL) {
         return is_name(reader, scan, SLICE("model")) ? MEMBER_MODEL : MEMBER_NONE;
     }
-    bool has_options = call->stream.len > 0 && call->dialect != USAGE_ANTHROPIC;
+    bool has_options = call->stream.len > 0 && (call->dialect == USAGE_OPENAI_CHAT ||
+                                                call->dialect == USAGE_OPENAI_RESPONSES);
     if (is_name(reader, scan, call->model)) {
         return MEMBER_MODEL;
     }
@@ -98,6 +102,9 @@ static unsigned find_member(struct reader *reader, const struct json_scan *scan)
     }
     if (is_name(reader, scan, call->batch)) {
         return MEMBER_BATCH;
+    }
+    if (is_name(reader, scan, call->nested)) {
+        return MEMBER_NESTED;
     }
     unsigned found =
         find_listed(reader, scan, call->choices.names, call->choices.count, MEMBER_CHOICES);
@@ -124,6 +131,35 @@ static enum status on_top_name(struct reader *reader, const struct json_scan *sc
     return STATUS_OK;
 }
 
+static enum status on_option_name(struct reader *reader, const struct json_scan *scan)
+{
+    if (!json_scan_is(scan, SLICE("include_usage"))) {
+        return STATUS_OK;
+    }
+    reader->name = SLICE("stream_options.include_usage");
+    if (reader->usage_seen) {
+        return wrong(reader, "is there twice, and that can be read in two ways: send it once");
+    }
+    reader->usage_seen = true;
+    reader->usage_follows = true;
+    return STATUS_OK;
+}
+
+static enum status on_nested_name(struct reader *reader, const struct json_scan *scan)
+{
+    const struct call *call = reader->call;
+    unsigned member = is_name(reader, scan, call->nested_limit)     ? MEMBER_LIMITS
+                      : is_name(reader, scan, call->nested_choices) ? MEMBER_CHOICES
+                                                                    : MEMBER_NONE;
+    uint64_t bit = member == MEMBER_NONE ? 0 : UINT64_C(1) << member;
+    if ((reader->nested_seen & bit) != 0) {
+        return wrong(reader, "is there twice, and that can be read in two ways: send it once");
+    }
+    reader->nested_seen |= bit;
+    reader->follows = member;
+    return STATUS_OK;
+}
+
 static enum status on_name(struct reader *reader, const struct json_scan *scan)
 {
     if (reader->call != NULL) {
@@ -132,14 +168,11 @@ static enum status on_name(struct reader *reader, const struct json_scan *scan)
     if (scan->depth == 1) {
         return on_top_name(reader, scan);
     }
-    if (scan->depth == 2 && reader->member == MEMBER_STREAM_OPTIONS &&
-        json_scan_is(scan, SLICE("include_usage"))) {
-        reader->name = SLICE("stream_options.include_usage");
-        if (reader->usage_seen) {
-            return wrong(reader, "is there twice, and that can be read in two ways: send it once");
-        }
-        reader->usage_seen = true;
-        reader->usage_follows = true;
+    if (scan->depth == 2 && reader->member == MEMBER_STREAM_OPTIONS) {
+        return on_option_name(reader, scan);
+    }
+    if (scan->depth == 2 && reader->member == MEMBER_NESTED) {
+        return on_nested_name(reader, scan);
     }
     return STATUS_OK;
 }
@@ -214,6 +247,18 @@ static enum status read_limit(const struct reader *reader, enum json_event event
     return STATUS_OK;
 }
 
+static enum status read_nested(struct reader *reader, enum json_event event,
+                               const struct json_scan *scan)
+{
+    unsigned member = reader->follows;
+    reader->follows = MEMBER_NONE;
+    if (event == JSON_NULL) {
+        return STATUS_OK;
+    }
+    return member == MEMBER_LIMITS ? read_limit(reader, event, scan)
+                                   : read_choices(reader, event, scan);
+}
+
 static enum status read_member(const struct reader *reader, enum json_event event,
                                const struct json_scan *scan)
 {
@@ -228,7 +273,7 @@ static enum status read_member(const struct reader *reader, enum json_event even
     if (member == MEMBER_STREAM) {
         return read_flag(reader, event, &facts->stream);
     }
-    if (member == MEMBER_STREAM_OPTIONS) {
+    if (member == MEMBER_STREAM_OPTIONS || member == MEMBER_NESTED) {
         return event == JSON_OBJECT_BEGIN ? STATUS_OK : wrong(reader, "is no object");
     }
     if (member < MEMBER_LIMITS) {
@@ -270,6 +315,9 @@ static enum status on_value(struct reader *reader, enum json_event event,
         return event == JSON_NULL ? STATUS_OK
                                   : read_flag(reader, event, &reader->facts->include_usage);
     }
+    if (reader->follows != MEMBER_NONE) {
+        return read_nested(reader, event, scan);
+    }
     count_inputs(reader, event, scan);
     if (scan->depth != 1 || ends(event)) {
         return STATUS_OK;
@@ -300,6 +348,12 @@ enum status request_facts_read(const struct call *call, struct slice body,
 {
     struct reader reader = {.call = call, .facts = ret, .err = err};
     *ret = (struct request_facts){.text_only = call != NULL, .text_bytes = body.len, .choices = 1};
+    if (call != NULL && call->any_body) {
+        ret->text_only = false;
+        ret->inputs = 1;
+        return STATUS_OK;
+    }
+    ret->stream = call != NULL && call->streams;
     text_watch_init(&reader.watch, call);
     TRY(read_events(&reader, body));
     ret->text_only = ret->text_only && reader.watch.text_only;

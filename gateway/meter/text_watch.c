@@ -53,6 +53,9 @@ enum status text_watch_name(struct text_watch *watch, const struct json_scan *sc
     }
     watch->seen[scan->depth] = (uint16_t)(watch->seen[scan->depth] | bit);
     watch->follows = bit;
+    if (find_name(&watch->call->attachments, scan) < watch->call->attachments.count) {
+        watch->text_only = false;
+    }
     if (find_name(&watch->call->text_members, scan) < watch->call->text_members.count) {
         watch->inside = scan->depth;
     }

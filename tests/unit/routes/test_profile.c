@@ -22,9 +22,10 @@ static const struct profile *find(const struct profile_set *set, const char *nam
 
 Test(profile, all_built_in_ones_load_in_the_order_of_their_names)
 {
-    static const char *const names[] = {"adyen",  "anthropic", "azure-openai", "bedrock",
-                                        "github", "http",      "openai",       "paypal",
-                                        "resend", "square",    "stripe"};
+    static const char *const names[] = {"adyen",    "anthropic", "azure-openai", "bedrock",
+                                        "cohere",   "gemini",    "github",       "http",
+                                        "mistral",  "openai",    "paypal",       "resend",
+                                        "sendgrid", "square",    "stripe",       "twilio"};
     struct arena arena CLEANUP(arena_fini) = {0};
     struct profile_set set;
     load(&arena, &set);
@@ -102,7 +103,7 @@ Test(profile, facts_of_the_providers)
 Test(profile, header_slots_of_all_are_gathered_once)
 {
     static const struct slice wanted[] = {SLICE_INIT("authorization"), SLICE_INIT("x-api-key"),
-                                          SLICE_INIT("api-key")};
+                                          SLICE_INIT("api-key"), SLICE_INIT("x-goog-api-key")};
     struct arena arena CLEANUP(arena_fini) = {0};
     struct profile_set set;
     load(&arena, &set);
@@ -164,9 +165,11 @@ Test(profile, error_templates_are_valid_json_once_filled_in)
 
         struct slice message = {0};
         const struct cJSON *inner = json_get(value, "error");
-        const struct cJSON *first = json_first(json_get(value, "errors")); /* Square's */
+        const struct cJSON *first =
+            json_first(json_get(value, "errors")); /* Square's, SendGrid's */
         cr_expect(json_string(json_get(inner == NULL ? value : inner, "message"), &message) ||
-                  json_string(json_get(first, "detail"), &message));
+                  json_string(json_get(first, "detail"), &message) ||
+                  json_string(json_get(first, "message"), &message));
         cr_expect(slice_equal(message, SLICE("say \"no\"\n")), "%s", profile->name);
         cr_expect_eq(slice_find(buffer_bytes(&body), '{'), 0, "%s", profile->name);
     }
