@@ -30,9 +30,7 @@ bool tree_expanded(const struct tree *node)
     return !slice_equal(node->text, node->source);
 }
 
-/* What stands between the first ':' (or "://") and the last '@' may be a password: wherever a URL
- * was written, and however badly. *ret_end is where it ends; false: there is none. */
-static bool find_password(struct slice text, size_t *ret_begin, size_t *ret_end)
+bool tree_find_password(struct slice text, size_t *ret_begin, size_t *ret_end)
 {
     size_t begin = slice_find(text, ':');
     size_t end = text.len;
@@ -69,7 +67,7 @@ const char *quote_text(struct slice text, struct quoted *out)
     }
     size_t begin = text.len;
     size_t end = text.len;
-    bool masked = find_password(text, &begin, &end);
+    bool masked = tree_find_password(text, &begin, &end);
     size_t len = put_shown(slice_make(text.ptr, begin), shown, 0);
     len = put_shown(masked ? SLICE("***") : SLICE(""), shown, len);
     len = put_shown(slice_skip(text, end), shown, len);

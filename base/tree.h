@@ -61,6 +61,10 @@ void tree_report_key(struct problems *problems, const struct tree *node, const c
 void tree_warn(struct problems *problems, const struct tree *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* What stands between the first ':' (or "://") and the last '@' may be a password: wherever a URL
+ * was written, and however badly. False: there is none. */
+bool tree_find_password(struct slice text, size_t *ret_begin, size_t *ret_end);
+
 /* Text for a message: control characters and a URL's password replaced, cut when long. */
 struct quoted {
     char text[72];

@@ -3,6 +3,7 @@
 #include "auth/secrets/secret_store.h"
 #include "config/document.h"
 #include "config/folder.h"
+#include "config/shown.h"
 #include "routes/price.h"
 
 #include <stdlib.h>
@@ -75,6 +76,20 @@ static void take_slots(struct snapshot *snapshot, struct secret_store *store)
             credential->slot = secret_slot_ref(store, credential->secret_name);
         }
     }
+    struct admin_settings *admin = &snapshot->admin;
+    if (store != NULL && admin->token_secret != NULL) {
+        admin->token_slot = secret_slot_ref(store, admin->token_secret);
+    }
+    if (store != NULL && admin->read_token_secret != NULL) {
+        admin->read_token_slot = secret_slot_ref(store, admin->read_token_secret);
+    }
+}
+
+static void drop_slot(struct secret_slot *slot)
+{
+    if (slot != NULL) {
+        secret_slot_unref(slot);
+    }
 }
 
 static enum status build(const struct tree *root, struct arena *scratch, struct secret_store *store,
@@ -88,7 +103,7 @@ static enum status build(const struct tree *root, struct arena *scratch, struct 
         return STATUS_INVALID;
     }
     struct snapshot *snapshot = MEMORY_NEW(struct snapshot);
-    struct config_sections sections;
+    struct config_sections sections = {0};
     const struct fields_sink sink = {.arena = scratch, .problems = problems};
     fields_bind(&sink, root, config_fields, &sections);
     atomic_init(&snapshot->refs, 1);
@@ -107,6 +122,7 @@ static enum status build(const struct tree *root, struct arena *scratch, struct 
         return STATUS_INVALID;
     }
     take_slots(snapshot, store);
+    snapshot->shown = config_shown(&snapshot->arena, root);
     *ret = snapshot;
     return STATUS_OK;
 }
@@ -162,11 +178,11 @@ void snapshot_unref(struct snapshot *snapshot)
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         const struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {
-            if (route->credentials[k].slot != NULL) {
-                secret_slot_unref(route->credentials[k].slot);
-            }
+            drop_slot(route->credentials[k].slot);
         }
     }
+    drop_slot(snapshot->admin.token_slot);
+    drop_slot(snapshot->admin.read_token_slot);
     route_table_fini(&snapshot->route_table);
     struct arena arena = snapshot->arena;
     arena_fini(&arena);

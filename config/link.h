@@ -53,6 +53,9 @@ void link_quotas(struct link *link);      /* after tenants, routes, store, ledge
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
 
+/* Is it a secret's name, and is there a source that could have it? */
+void link_check_secret(const struct link *link, const struct tree *name);
+
 /* Whether some SDK sends a key in this header. */
 bool link_header_is_slot(const struct link *link, struct slice name);
 

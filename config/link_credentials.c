@@ -28,7 +28,7 @@ static void check_presence(const struct link *link, const struct route_section *
     }
 }
 
-static void check_secret(const struct link *link, const struct tree *secret)
+void link_check_secret(const struct link *link, const struct tree *secret)
 {
     if (!secret_name_valid(secret->text)) {
         tree_report(link->problems, secret,
@@ -103,7 +103,7 @@ void link_credentials(const struct link *link, const struct route_section *secti
         if (sections[i].secret == NULL) {
             continue;
         }
-        check_secret(link, sections[i].secret);
+        link_check_secret(link, sections[i].secret);
         check_twin(link, sections, i);
         check_account(link, sections, count, i);
         struct route_credential *credential = &route->credentials[route->credential_count];

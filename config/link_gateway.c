@@ -1,13 +1,11 @@
-#include "base/address.h"
 #include "base/field_values.h"
 #include "config/link.h"
+#include "config/listen_address.h"
 #include "config/url.h"
 #include "limiter/zone.h"
 
-#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/un.h>
 
 static unsigned usable_cores(void)
 {
@@ -17,60 +15,6 @@ static unsigned usable_cores(void)
         return 1;
     }
     return CPU_COUNT(&set) > 256 ? 256 : (unsigned)CPU_COUNT(&set);
-}
-
-static bool port_valid(struct slice digits)
-{
-    uint64_t port;
-    return digits.len <= 5 && slice_number(digits, UINT16_MAX, &port);
-}
-
-static bool literal_valid(int family, struct slice host)
-{
-    struct in6_addr address;
-    return address_parse(family, host, &address);
-}
-
-static enum status check_unix(struct slice path, struct error *err)
-{
-    if (path.len == 0 || path.ptr[0] != '/') {
-        FAIL(err, STATUS_INVALID, "the path of a unix socket begins with '/': unix:/run/gw.sock");
-    }
-    if (path.len >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        FAIL(err, STATUS_INVALID, "the path of a unix socket has 107 bytes at most");
-    }
-    return STATUS_OK;
-}
-
-/* "host:port", "[v6]:port" or "unix:/path"; `*ret_host` is empty for the last. */
-static enum status check_listen(struct slice text, struct slice *ret_host, struct error *err)
-{
-    *ret_host = slice_make("", 0);
-    if (slice_starts_with(text, SLICE("unix:"))) {
-        return check_unix(slice_skip(text, 5), err);
-    }
-    bool bracketed = slice_starts_with(text, SLICE("["));
-    size_t end = bracketed ? slice_find(text, ']') + 1 : slice_find(text, ':');
-    struct slice port = slice_skip(text, end);
-    if (end >= text.len || port.ptr[0] != ':' || !port_valid(slice_skip(port, 1))) {
-        FAIL(err, STATUS_INVALID,
-             "write an address and a port, such as 127.0.0.1:8080 or \"[::1]:8080\"");
-    }
-    struct slice host = bracketed ? slice_make(text.ptr + 1, end - 2) : slice_make(text.ptr, end);
-    if (bracketed && !literal_valid(AF_INET6, host)) {
-        FAIL(err, STATUS_INVALID, "no valid IPv6 address between '[' and ']'");
-    }
-    if (!bracketed) {
-        TRY(url_host_check(host, err));
-    }
-    *ret_host = host;
-    return STATUS_OK;
-}
-
-static bool is_loopback(struct slice host)
-{
-    bool ipv4 = literal_valid(AF_INET, host) && slice_starts_with(host, SLICE("127."));
-    return ipv4 || slice_equal(host, SLICE("::1")) || slice_equal(host, SLICE("localhost"));
 }
 
 static void link_listen(struct link *link)
@@ -94,7 +38,7 @@ static void link_listen(struct link *link)
         if (node->faulty) {
             continue;
         }
-        if (check_listen(node->text, &host, &err) != STATUS_OK) {
+        if (listen_address_check(node->text, &host, &err) != STATUS_OK) {
             link_report(link, node, "an address to listen on", &err);
             continue;
         }
@@ -199,45 +143,6 @@ void link_gateway(struct link *link)
         gateway->limits.uri_bytes = gateway->limits.header_bytes; /* the default, not said */
     }
     gateway->timeouts = section->timeouts;
-}
-
-void link_admin(struct link *link)
-{
-    struct error err;
-    struct slice host;
-    const struct admin_section *section = &link->sections->admin;
-    struct admin_settings *admin = &link->snapshot->admin;
-    admin->listen = DEFAULT_ADMIN_LISTEN;
-    if (section->listen != NULL && slice_equal(section->listen->text, SLICE("off"))) {
-        admin->listen = NULL;
-    } else if (section->listen != NULL) {
-        admin->listen = link_keep_slice(link, section->listen->text).ptr;
-        if (check_listen(section->listen->text, &host, &err) != STATUS_OK) {
-            link_report(link, section->listen, "an address to listen on", &err);
-        } else if (!is_loopback(host)) {
-            tree_report(link->problems, section->listen,
-                        "remote administration is not available in this version; write a loopback "
-                        "address and port such as " DEFAULT_ADMIN_LISTEN ", or off");
-        }
-    }
-    admin->token_file =
-        section->token_file != NULL
-            ? link_keep(link, section->token_file)
-            : tree_resolve(link->root->document, SLICE(DEFAULT_TOKEN_FILE), link->arena);
-    unsigned count = link_text_count(section->hosts);
-    const char **hosts = ARENA_ARRAY(link->arena, const char *, count + 1);
-    for (unsigned i = 0; i < count; i++) {
-        const struct tree *node = link_text(section->hosts, i);
-        if (node->faulty) {
-            continue;
-        }
-        if (url_host_check(node->text, &err) != STATUS_OK) {
-            link_report(link, node, "a host name", &err);
-            continue;
-        }
-        hosts[admin->host_count++] = link_keep_slice(link, node->text).ptr;
-    }
-    admin->hosts = hosts;
 }
 
 void link_egress(struct link *link)

@@ -84,20 +84,6 @@ static const struct field gateway_fields[] = {
     FIELD_END,
 };
 
-static const struct field admin_fields[] = {
-    FIELD_TEXT(struct admin_section, listen, .fallback_text = DEFAULT_ADMIN_LISTEN,
-        .example = DEFAULT_ADMIN_LISTEN,
-        .help = "Where `/livez`, `/readyz` and `/metrics` are served: a loopback address and port, or "
-                "`off`. Other addresses are refused: remote administration is not available in this "
-                "version."),
-    FIELD_TEXTS(struct admin_section, hosts, .example = "[gw.internal]",
-        .help = "Names that it answers to, next to localhost and IP addresses."),
-    FIELD_PATH(struct admin_section, token_file, .fallback_text = DEFAULT_TOKEN_FILE,
-        .example = "/var/lib/sallyport/admin.token",
-        .help = "The file of the token that may do all; it is made at the first start."),
-    FIELD_END,
-};
-
 static const char *const source_types[] = {
     [SECRET_SOURCE_SEALED] = "sealed",
     [SECRET_SOURCE_ENV] = "env",

@@ -32,10 +32,20 @@ struct gateway_section {
     unsigned reload; /* RELOAD_... */
 };
 
+struct admin_tls_section {
+    const char *cert, *key, *ca;
+};
+
+struct admin_secret_section {
+    const struct tree *secret;
+};
+
 struct admin_section {
     const struct tree *listen;
     const struct tree *hosts;
+    struct admin_tls_section tls;
     const char *token_file;
+    struct admin_secret_section token, read_token;
 };
 
 struct store_section {
@@ -162,6 +172,7 @@ struct config_sections {
 #define DEFAULT_STORE_NAME   "sallyport"
 
 extern const struct field config_fields[];
+extern const struct field admin_fields[];
 extern const struct field route_fields[];
 extern const struct field retry_fields[]; /* of struct retry_section */
 extern const struct field breaker_fields[];

@@ -22,6 +22,7 @@
 
 struct price_book;
 struct problems;
+struct secret_slot;
 struct secret_store;
 
 struct limit_settings {
@@ -54,7 +55,14 @@ struct admin_settings {
     const char *listen;       /* NULL: none */
     const char *const *hosts; /* further names that it answers to */
     unsigned host_count;
-    const char *token_file; /* may do all; made at first start */
+    const char *tls_cert; /* NULL: no TLS */
+    const char *tls_key;
+    const char *tls_ca;                  /* what commands trust; NULL: the system's */
+    const char *token_file;              /* may do all; made at first start; NULL: token_secret */
+    const char *token_secret;            /* NULL: token_file */
+    const char *read_token_secret;       /* reads; NULL: there is none */
+    struct secret_slot *token_slot;      /* ref; NULL: of no name, or of no store */
+    struct secret_slot *read_token_slot; /* likewise */
 };
 
 struct store_settings {
@@ -93,6 +101,7 @@ struct snapshot {
     unsigned limit_count;
     const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */
     const struct price_book *prices;
+    struct slice shown; /* the config as it may be shown, JSON: config_shown() */
 };
 
 /* Reads, checks and links the file. On STATUS_INVALID *problems (see base/problems.h) has all

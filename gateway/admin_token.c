@@ -3,10 +3,7 @@
 #include "auth/secrets/small_file.h"
 #include "base/secret.h"
 
-enum {
-    TOKEN_FILE_MAX = 1024,
-    TOKEN_LEN_MIN = 32, /* one that was written by hand */
-};
+enum { TOKEN_FILE_MAX = 1024 };
 
 enum status admin_token_read(const char *path, struct secret **ret, struct error *err)
 {
@@ -20,11 +17,11 @@ enum status admin_token_read(const char *path, struct secret **ret, struct error
     while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r')) {
         text.len--;
     }
-    if (text.len < TOKEN_LEN_MIN) {
+    if (text.len < ADMIN_TOKEN_LEN_MIN) {
         FAIL(err, STATUS_INVALID,
              "admin.token_file: %s has a token of less than %d characters; remove the file, and a "
              "new one is made",
-             path, TOKEN_LEN_MIN);
+             path, ADMIN_TOKEN_LEN_MIN);
     }
     *ret = secret_new(text);
     return STATUS_OK;

@@ -161,6 +161,11 @@ static enum status put_store(struct quotas *quotas, struct buffer *out)
                       "Settlements and call-offs that the store has not confirmed.", sum.pending);
 }
 
+bool quotas_store_up(const struct quotas *quotas)
+{
+    return sum_of_sides(quotas).up;
+}
+
 enum status quotas_show_metrics(struct quotas *quotas, const struct snapshot *snapshot,
                                 struct buffer *out)
 {

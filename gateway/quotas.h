@@ -25,6 +25,8 @@ void quotas_detach(struct quotas *quotas, struct quota_side *side);
 /* On the loop's thread, after a reload: whose reservations the store side looks after. */
 void quotas_set_tenants(struct quota_side *side, const struct snapshot *snapshot);
 
+/* Does every worker reach the store? In memory: true. */
+bool quotas_store_up(const struct quotas *quotas);
 /* Appends the metrics of quotas and store, by the limits of this snapshot. Main thread. */
 MUST_USE enum status quotas_show_metrics(struct quotas *quotas, const struct snapshot *snapshot,
                                          struct buffer *out);

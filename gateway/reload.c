@@ -3,13 +3,13 @@
 #include "auth/secrets/secret_store.h"
 #include "base/problems.h"
 #include "config/snapshot.h"
-#include "gateway/admin/admin_server.h"
 #include "gateway/client/listener.h"
 #include "gateway/config_watch.h"
 #include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
+#include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/standing.h"
@@ -93,12 +93,21 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
     if (!same_text(old->admin.token_file, new->admin.token_file)) {
         FAIL(err, STATUS_INVALID, "admin.token_file %s", advice);
     }
+    if ((old->admin.tls_cert == NULL) != (new->admin.tls_cert == NULL)) {
+        FAIL(err, STATUS_INVALID, "admin.tls %s (new certificate files are taken)", advice);
+    }
     bool was_off = strcmp(old->gateway.access_log, "off") == 0;
     if (was_off != (strcmp(new->gateway.access_log, "off") == 0)) {
         FAIL(err, STATUS_INVALID, "gateway.access_log from or to \"off\" %s", advice);
     }
     if (old->gateway.limits.connections != new->gateway.limits.connections) {
         FAIL(err, STATUS_INVALID, "gateway.limits.connections %s", advice);
+    }
+    if (!same_text(old->ledger.path, new->ledger.path)) {
+        FAIL(err, STATUS_INVALID, "ledger.url %s", advice);
+    }
+    if (old->ledger.max_bytes != new->ledger.max_bytes) {
+        FAIL(err, STATUS_INVALID, "ledger.max_size %s", advice);
     }
     return check_fixed_store(old, new, err);
 }
@@ -110,6 +119,20 @@ enum status server_load_tls(const struct snapshot *snapshot, SSL_CTX **ret, stru
         return STATUS_OK;
     }
     return client_tls_new(snapshot->gateway.tls_cert, snapshot->gateway.tls_key, ret, err);
+}
+
+enum status server_load_admin_tls(const struct snapshot *snapshot, SSL_CTX **ret, struct error *err)
+{
+    *ret = NULL;
+    if (snapshot->admin.listen == NULL || snapshot->admin.tls_cert == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        client_tls_new(snapshot->admin.tls_cert, snapshot->admin.tls_key, ret, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "admin.tls");
+    }
+    return status;
 }
 
 static void log_problem(void *ctx, const char *line)
@@ -129,78 +152,117 @@ void log_config_warnings(const struct problems *problems)
     problems_each_warning(problems, log_warning, NULL);
 }
 
-static enum status load(struct server *server, struct snapshot **ret, struct error *err)
+/* What a reload takes, before it is in force. */
+struct candidate {
+    struct snapshot *snapshot; /* ref */
+    SSL_CTX *tls;              /* ref; NULL: none */
+    SSL_CTX *admin_tls;        /* likewise */
+};
+
+static void drop(struct candidate *candidate)
 {
-    struct problems *problems = problems_new();
-    enum status status = snapshot_load(server->config_path, server->secrets, problems, ret);
-    if (status != STATUS_OK) {
-        problems_each(problems, log_problem, NULL);
-        (void)error_set(err, status, __FILE__, __LINE__, "%s has problems", server->config_path);
-    } else {
-        log_config_warnings(problems);
-    }
-    problems_free(problems);
-    return status;
+    snapshot_unref(candidate->snapshot);
+    SSL_CTX_free(candidate->tls);
+    SSL_CTX_free(candidate->admin_tls);
 }
 
-static enum status try_reload(struct server *server, struct snapshot **ret, SSL_CTX **ret_tls,
-                              struct error *err)
+static enum status load(struct server *server, struct candidate *ret, struct problems *problems,
+                        struct error *err)
 {
-    TRY(load(server, ret, err));
-    TRY(check_fixed(server->snapshot, *ret, err));
-    TRY(server_load_tls(*ret, ret_tls, err));
-    TRY(audit_log_prepare((*ret)->gateway.audit_log, err));
+    enum status status =
+        snapshot_load(server->config_path, server->secrets, problems, &ret->snapshot);
+    if (status != STATUS_OK) {
+        problems_each(problems, log_problem, NULL);
+        FAIL(err, status, "%s has problems", server->config_path);
+    }
+    log_config_warnings(problems);
+    return STATUS_OK;
+}
+
+/* What the config names is opened. */
+static enum status prepare(struct server *server, struct candidate *candidate, struct error *err)
+{
+    const struct snapshot *snapshot = candidate->snapshot;
+    TRY(server_load_tls(snapshot, &candidate->tls, err));
+    TRY(server_load_admin_tls(snapshot, &candidate->admin_tls, err));
+    TRY(audit_log_prepare(snapshot->gateway.audit_log, err));
     if (server->scribe != NULL) {
-        TRY(scribe_reopen(server->scribe, (*ret)->gateway.access_log, err));
+        TRY(scribe_reopen(server->scribe, snapshot->gateway.access_log, err));
     }
     return STATUS_OK;
 }
 
-static void swap_in(struct server *server, struct snapshot *take_snapshot, SSL_CTX *take_tls)
+static enum reload_end try_reload(struct server *server, struct candidate *ret,
+                                  struct problems *problems, struct error *err)
 {
-    take_snapshot->generation = server->snapshot->generation + 1;
-    standings_join(server->standings, take_snapshot);
+    if (load(server, ret, problems, err) != STATUS_OK) {
+        return RELOAD_INVALID;
+    }
+    if (check_fixed(server->snapshot, ret->snapshot, err) != STATUS_OK) {
+        return RELOAD_CONFLICT;
+    }
+    return prepare(server, ret, err) == STATUS_OK ? RELOAD_TAKEN : RELOAD_INVALID;
+}
+
+static void swap_in(struct server *server, const struct candidate *take)
+{
+    struct snapshot *snapshot = take->snapshot;
+    snapshot->generation = server->snapshot->generation + 1;
+    standings_join(server->standings, snapshot);
     snapshot_unref(server->snapshot);
     SSL_CTX_free(server->tls);
     config_watch_set(server->watch,
-                     take_snapshot->gateway.reload_by_signal ? CONFIG_WATCH_OFF : CONFIG_WATCH_ON);
-    server->snapshot = take_snapshot;
-    server->tls = take_tls;
-    secret_store_set_sources(server->secrets, take_snapshot->secret_sources,
-                             take_snapshot->secret_source_count);
+                     snapshot->gateway.reload_by_signal ? CONFIG_WATCH_OFF : CONFIG_WATCH_ON);
+    server->snapshot = snapshot;
+    server->config_taken = clock_wall();
+    server->tls = take->tls;
+    secret_store_set_sources(server->secrets, snapshot->secret_sources,
+                             snapshot->secret_source_count);
     server_refresh_secrets(server); /* new routes have their secrets before they serve */
-    if (server->admin != NULL) {
-        admin_server_set_hosts(server->admin, take_snapshot->admin.hosts,
-                               take_snapshot->admin.host_count);
-    }
+    server_admin_adopt(server, take->admin_tls);
+    SSL_CTX_free(take->admin_tls);
     for (unsigned i = 0; i < server->worker_count; i++) {
-        worker_adopt(server->workers[i], take_snapshot, take_tls);
+        worker_adopt(server->workers[i], snapshot, take->tls);
     }
 }
 
-void reload(struct server *server, const char *by)
+static void refuse(struct server *server, const struct reload_cause *cause, const struct error *err)
 {
-    struct snapshot *snapshot = NULL;
-    SSL_CTX *tls = NULL;
-    struct error err = {0};
+    metrics_set(server->metrics_block, METRIC_config_last_reload_success, 0);
+    log_error("reload refused, the old config stays in force: %s", err->message);
+    audit_log_abandon();
+    server->reload_err = *err;
+    server_audit_refused(server, cause, err->message);
+}
+
+void reload_reporting(struct server *server, const struct reload_cause *cause,
+                      struct reload_report *ret)
+{
+    struct candidate candidate = {0};
+    *ret = (struct reload_report){.problems = problems_new()};
     config_watch_note(server->watch);
-    if (try_reload(server, &snapshot, &tls, &err) != STATUS_OK) {
-        snapshot_unref(snapshot);
-        SSL_CTX_free(tls);
-        metrics_set(server->metrics_block, METRIC_config_last_reload_success, 0);
-        log_error("reload refused, the old config stays in force: %s", err.message);
-        audit_log_abandon();
-        server_audit_refused(server, by, err.message);
+    ret->end = try_reload(server, &candidate, ret->problems, &ret->err);
+    if (ret->end != RELOAD_TAKEN) {
+        drop(&candidate);
+        refuse(server, cause, &ret->err);
         return;
     }
     audit_log_commit();
-    swap_in(server, snapshot, tls);
+    swap_in(server, &candidate);
+    server->reload_err = (struct error){0};
     metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
     metrics_set(server->metrics_block, METRIC_config_generation,
                 (int64_t)server->snapshot->generation);
     log_info("reloaded %s: %u routes, %u tenants", server->config_path,
              server->snapshot->route_count, server->snapshot->tenant_count);
-    server_audit_taken(server, by);
+    server_audit_taken(server, cause);
+}
+
+void reload(struct server *server, const char *by)
+{
+    struct reload_report report;
+    reload_reporting(server, &(struct reload_cause){.by = by}, &report);
+    problems_free(report.problems);
 }
 
 void reload_changed(void *ctx)

@@ -6,21 +6,22 @@
 #include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/admin/admin_server.h"
-#include "gateway/admin_token.h"
 #include "gateway/breaker_report.h"
 #include "gateway/client/listener.h"
 #include "gateway/config_watch.h"
 #include "gateway/descriptors.h"
+#include "gateway/ledger/ledger.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
-#include "gateway/quota_report.h"
 #include "gateway/quotas.h"
 #include "gateway/reload.h"
+#include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
+#include "gateway/server_ledger.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/attempt.h"
 #include "gateway/upstream/standing.h"
@@ -128,104 +129,6 @@ static void on_circuit_news(void *ctx)
     mailbox_post(server->mailbox, letter);
 }
 
-/* ---- what the admin listener shows ---- */
-
-static enum status name_missing_secrets(const struct route *route, struct buffer *out)
-{
-    for (unsigned i = 0; i < route->credential_count; i++) {
-        struct credential *credential = credential_acquire(route->credentials[i].slot);
-        bool missing = credential == NULL;
-        credential_unref(credential);
-        if (missing) {
-            TRY(buffer_print(out, "credential_unavailable: route %s, secret %s\n", route->name,
-                             route->credentials[i].secret_name));
-        }
-    }
-    return STATUS_OK;
-}
-
-static bool show_ready(void *ctx, struct buffer *out)
-{
-    const struct server *server = ctx;
-    enum status status = STATUS_OK;
-    for (unsigned i = 0; i < server->snapshot->route_count && status == STATUS_OK; i++) {
-        status = name_missing_secrets(server->snapshot->routes[i], out);
-    }
-    if (status == STATUS_OK) {
-        (void)standings_show_readiness(server->standings, server->snapshot, clock_now(), out);
-    }
-    if (status == STATUS_OK && server->draining) {
-        status = buffer_append(out, SLICE("draining\n"));
-    }
-    return status == STATUS_OK && !server->draining;
-}
-
-static void show_metrics(void *ctx, struct buffer *out)
-{
-    const struct server *server = ctx;
-    size_t held = atomic_load(&server->buffered_bytes);
-    metrics_set(server->metrics_block, METRIC_buffered_bytes, (int64_t)held);
-    if (server->scribe != NULL) {
-        metrics_set(server->metrics_block, METRIC_access_log_dropped_total,
-                    (int64_t)scribe_dropped(server->scribe));
-    }
-    metrics_set(server->metrics_block, METRIC_audit_log_lost_total, (int64_t)audit_log_lost());
-    if (!metrics_render(server->metrics, out) ||
-        !standings_show_metrics(server->standings, server->snapshot, clock_now(), out) ||
-        quotas_show_metrics(server->quotas, server->snapshot, out) != STATUS_OK) {
-        log_warn("/metrics: the page is longer than its limit, its end is missing");
-    }
-}
-
-static bool token_matches(void *ctx, struct slice token)
-{
-    const struct server *server = ctx;
-    return secret_equal(token, secret_reveal(server->admin_token));
-}
-
-static enum status show_quotas(void *ctx, const char *tenant, struct buffer *out, struct error *err)
-{
-    const struct server *server = ctx;
-    return quota_report_list(server->quotas, server->snapshot, tenant, out, err);
-}
-
-static enum status change_quota(void *ctx, const struct quota_change *change, struct buffer *out,
-                                struct error *err)
-{
-    const struct server *server = ctx;
-    return quota_report_change(server->quotas, server->snapshot, change, out, err);
-}
-
-static enum status show_breakers(void *ctx, struct buffer *out, struct error *err)
-{
-    const struct server *server = ctx;
-    return breaker_report_list(server->standings, server->snapshot, out, err);
-}
-
-static enum status reset_breakers(void *ctx, const char *route, const char *peer,
-                                  struct buffer *out, struct error *err)
-{
-    const struct server *server = ctx;
-    return breaker_report_reset(server->standings, server->snapshot, route, peer, out, err);
-}
-
-static void note_refused(void *ctx, const char *peer, const char *path)
-{
-    (void)ctx;
-    audit_refusal(&(struct audit_event){.kind = AUDIT_ADMIN_REFUSED, .peer = peer}, path);
-}
-
-static const struct admin_ops admin_ops = {
-    .ready = show_ready,
-    .metrics = show_metrics,
-    .token_matches = token_matches,
-    .quotas = show_quotas,
-    .change_quota = change_quota,
-    .breakers = show_breakers,
-    .reset_breakers = reset_breakers,
-    .refused = note_refused,
-};
-
 /* ---- start ---- */
 
 static enum status open_one_address(struct server *server, const char *address, struct error *err)
@@ -260,6 +163,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .metrics = server->metrics,
             .scribe = server->scribe,
             .quotas = server->quotas,
+            .ledger = server->ledger,
             .tls = server->tls,
             .buffered_bytes = &server->buffered_bytes,
             .open_connections = &server->open_connections,
@@ -324,6 +228,7 @@ static enum status start(struct server *server, struct error *err)
                              snapshot->secret_source_count);
     server->metrics = metrics_new(snapshot->gateway.workers);
     server->metrics_block = metrics_block(server->metrics, snapshot->gateway.workers);
+    server->config_taken = clock_wall();
     metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
     metrics_set(server->metrics_block, METRIC_config_generation, 1);
     if (strcmp(snapshot->gateway.access_log, "off") != 0) {
@@ -333,19 +238,9 @@ static enum status start(struct server *server, struct error *err)
     audit_log_commit();
     server_audit_started(server);
     TRY(quotas_new(snapshot, &server->quotas, err));
+    TRY(server_ledger_start(server, err));
     server_refresh_secrets(server);
-    if (snapshot->admin.listen != NULL) {
-        TRY(admin_token_open(snapshot->admin.token_file, &server->admin_token, err));
-        struct admin_server_settings settings = {
-            .base = server->loop.base,
-            .listen = snapshot->admin.listen,
-            .hosts = snapshot->admin.hosts,
-            .host_count = snapshot->admin.host_count,
-            .ops = &admin_ops,
-            .ctx = server,
-        };
-        TRY(admin_server_start(&settings, &server->admin, err));
-    }
+    TRY(server_admin_start(server, err));
     TRY(make_workers(server, err));
     watch_signals(server);
     timer_init(&server->tick, on_tick);
@@ -361,6 +256,7 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     }
     memory_free(server->workers);
+    ledger_stop(server->ledger);
     admin_server_stop(server->admin);
     for (unsigned i = 0; i < SERVER_SIGNALS; i++) {
         if (server->signals[i] != NULL) {

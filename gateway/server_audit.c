@@ -4,6 +4,7 @@
 #include "config/snapshot.h"
 #include "gateway/config_digest.h"
 #include "gateway/observe/audit_log.h"
+#include "gateway/reload.h"
 #include "gateway/server_state.h"
 
 void server_audit_started(const struct server *server)
@@ -21,21 +22,24 @@ void server_audit_stopped(const struct server *server)
                server->draining ? "it was told to" : "it could not go on");
 }
 
-void server_audit_taken(const struct server *server, const char *by)
+void server_audit_taken(const struct server *server, const struct reload_cause *cause)
 {
     char digest[CONFIG_DIGEST_SIZE];
     const struct audit_event event = {.kind = AUDIT_CONFIG_TAKEN,
-                                      .by = by,
+                                      .by = cause->by,
+                                      .peer = cause->peer,
                                       .config = config_digest(server->config_path, digest),
                                       .generation = server->snapshot->generation};
     audit_note(&event, "%s", server->config_path);
 }
 
-void server_audit_refused(const struct server *server, const char *by, const char *why)
+void server_audit_refused(const struct server *server, const struct reload_cause *cause,
+                          const char *why)
 {
     char digest[CONFIG_DIGEST_SIZE];
     const struct audit_event event = {.kind = AUDIT_CONFIG_REFUSED,
-                                      .by = by,
+                                      .by = cause->by,
+                                      .peer = cause->peer,
                                       .config = config_digest(server->config_path, digest),
                                       .generation = server->snapshot->generation};
     audit_note(&event, "%s", why);

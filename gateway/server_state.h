@@ -12,6 +12,7 @@
 struct admin_server;
 struct config_watch;
 struct event;
+struct ledger;
 struct metrics;
 struct metrics_block;
 struct mailbox;
@@ -31,12 +32,15 @@ struct server {
     const char *config_path;
     struct config_watch *watch; /* owned */
     struct snapshot *snapshot;  /* ref; the one in force */
+    usec_t config_taken;        /* since 1970: when it was */
+    struct error reload_err;    /* why the last reload was refused; "": it was not */
     struct secret_store *secrets;
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
+    struct ledger *ledger; /* owned; NULL: none */
     struct standings *standings; /* owned; each snapshot is joined before it is published */
-    struct secret *admin_token;  /* owned; NULL without an admin listener */
+    struct secret *admin_token;  /* owned; of admin.token_file, else NULL */
     struct scribe *scribe;       /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */

@@ -4,16 +4,17 @@
 #include "gateway/admin/endpoints.h"
 #include "gateway/client/listener.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <evhtp.h>
+#include <openssl/ssl.h>
 
 enum {
     CLIENTS_MAX = 64,
+    REMOTE_MAX = 48, /* of them from elsewhere: so that who is on this machine is always let in */
     FIELDS_MAX = 100,
     IDLE_SECONDS = 10,  /* between two reads or writes */
     TOTAL_SECONDS = 60, /* of a connection: the library's timeouts begin anew with each byte */
@@ -27,6 +28,7 @@ struct admin_client {
     struct event *deadline; /* owned */
     unsigned field_count;
     unsigned host_count;
+    bool remote;
 };
 
 struct admin_server {
@@ -39,6 +41,8 @@ struct admin_server {
     unsigned port;
     struct admin_client *clients; /* owned by their connections */
     unsigned client_count;
+    unsigned remote_count;
+    struct access_failures failures;
 };
 
 static enum admin_method method_of(const evhtp_request_t *request)
@@ -54,15 +58,28 @@ static void add_field(evhtp_request_t *request, const char *name, const char *va
     evhtp_headers_add_header(request->headers_out, evhtp_header_new(name, value, 0, 1));
 }
 
+/* Nothing but what comes from here, no script in the page, no frame around it. */
+static const char content_policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 static void send_answer(evhtp_request_t *request, const struct admin_answer *answer)
 {
     char length[24];
+    char wait[16];
     struct slice body = buffer_bytes(&answer->body);
     (void)snprintf(length, sizeof(length), "%zu", body.len);
     add_field(request, "Content-Type", answer->content_type);
     add_field(request, "Content-Length", length);
     add_field(request, "Cache-Control", "no-store");
     add_field(request, "X-Content-Type-Options", "nosniff");
+    add_field(request, "Content-Security-Policy", content_policy);
+    add_field(request, "Referrer-Policy", "no-referrer");
+    add_field(request, "Cross-Origin-Resource-Policy", "same-origin");
+    if (answer->retry_after > 0) {
+        (void)snprintf(wait, sizeof(wait), "%u", answer->retry_after);
+        add_field(request, "Retry-After", wait);
+    }
     if (answer->allow != NULL) {
         add_field(request, "Allow", answer->allow);
     }
@@ -77,23 +94,17 @@ static void send_answer(evhtp_request_t *request, const struct admin_answer *ans
     evhtp_send_reply(request, (evhtp_res)answer->status);
 }
 
-static const char *print_peer(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN])
+/* What a proxy on this machine hands on is somebody else's. */
+static bool is_forwarded(evhtp_request_t *request)
 {
-    const char *printed = NULL;
-    if (peer != NULL && peer->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-        printed = inet_ntop(AF_INET, &v4->sin_addr, out, INET6_ADDRSTRLEN);
-    } else if (peer != NULL && peer->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-        printed = inet_ntop(AF_INET6, &v6->sin6_addr, out, INET6_ADDRSTRLEN);
-    }
-    return printed == NULL ? "unix" : printed;
+    return evhtp_header_find(request->headers_in, "Forwarded") != NULL ||
+           evhtp_header_find(request->headers_in, "X-Forwarded-For") != NULL;
 }
 
 static void on_request(evhtp_request_t *request, void *ctx)
 {
-    const struct admin_server *server = ctx;
-    char peer[INET6_ADDRSTRLEN];
+    struct admin_server *server = ctx;
+    char peer[ACCESS_PEER_SIZE];
     struct admin_request asked = {
         .method = method_of(request),
         .path = request->uri->path->full,
@@ -101,7 +112,10 @@ static void on_request(evhtp_request_t *request, void *ctx)
         .host = evhtp_header_find(request->headers_in, "Host"),
         .origin = evhtp_header_find(request->headers_in, "Origin"),
         .authorization = evhtp_header_find(request->headers_in, "Authorization"),
-        .peer = print_peer(request->conn->saddr, peer),
+        .peer = access_peer(request->conn->saddr, peer),
+        .local = access_peer_is_local(request->conn->saddr) && !is_forwarded(request),
+        .now = clock_now(),
+        .failures = &server->failures,
     };
     struct admin_answer answer;
     endpoints_answer(&asked, &server->hosts, server->ops, server->ctx, &answer);
@@ -134,6 +148,7 @@ static evhtp_res on_connection_end(evhtp_connection_t *connection, void *ctx)
         client->next->prev = client->prev;
     }
     server->client_count--;
+    server->remote_count -= client->remote;
     event_free(client->deadline);
     memory_free(client);
     return EVHTP_RES_OK;
@@ -152,7 +167,8 @@ static evhtp_res on_accept(evhtp_connection_t *connection, void *ctx)
     struct admin_server *server = ctx;
     struct event *deadline = NULL;
     struct admin_client *client = NULL;
-    if (server->client_count >= CLIENTS_MAX) {
+    bool remote = !access_peer_is_local(connection->saddr);
+    if (server->client_count >= CLIENTS_MAX || (remote && server->remote_count >= REMOTE_MAX)) {
         return EVHTP_RES_ERROR; /* it is closed */
     }
     client = MEMORY_NEW(struct admin_client);
@@ -162,12 +178,18 @@ static evhtp_res on_accept(evhtp_connection_t *connection, void *ctx)
         return EVHTP_RES_ERROR;
     }
     *client = (struct admin_client){
-        .server = server, .connection = connection, .deadline = deadline, .next = server->clients};
+        .server = server,
+        .connection = connection,
+        .deadline = deadline,
+        .remote = remote,
+        .next = server->clients,
+    };
     if (server->clients != NULL) {
         server->clients->prev = client;
     }
     server->clients = client;
     server->client_count++;
+    server->remote_count += remote;
     (void)evtimer_add(deadline, &(struct timeval){.tv_sec = TOTAL_SECONDS});
     (void)evhtp_connection_set_hook(connection, evhtp_hook_on_header, (evhtp_hook)on_field, client);
     (void)evhtp_connection_set_hook(connection, evhtp_hook_on_connection_fini,
@@ -198,6 +220,7 @@ enum status admin_server_start(const struct admin_server_settings *settings,
     server->ctx = settings->ctx;
     admin_server_set_hosts(server, settings->hosts, settings->host_count);
     server->evhtp = evhtp_new(settings->base, NULL);
+    admin_server_set_tls(server, settings->tls);
     if (listen_on(server, settings->listen, err) != STATUS_OK) {
         admin_server_stop(server);
         return STATUS_UNAVAILABLE;
@@ -220,6 +243,7 @@ void admin_server_stop(struct admin_server *server)
     while (server->clients != NULL) {
         evhtp_connection_free(server->clients->connection); /* on_connection_end() unlinks it */
     }
+    admin_server_set_tls(server, NULL);
     evhtp_free(server->evhtp);
     arena_fini(&server->hosts_memory);
     memory_free(server);
@@ -233,6 +257,17 @@ void admin_server_set_hosts(struct admin_server *server, const char *const *host
         names[i] = arena_copy(&server->hosts_memory, slice_from(hosts[i])).ptr;
     }
     server->hosts = (struct admin_hosts){.names = names, .count = count};
+}
+
+void admin_server_set_tls(struct admin_server *server, SSL_CTX *tls)
+{
+    if (tls != NULL) {
+        (void)SSL_CTX_up_ref(tls);
+        /* libevent waits for the socket where a record waits inside OpenSSL. */
+        SSL_CTX_set_read_ahead(tls, 0);
+    }
+    SSL_CTX_free(server->evhtp->ssl_ctx);
+    server->evhtp->ssl_ctx = tls;
 }
 
 unsigned admin_server_port(const struct admin_server *server)

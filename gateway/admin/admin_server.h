@@ -1,9 +1,9 @@
 /*
- * admin_server: the operator's listener: /livez, /readyz, /metrics, /api/v1/, and an index.
+ * admin_server: the operator's listener: the dashboard, /livez, /readyz, /metrics, /api/v1/.
  *
- * A plain libevhtp server on the main thread's event base, apart from the data plane. It knows
- * nothing of the server: what it shows comes from a table of functions. One request a
- * connection; a foreign Host or Origin is refused, so that no web page can read it.
+ * A libevhtp server on the main thread's event base, apart from the data plane, with TLS if it is
+ * given some. It knows nothing of the server: what it shows comes from a table of functions. One
+ * request a connection. Who may ask for what is in access.h.
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 struct admin_server;
 struct buffer;
 struct event_base;
+struct ssl_ctx_st;
 
 /* A quota by its names in the config. */
 struct quota_change {
@@ -27,14 +28,36 @@ struct quota_change {
     const char *peer;  /* who asks: an address, or "unix" */
 };
 
+/* What a token is good for, or an endpoint asks for; each has what those before it have. */
+enum admin_right { ADMIN_NOTHING, ADMIN_READS, ADMIN_ALL };
+
+/* What is shown of the server as a whole, as JSON. */
+enum admin_page {
+    ADMIN_STATUS,
+    ADMIN_CONFIG,
+    ADMIN_ROUTES,
+    ADMIN_TENANTS,
+    ADMIN_LIVE,
+};
+
+enum admin_reload {
+    ADMIN_RELOADED,
+    ADMIN_RELOAD_CONFLICT, /* valid, but not in this process; or it is about to end */
+    ADMIN_RELOAD_INVALID,
+};
+
 struct admin_ops {
     /* Whether requests are taken. Appends one line for each thing that is not well, such as
      * "credential_unavailable: route NAME"; such a line alone does not make it unready. */
     bool (*ready)(void *ctx, struct buffer *text);
     /* Appends the page in Prometheus' text format. */
     void (*metrics)(void *ctx, struct buffer *out);
-    /* Is this the token that may change things? In constant time. */
-    bool (*token_matches)(void *ctx, struct slice token);
+    /* What this token is good for. In constant time. */
+    enum admin_right (*right)(void *ctx, struct slice token);
+    /* Appends a page. */
+    enum status (*page)(void *ctx, enum admin_page page, struct buffer *out, struct error *err);
+    /* Reads the config again, for `peer`, and appends as JSON what came of it. */
+    enum admin_reload (*reload)(void *ctx, const char *peer, struct buffer *out);
     /* Appends the quotas of a tenant (NULL: of all) as JSON. STATUS_NOT_FOUND: no such tenant;
      * STATUS_UNAVAILABLE: the store. */
     enum status (*quotas)(void *ctx, const char *tenant, struct buffer *out, struct error *err);
@@ -57,6 +80,7 @@ struct admin_server_settings {
     unsigned host_count;
     const struct admin_ops *ops; /* borrowed */
     void *ctx;                   /* for ops */
+    struct ssl_ctx_st *tls;      /* a reference is taken; NULL: plain */
 };
 
 /* The error says what to do, if the address is taken for example. */
@@ -67,5 +91,8 @@ void admin_server_stop(struct admin_server *server);
 
 /* Other names from now on; copied. After a reload. */
 void admin_server_set_hosts(struct admin_server *server, const char *const *hosts, unsigned count);
+/* New certificates for connections accepted from now on; a reference is taken, and the settings are
+ * this listener's alone from then on. */
+void admin_server_set_tls(struct admin_server *server, struct ssl_ctx_st *tls);
 /* The port that was bound (for port 0), or 0 for a unix socket. */
 unsigned admin_server_port(const struct admin_server *server);

@@ -1,11 +1,10 @@
 #include "gateway/admin/endpoints.h"
 
-#include "base/address.h"
 #include "base/encode.h"
+#include "gateway/admin/dashboard.h"
 #include "limiter/limit.h"
 #include "routes/target.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 enum { NEWS_MAX_BYTES = 1024 * 1024 };
@@ -21,73 +20,7 @@ static void answer_text(struct admin_answer *answer, unsigned status, struct sli
     }
 }
 
-/* ---- who may ask ---- */
-
-/* The name or address of "name", "name:port", "[v6]" or "[v6]:port". */
-static struct slice without_port(struct slice host)
-{
-    if (host.len > 0 && host.ptr[0] == '[') {
-        size_t end = slice_find(host, ']');
-        return slice_make(host.ptr + 1, end < host.len ? end - 1 : 0);
-    }
-    return slice_make(host.ptr, slice_find(host, ':'));
-}
-
-static bool is_address(struct slice name)
-{
-    struct in6_addr address;
-    return address_parse(AF_INET, name, &address) || address_parse(AF_INET6, name, &address);
-}
-
-/* A name that an attacker's DNS can point at us is none of these. */
-static bool host_is_ours(const char *host, const struct admin_hosts *hosts)
-{
-    struct slice name = without_port(slice_from(host));
-    if (name.len == 0) {
-        return false;
-    }
-    if (slice_equal_nocase(name, SLICE("localhost")) || is_address(name)) {
-        return true;
-    }
-    for (unsigned i = 0; i < hosts->count; i++) {
-        if (slice_equal_nocase(name, slice_from(hosts->names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* RFC 6454: "scheme://host:port" as the Host field has it; "null" is nobody. */
-static bool origin_is_host(const char *origin, const char *host)
-{
-    const char *authority = strstr(origin, "://");
-    return authority != NULL && slice_equal_nocase(slice_from(authority + 3), slice_from(host));
-}
-
 /* ---- what is shown ---- */
-
-static void show_index(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
-                       struct admin_answer *answer)
-{
-    (void)request;
-    (void)ops;
-    (void)ctx;
-    answer_text(
-        answer, 200,
-        SLICE("Sallyport's admin listener\n"
-              "\n"
-              "/livez      200 while the process lives\n"
-              "/readyz     200 while it takes requests, else 503; ?verbose says more\n"
-              "/metrics    for Prometheus\n"
-              "/api/v1/quotas[?tenant=NAME]   limits and what is used, JSON\n"
-              "/api/v1/breakers               circuits and credentials of the routes, JSON\n"
-              "\n"
-              "With POST and the token of admin.token_file:\n"
-              "/api/v1/breakers/reset[?route=NAME]   close the circuits of one route, or all\n"
-              "and with ?quota=NAME[&tenant=NAME][&route=NAME]:\n"
-              "/api/v1/quotas/reset           forget what was used\n"
-              "/api/v1/quotas/raise?...&by=N  more room in this window, in the quota's unit\n"));
-}
 
 static void show_life(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                       struct admin_answer *answer)
@@ -265,23 +198,62 @@ static void reset_breakers(const struct admin_request *request, const struct adm
     }
 }
 
+/* ---- the server as a whole ---- */
+
+static void show_page(const struct admin_ops *ops, void *ctx, enum admin_page page,
+                      struct admin_answer *answer)
+{
+    struct error err;
+    answer_json(answer, 200);
+    enum status status = ops->page(ctx, page, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+#define PAGE(name, page)                                                                           \
+    static void name(const struct admin_request *request, const struct admin_ops *ops, void *ctx,  \
+                     struct admin_answer *answer)                                                  \
+    {                                                                                              \
+        (void)request;                                                                             \
+        show_page(ops, ctx, (page), answer);                                                       \
+    }
+PAGE(show_status, ADMIN_STATUS)
+PAGE(show_config, ADMIN_CONFIG)
+PAGE(show_routes, ADMIN_ROUTES)
+PAGE(show_tenants, ADMIN_TENANTS)
+PAGE(show_live, ADMIN_LIVE)
+#undef PAGE
+
+static void reload_config(const struct admin_request *request, const struct admin_ops *ops,
+                          void *ctx, struct admin_answer *answer)
+{
+    enum admin_reload end = ops->reload(ctx, request->peer, &answer->body);
+    answer_json(answer, end == ADMIN_RELOADED ? 200 : end == ADMIN_RELOAD_CONFLICT ? 409 : 422);
+}
+
 /* ---- which is asked ---- */
 
 static const struct endpoint {
     const char *path;
-    bool changes; /* POST with the token; else GET and HEAD */
+    enum admin_right needs; /* ADMIN_ALL: it changes something, with POST; else GET and HEAD */
     void (*answer)(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                    struct admin_answer *answer);
 } endpoints[] = {
-    {"/", false, show_index},
-    {"/livez", false, show_life},
-    {"/readyz", false, show_readiness},
-    {"/metrics", false, show_metrics},
-    {"/api/v1/quotas", false, show_quotas},
-    {"/api/v1/quotas/reset", true, reset_quota},
-    {"/api/v1/quotas/raise", true, raise_quota},
-    {"/api/v1/breakers", false, show_breakers},
-    {"/api/v1/breakers/reset", true, reset_breakers},
+    {"/livez", ADMIN_NOTHING, show_life},
+    {"/readyz", ADMIN_NOTHING, show_readiness},
+    {"/metrics", ADMIN_READS, show_metrics},
+    {"/api/v1/status", ADMIN_READS, show_status},
+    {"/api/v1/config", ADMIN_READS, show_config},
+    {"/api/v1/routes", ADMIN_READS, show_routes},
+    {"/api/v1/tenants", ADMIN_READS, show_tenants},
+    {"/api/v1/live", ADMIN_READS, show_live},
+    {"/api/v1/quotas", ADMIN_READS, show_quotas},
+    {"/api/v1/quotas/reset", ADMIN_ALL, reset_quota},
+    {"/api/v1/quotas/raise", ADMIN_ALL, raise_quota},
+    {"/api/v1/breakers", ADMIN_READS, show_breakers},
+    {"/api/v1/breakers/reset", ADMIN_ALL, reset_breakers},
+    {"/api/v1/reload", ADMIN_ALL, reload_config},
 };
 
 static const struct endpoint *find_endpoint(const char *path)
@@ -294,30 +266,79 @@ static const struct endpoint *find_endpoint(const char *path)
     return NULL;
 }
 
-/* RFC 6750: "Bearer TOKEN". */
-static bool has_token(const struct admin_request *request, const struct admin_ops *ops, void *ctx)
+/* Plain /readyz is for load balancers; what it says in detail names routes and secrets. */
+static enum admin_right right_needed(const struct endpoint *endpoint,
+                                     const struct admin_request *request)
 {
-    struct slice field = slice_from(request->authorization);
-    return slice_starts_with_nocase(field, SLICE("Bearer ")) &&
-           ops->token_matches(ctx, slice_skip(field, SLICE("Bearer ").len));
+    bool tells = endpoint->answer == show_readiness && request->query != NULL;
+    return tells ? ADMIN_READS : endpoint->needs;
+}
+
+/* False: it was refused, and that is the answer. */
+static bool may_ask(const struct endpoint *endpoint, const struct admin_request *request,
+                    const struct admin_ops *ops, void *ctx, struct admin_answer *ret)
+{
+    const struct access_request asked = {.authorization = request->authorization,
+                                         .peer = request->peer,
+                                         .local = request->local,
+                                         .now = request->now};
+    enum admin_right needed = right_needed(endpoint, request);
+    enum access_verdict verdict =
+        access_decide(&asked, needed, request->failures, ops, ctx, &ret->retry_after);
+    switch (verdict) {
+    case ACCESS_GRANTED:
+        return true;
+    case ACCESS_TOKEN_MISSING:
+    case ACCESS_TOKEN_WRONG:
+        answer_error(ret, 401,
+                     needed == ADMIN_ALL ? "changes need the token of admin.token_file or "
+                                           "admin.token: Authorization: Bearer TOKEN"
+                                         : "elsewhere than on loopback reading needs a token: "
+                                           "Authorization: Bearer TOKEN");
+        break;
+    case ACCESS_TOKEN_READS:
+        answer_error(ret, 403, "this token reads; changes need the one that may do all");
+        break;
+    case ACCESS_TOO_OFTEN:
+        answer_error(ret, 429, "too many wrong tokens came from this address; try again later");
+        break;
+    }
+    /* A page that asks before anybody has given it a token is no attempt. */
+    if (verdict != ACCESS_TOKEN_MISSING || needed == ADMIN_ALL) {
+        ops->refused(ctx, request->peer, endpoint->path);
+    }
+    return false;
 }
 
 static void answer_endpoint(const struct endpoint *endpoint, const struct admin_request *request,
                             const struct admin_ops *ops, void *ctx, struct admin_answer *ret)
 {
-    bool method_fits = endpoint->changes
-                           ? request->method == ADMIN_POST
-                           : request->method == ADMIN_GET || request->method == ADMIN_HEAD;
+    bool changes = endpoint->needs == ADMIN_ALL;
+    bool method_fits = changes ? request->method == ADMIN_POST
+                               : request->method == ADMIN_GET || request->method == ADMIN_HEAD;
     if (!method_fits) {
-        ret->allow = endpoint->changes ? "POST" : "GET, HEAD";
-        answer_text(ret, 405, endpoint->changes ? SLICE("use POST\n") : SLICE("use GET or HEAD\n"));
-    } else if (endpoint->changes && !has_token(request, ops, ctx)) {
-        ops->refused(ctx, request->peer, endpoint->path);
-        answer_error(ret, 401,
-                     "changes need the token of admin.token_file: Authorization: Bearer TOKEN");
-    } else {
+        ret->allow = changes ? "POST" : "GET, HEAD";
+        answer_text(ret, 405, changes ? SLICE("use POST\n") : SLICE("use GET or HEAD\n"));
+    } else if (may_ask(endpoint, request, ops, ctx, ret)) {
         endpoint->answer(request, ops, ctx, ret);
     }
+}
+
+/* The dashboard's files show nothing by themselves: they ask the API, as whoever has the token. */
+static bool answer_file(const struct admin_request *request, struct admin_answer *ret)
+{
+    struct dashboard_file file;
+    if (!dashboard_find(request->path, &file)) {
+        return false;
+    }
+    if (request->method != ADMIN_GET && request->method != ADMIN_HEAD) {
+        ret->allow = "GET, HEAD";
+        answer_text(ret, 405, SLICE("use GET or HEAD\n"));
+        return true;
+    }
+    answer_text(ret, 200, file.bytes);
+    ret->content_type = file.content_type;
+    return true;
 }
 
 void endpoints_answer(const struct admin_request *request, const struct admin_hosts *hosts,
@@ -325,19 +346,22 @@ void endpoints_answer(const struct admin_request *request, const struct admin_ho
 {
     *ret = (struct admin_answer){0};
     buffer_init(&ret->body, ADMIN_BODY_MAX_BYTES);
-    if (request->host == NULL || !host_is_ours(request->host, hosts)) {
+    if (request->host == NULL || !access_host_is_ours(request->host, hosts)) {
         answer_text(ret, 403,
                     SLICE("this Host is not answered: use localhost or an address, or "
                           "add the name to admin.hosts\n"));
         return;
     }
-    if (request->origin != NULL && !origin_is_host(request->origin, request->host)) {
+    if (!access_origin_is_ours(request->origin, request->host)) {
         answer_text(ret, 403, SLICE("requests from other origins are refused\n"));
+        return;
+    }
+    if (answer_file(request, ret)) {
         return;
     }
     const struct endpoint *endpoint = find_endpoint(request->path);
     if (endpoint == NULL) {
-        answer_text(ret, 404, SLICE("no such page: / lists them\n"));
+        answer_text(ret, 404, SLICE("no such page\n"));
     } else {
         answer_endpoint(endpoint, request, ops, ctx, ret);
     }

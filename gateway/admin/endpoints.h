@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "gateway/admin/access.h"
 #include "gateway/admin/admin_server.h"
 
 enum { ADMIN_BODY_MAX_BYTES = 64 * 1024 * 1024 };
@@ -18,19 +19,17 @@ struct admin_request {
     const char *origin;        /* likewise */
     const char *authorization; /* likewise */
     const char *peer;          /* an address, or "unix" */
-};
-
-/* The names that the listener answers to, next to localhost and IP literals. */
-struct admin_hosts {
-    const char *const *names;
-    unsigned count;
+    bool local;                /* of this machine, and nobody's proxy */
+    usec_t now;
+    struct access_failures *failures; /* borrowed; of the listener */
 };
 
 struct admin_answer {
     unsigned status;
     const char *content_type;
-    const char *allow;  /* of 405: the methods; else NULL */
-    struct buffer body; /* also of an answer to HEAD: it tells the length */
+    const char *allow;    /* of 405: the methods; else NULL */
+    unsigned retry_after; /* of 429: seconds */
+    struct buffer body;   /* also of an answer to HEAD: it tells the length */
 };
 
 /* Fills *ret; the caller frees the body. */

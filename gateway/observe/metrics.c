@@ -128,6 +128,11 @@ void metrics_set(struct metrics_block *block, enum metric metric, int64_t value)
     atomic_store_explicit(&block->values[metric], value, memory_order_relaxed);
 }
 
+usec_t metrics_started(const struct metrics *metrics)
+{
+    return metrics->started;
+}
+
 int64_t metrics_get(const struct metrics *metrics, enum metric metric)
 {
     int64_t sum = 0;

@@ -51,5 +51,6 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
 
 /* Any thread: the sum over blocks, and the whole page in Prometheus' text format 0.0.4. False: the
  * page does not fit, and ends with its last whole line. */
+usec_t metrics_started(const struct metrics *metrics); /* since 1970: when they were made */
 int64_t metrics_get(const struct metrics *metrics, enum metric metric);
 bool metrics_render(const struct metrics *metrics, struct buffer *out);

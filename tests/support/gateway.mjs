@@ -8,6 +8,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { ask } from './admin.mjs';
+
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const binary = process.env.SALLYPORT_BIN ?? path.join(root, 'build/dev/sallyport');
 
@@ -116,7 +118,7 @@ export class Gateway extends Child {
   static async start(options = {}) {
     const folder = temporaryFolder();
     const port = await freePort();
-    const adminPort = await freePort();
+    const adminPort = options.adminPort ?? (await freePort());
     const keys = {};
     const { config, env } = Gateway.config({ ...options, folder, port, adminPort, keys });
     const file = path.join(folder, 'sallyport.yaml');
@@ -130,7 +132,7 @@ export class Gateway extends Child {
     return gateway;
   }
 
-  static config({ routes = {}, tenants, secrets = {}, gateway = {}, folder, port, adminPort, keys, extra = {} }) {
+  static config({ routes = {}, tenants, secrets = {}, gateway = {}, admin = {}, folder, port, adminPort, keys, extra = {} }) {
     const env = {};
     for (const [name, value] of Object.entries(secrets)) {
       env['SALLYPORT_SECRET_' + name.toUpperCase().replaceAll('-', '_')] = value;
@@ -152,7 +154,7 @@ export class Gateway extends Child {
         gateway: {
           listen: [`127.0.0.1:${port}`], workers: 2, access_log: path.join(folder, 'access.log'), ...gateway,
         },
-        admin: { listen: `127.0.0.1:${adminPort}` },
+        admin: { listen: `127.0.0.1:${adminPort}`, ...admin },
         secrets: [{ type: 'env', prefix: 'SALLYPORT_SECRET_' }],
         egress: { allow_private: ['127.0.0.0/8', '::1/128'] },
         routes: routeConfig,
@@ -166,7 +168,7 @@ export class Gateway extends Child {
     await until('the gateway is ready', async () => {
       if (this.end) throw new Error(`the gateway ended: ${JSON.stringify(this.end)}\n${this.stderr}`);
       try {
-        return (await fetch(`http://127.0.0.1:${this.adminPort}/readyz`)).ok && this.stderr.includes('serving:');
+        return (await this.ask('/readyz')).status === 200 && this.stderr.includes('serving:');
       } catch {
         return false;
       }
@@ -193,8 +195,13 @@ export class Gateway extends Child {
     return this.stderr.slice(seen);
   }
 
+  // Of the admin listener, on loopback; options.adminCa: over TLS.
+  ask(path, options = {}) {
+    return ask({ port: this.adminPort, ca: this.options.adminCa, path, ...options });
+  }
+
   async metrics() {
-    return (await fetch(`http://127.0.0.1:${this.adminPort}/metrics`)).text();
+    return (await this.ask('/metrics')).body;
   }
 
   // The value of a metric, summed over series whose labels contain all of `labels`.

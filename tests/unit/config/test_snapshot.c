@@ -325,7 +325,7 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
          "  other: {provider: opneai}\n"
          "tenants:\n"
          "  t: {keys: [x], allow: [oepnai, \"openai:get /\"]}\n"
-         "ledger: {}\n");
+         "webhooks: {}\n");
     static const char *const expected[] = {
         "conf/f:1:1: version is missing; write version: 1",
         "conf/f:2:3: gateway.listn: unknown key; did you mean \"listen\"?",
@@ -333,8 +333,8 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
         "10s, 5m, 1h or 1d",
         "conf/f:4:3: gateway.tls: key is missing; write key: /etc/sallyport/tls.key",
         "conf/f:4:15: gateway.tls.cert: cannot use the file \"conf/missing.pem\": no such file",
-        "conf/f:5:17: admin.listen: remote administration is not available in this version; write "
-        "a loopback address and port such as 127.0.0.1:9901, or off",
+        "conf/f:5:17: admin.listen: elsewhere than on loopback tokens need TLS: write admin.tls: "
+        "{cert: FILE, key: FILE}, or a loopback address such as 127.0.0.1:9901",
         "conf/f:7:3: routes.openai: credential is missing; write credential: {secret: NAME}, or "
         "credential: none if this upstream needs none",
         "conf/f:8:21: routes.other.provider: no provider is called \"opneai\"; did you mean "
@@ -344,8 +344,8 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
         "conf/f:10:26: tenants.t.allow[0]: no route is called \"oepnai\"; did you mean \"openai\"?",
         "conf/f:10:34: tenants.t.allow[1]: \"get\" is no method; write one such as GET, or * for "
         "any",
-        "conf/f:11:1: ledger: unknown key; known here: version, gateway, admin, store, secrets, "
-        "egress, routes, tenants, quotas",
+        "conf/f:11:1: webhooks: unknown key; known here: version, gateway, admin, store, ledger, "
+        "secrets, egress, routes, tenants, quotas",
         NULL,
     };
     expect_lines(expected);
@@ -354,10 +354,8 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
 Test(snapshot, a_key_of_later_versions_is_unknown)
 {
     static const char *const cases[] = {
-        "ledger: {}",
         "webhooks: {}",
         "gateway: {tls: {client_ca: x, cert: /proc/self/status, key: /proc/self/status}}",
-        "admin: {tls: {}}",
         "egress: {proxy: \"http://x\"}",
         "routes: {a: {provider: http, base_url: \"http://x\", meter: {}}}",
         "routes: {a: {provider: http, base_url: \"http://x\", http: \"2\"}}",
@@ -405,9 +403,21 @@ Test(snapshot, each_thing_that_cannot_be_meant_has_its_sentence)
         {"version: 1\ngateway: {limits: {header_bytes: 1KiB, uri_bytes: 2KiB}}\n",
          "conf/f:2:51: gateway.limits.uri_bytes: a target is part of the head; write header_bytes "
          "(1KiB) or less"},
-        {"version: 1\nadmin: {listen: unix:/x}\n",
-         "conf/f:2:17: admin.listen: remote administration is not available in this version; write "
-         "a loopback address and port such as 127.0.0.1:9901, or off"},
+        {"version: 1\nadmin: {listen: \"[::]:1\"}\n",
+         "conf/f:2:17: admin.listen: elsewhere than on loopback tokens need TLS: write admin.tls: "
+         "{cert: FILE, key: FILE}, or a loopback address such as 127.0.0.1:9901"},
+        {"version: 1\nadmin: {listen: unix:/x, tls: {cert: /etc/passwd, key: /etc/passwd}}\n",
+         "conf/f:2:26: admin.tls: a unix socket has no use for TLS; take it out"},
+        {"version: 1\nsecrets: [{type: env}]\nadmin: {token_file: a, token: {secret: b}}\n",
+         "conf/f:3:40: admin.token.secret: there is a token_file, too; take one of them out, for "
+         "one token may do all"},
+        {"version: 1\nsecrets: [{type: env}]\nadmin: {token: {secret: b}, read_token: {secret: "
+         "b}}\n",
+         "conf/f:3:50: admin.read_token.secret: this secret is the token that may do all; name "
+         "another one"},
+        {"version: 1\nadmin: {read_token: {secret: b}}\n",
+         "conf/f:2:30: admin.read_token.secret: there is no source that could have this secret; "
+         "write secrets: [{type: env}], or another source, at the top of the file"},
         {"version: 1\nsecrets: [{type: sealed, path: x}]\n",
          "conf/f:2:11: secrets[0]: key_file is missing; write key_file: master.key"},
         {"version: 1\nsecrets: [{type: env, path: x}]\n",
