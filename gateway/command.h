@@ -25,6 +25,7 @@ int command_keys(int argc, char **argv);
 int command_secrets(int argc, char **argv);
 int command_providers(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_usage(int argc, char **argv);
 int command_quotas(int argc, char **argv);
 int command_breakers(int argc, char **argv);
 int command_demo(int argc, char **argv);
@@ -38,7 +39,7 @@ struct command_option {
     bool *flag;
 };
 
-enum { COMMAND_OPTIONS_MAX = 8 };
+enum { COMMAND_OPTIONS_MAX = 12 };
 
 struct command_line {
     const char *command; /* argv[0] */

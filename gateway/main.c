@@ -15,6 +15,7 @@ static const struct command {
     {"keys", command_keys, "make a tenant key, list those of a tenant"},
     {"secrets", command_secrets, "the sealed secrets file: set, list, rm"},
     {"providers", command_providers, "the built-in provider profiles"},
+    {"usage", command_usage, "what was used and what it cost, from the ledger"},
     {"quotas", command_quotas, "limits and what is used: list, audit, reset, raise"},
     {"breakers", command_breakers, "circuits and credentials of the routes: list, reset"},
     {"audit", command_audit, "proves that the audit log is whole: verify"},

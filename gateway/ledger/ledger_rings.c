@@ -16,11 +16,12 @@ static char *ring_path(const struct ledger *ledger, unsigned number)
     return path;
 }
 
-static void add_source(struct ledger *ledger, struct ledger_ring *ring, char *take_path)
+/* Takes both. */
+static void add_source(struct ledger *ledger, struct ledger_ring *ring, char **path)
 {
     unsigned count = ledger->source_count;
     ledger->sources = memory_resize(ledger->sources, (count + 1) * sizeof(struct ledger_source));
-    ledger->sources[count] = (struct ledger_source){.ring = ring, .path = take_path};
+    ledger->sources[count] = (struct ledger_source){.ring = ring, .path = TAKE(*path)};
     ledger->source_count++;
     (void)atomic_fetch_add_explicit(&ledger->rows_recovered, ledger_ring_recovered(ring),
                                     memory_order_relaxed);
@@ -35,7 +36,7 @@ static enum status open_own(struct ledger *ledger, unsigned *next, struct error 
         char *path CLEANUP(memory_free_at) = ring_path(ledger, *next);
         enum status status = ledger_ring_open(path, LEDGER_RING_PLACES, &ring, err);
         if (status == STATUS_OK) {
-            add_source(ledger, ring, TAKE(path));
+            add_source(ledger, ring, &path);
             (*next)++;
             return STATUS_OK;
         }
@@ -80,7 +81,7 @@ static void open_left(struct ledger *ledger, unsigned number)
     }
     enum status status = ledger_ring_open(path, LEDGER_RING_PLACES, &ring, &err);
     if (status == STATUS_OK) {
-        add_source(ledger, ring, TAKE(path));
+        add_source(ledger, ring, &path);
     } else if (status != STATUS_DENIED) {
         log_warn("ledger: %s; its rows, if any, are not kept before the next start", err.message);
     }
