@@ -37,21 +37,21 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
-size_t digits_write(uint64_t number, char *out)
+size_t digits_write_long(uint64_t number, char *out)
 {
-    if (number < 10) {
-        *out = (char)('0' + number);
-        return 1;
-    }
     size_t count = digits_count(number);
     char *at = out + count;
-    while (number >= 10) {
+    for (; number > UINT32_MAX; number /= 100) {
         at -= 2;
         memcpy(at, pairs + number % 100 * 2, 2);
-        number /= 100;
+    }
+    uint32_t rest = (uint32_t)number; /* half as many instructions a division */
+    for (; rest >= 10; rest /= 100) {
+        at -= 2;
+        memcpy(at, pairs + (size_t)(rest % 100) * 2, 2);
     }
     if (at > out) {
-        *out = (char)('0' + number);
+        *out = (char)('0' + rest);
     }
     return count;
 }

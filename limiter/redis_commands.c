@@ -22,22 +22,34 @@ enum {
 static void begin(struct resp *resp, const struct redis_namespace *ns, enum redis_script script,
                   struct buffer *out, unsigned keys, unsigned arguments)
 {
-    resp_begin(resp, out, EVALSHA_WORDS + keys + arguments);
-    resp_text(resp, SLICE("EVALSHA"));
-    resp_text(resp, slice_make(ns->scripts->hashes[script], (size_t)2 * SHA1_BYTES));
+    resp_begin_script(resp, out, EVALSHA_WORDS + keys + arguments, ns->scripts->hashes[script]);
     resp_number(resp, keys);
 }
 
-/* The record of a reservation and the indexes that it may be in. */
+void redis_namespace_name(struct redis_namespace *ns, const char *store)
+{
+    struct slice name = slice_from(store);
+    struct resp words = {.at = ns->shared_keys, .edge = ns->shared_keys + sizeof(ns->shared_keys)};
+    assert(name.len <= REDIS_STORE_NAME_MAX); /* so there is room */
+    resp_key(&words, name, SLICE(""), SLICE("open"), SLICE(""));
+    ns->open_len = (unsigned)(words.at - ns->shared_keys);
+    resp_key(&words, name, SLICE(""), SLICE("gateways"), SLICE(""));
+    resp_key(&words, name, SLICE(""), SLICE("epoch"), SLICE(""));
+    ns->shared_len = (unsigned)(words.at - ns->shared_keys);
+    ns->store = store;
+}
+
+/* The record of a reservation and the indexes that it may be in: its tenant's, and that of all,
+ * with which the shared keys begin: `shared_len` bytes of those are put. */
 static void put_record_keys(struct resp *resp, const struct redis_namespace *ns,
-                            const struct reservation *reservation)
+                            const struct reservation *reservation, unsigned shared_len)
 {
     struct slice id = slice_make(reservation->id, RESERVATION_ID_LEN);
     struct slice store = slice_from(ns->store);
     struct slice tenant = slice_from(reservation->tenant);
     resp_key(resp, store, tenant, SLICE("r:"), id);
     resp_key(resp, store, tenant, SLICE("open"), SLICE(""));
-    resp_key(resp, store, SLICE(""), SLICE("open"), SLICE(""));
+    resp_words(resp, slice_make(ns->shared_keys, shared_len));
 }
 
 static struct slice known_epoch(const struct redis_namespace *ns)
@@ -207,9 +219,7 @@ static enum status write_step(const struct redis_namespace *ns,
     struct resp resp;
     char step[STEP_BYTES_MAX];
     begin(&resp, ns, SCRIPT_ADMIT, out, RECORD_KEYS + 2 + reservation->count, 1);
-    put_record_keys(&resp, ns, reservation);
-    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
-    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
+    put_record_keys(&resp, ns, reservation, ns->shared_len);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
@@ -237,7 +247,7 @@ enum status redis_write_settle(const struct redis_namespace *ns,
     char *at = used;
     assert(reservation->count <= RESERVATION_DEMANDS_MAX);
     begin(&resp, ns, SCRIPT_SETTLE, out, RECORD_KEYS + reservation->count, 1);
-    put_record_keys(&resp, ns, reservation);
+    put_record_keys(&resp, ns, reservation, ns->open_len);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }
@@ -253,7 +263,7 @@ enum status redis_write_call_off(const struct redis_namespace *ns,
 {
     struct resp resp;
     begin(&resp, ns, SCRIPT_CALL_OFF, out, RECORD_KEYS + reservation->count, 1);
-    put_record_keys(&resp, ns, reservation);
+    put_record_keys(&resp, ns, reservation, ns->open_len);
     for (unsigned i = 0; i < reservation->count; i++) {
         resp_text(&resp, reservation->demands[i].key);
     }

@@ -59,10 +59,14 @@ struct redis_windows {
     unsigned next; /* to be replaced */
 };
 
+enum { REDIS_STORE_NAME_MAX = 64 };
+
 /* What all commands are written with. */
 struct redis_namespace {
     const struct redis_scripts *scripts;
-    const char *store;  /* store.name */
+    const char *store;                                 /* store.name: see redis_namespace_name() */
+    char shared_keys[3 * (REDIS_STORE_NAME_MAX + 48)]; /* open, gateways, epoch: as words */
+    unsigned open_len, shared_len;                     /* of the first, of all three */
     char gateway[17];   /* this process's incarnation: 16 hex digits, new after it was held dead */
     bool has_beaten;    /* it is known to the store: if it is missing there, it was held dead */
     char epoch[17];     /* as last seen; "" before the first contact */
@@ -70,6 +74,9 @@ struct redis_namespace {
     int64_t wall_ms;    /* the gateway's clock, with the server's offset added, for windows */
     struct redis_windows *windows; /* borrowed: one thread's; NULL: none, each is looked up */
 };
+
+/* `store`: store.name; borrowed. */
+void redis_namespace_name(struct redis_namespace *ns, const char *store);
 
 /* Each appends one whole command (one reply). STATUS_TOO_LARGE: the buffer is full; nothing stays.
  */

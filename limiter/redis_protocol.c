@@ -56,6 +56,18 @@ void resp_begin(struct resp *resp, struct buffer *out, unsigned words)
     }
 }
 
+void resp_begin_script(struct resp *resp, struct buffer *out, unsigned words, const char *hash)
+{
+    static const char name[] = "$7\r\nEVALSHA\r\n$40\r\n";
+    enum { NAME_LEN = sizeof(name) - 1, HASH_LEN = 2 * SHA1_BYTES };
+    resp_begin(resp, out, words);
+    if (room(resp, NAME_LEN + HASH_LEN + 2)) {
+        memcpy(resp->at, name, NAME_LEN);
+        memcpy(resp->at + NAME_LEN, hash, HASH_LEN);
+        resp->at = put_line_end(resp->at + NAME_LEN + HASH_LEN);
+    }
+}
+
 void resp_text(struct resp *resp, struct slice text)
 {
     if (room(resp, text.len + FRAME_MAX)) {
@@ -94,6 +106,13 @@ void resp_key(struct resp *resp, struct slice store, struct slice tenant, struct
     at = put(put(at, version), name);
     at = rest.len == 0 ? at : put(at, rest);
     resp->at = put_line_end(at);
+}
+
+void resp_words(struct resp *resp, struct slice words)
+{
+    if (room(resp, words.len)) {
+        resp->at = put(resp->at, words);
+    }
 }
 
 enum status resp_end(struct resp *resp)

@@ -25,9 +25,13 @@ struct resp {
 
 /* "*words\r\n" */
 void resp_begin(struct resp *resp, struct buffer *out, unsigned words);
+/* The same with EVALSHA and the hash (hex), which are two of them. */
+void resp_begin_script(struct resp *resp, struct buffer *out, unsigned words, const char *hash);
 void resp_text(struct resp *resp, struct slice text);
 void resp_number(struct resp *resp, int64_t number);
 /* The name of a key: "{store:tenant}:v2:" or, tenant being empty, "{store}:v2:", then two parts. */
 void resp_key(struct resp *resp, struct slice store, struct slice tenant, struct slice name,
               struct slice rest);
+/* What was written before by these functions. */
+void resp_words(struct resp *resp, struct slice words);
 MUST_USE enum status resp_end(struct resp *resp);

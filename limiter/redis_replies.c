@@ -90,22 +90,27 @@ static unsigned next_byte(struct words *words)
     return byte.len == 0 ? 0 : (unsigned char)byte.ptr[0];
 }
 
-/* A double that is a whole number which it counts exactly. */
-static uint64_t next_double(struct words *words)
+/* A double that is a whole number which it counts exactly; else it is 0, and *good false. */
+static inline uint64_t unpack_number(const char *at, bool *good)
 {
     static const double most = (double)(UINT64_C(1) << 53);
-    struct slice bytes = next_bytes(words, sizeof(double));
     uint64_t bits;
     double value;
-    if (bytes.len == 0) {
-        return 0;
-    }
-    memcpy(&bits, bytes.ptr, sizeof(bits));
+    memcpy(&bits, at, sizeof(bits));
     bits = le64toh(bits);
     memcpy(&value, &bits, sizeof(value));
-    bool whole = value >= 0 && value <= most && (double)(uint64_t)value == value;
-    words->good = words->good && whole;
-    return whole ? (uint64_t)value : 0;
+    /* Through int64_t: uint64_t is not one instruction. */
+    if (!(value >= 0 && value <= most) || (double)(int64_t)value != value) {
+        *good = false;
+        return 0;
+    }
+    return (uint64_t)(int64_t)value;
+}
+
+static uint64_t next_double(struct words *words)
+{
+    struct slice bytes = next_bytes(words, sizeof(double));
+    return bytes.len == 0 ? 0 : unpack_number(bytes.ptr, &words->good);
 }
 
 static struct slice next_text(struct words *words)
@@ -185,11 +190,15 @@ static void conclude(struct demand *demand, const struct told *told)
 
 static void read_demand(struct words *words, char verdict, int64_t server_ms, struct demand *demand)
 {
-    struct told told = {.server_ms = server_ms};
-    told.marks = next_byte(words);
-    told.amount = next_double(words);
-    told.count = next_double(words);
-    told.rest = next_double(words);
+    enum { ANSWER_BYTES = 1 + 3 * sizeof(double) };
+    struct slice answer = next_bytes(words, ANSWER_BYTES);
+    if (answer.len == 0) {
+        return;
+    }
+    struct told told = {.server_ms = server_ms, .marks = (unsigned char)answer.ptr[0]};
+    told.amount = unpack_number(answer.ptr + 1, &words->good);
+    told.count = unpack_number(answer.ptr + 1 + sizeof(double), &words->good);
+    told.rest = unpack_number(answer.ptr + 1 + 2 * sizeof(double), &words->good);
     bool known =
         told.marks <= MARK_OVER + MARK_CROSSED || (told.marks == MARK_REFUSED && verdict == 'R');
     words->good = words->good && known;

@@ -45,7 +45,7 @@ static void fill_namespace(struct store_redis *store, struct redis_namespace *ns
     ns->wall_ms = store->settings.clock.wall() / MSEC + store->facts.offset_ms;
     (void)pthread_mutex_unlock(&store->lock);
     ns->scripts = store->scripts;
-    ns->store = store->name;
+    redis_namespace_name(ns, store->name);
 }
 
 static enum status load_scripts(struct store_redis_admin *admin, struct error *err)

@@ -288,7 +288,7 @@ struct store_redis_side *store_redis_side_new(struct store_redis *store, struct 
     side->timers = timers;
     side->backoff = BACKOFF_MIN;
     side->ns.scripts = store->scripts;
-    side->ns.store = store->name;
+    redis_namespace_name(&side->ns, store->name);
     side->ns.windows = &side->windows;
     random_name(side->ns.candidate, STORE_NAME_BYTES);
     timer_init(&side->patience, on_patience);

@@ -142,10 +142,9 @@ static void begin(void)
             patch(scripts, i, clock);
         }
     }
-    ns = (struct redis_namespace){.scripts = scripts,
-                                  .store = store_name,
-                                  .gateway = "aaaaaaaaaaaaaaaa",
-                                  .candidate = "cccccccccccccccc"};
+    ns = (struct redis_namespace){
+        .scripts = scripts, .gateway = "aaaaaaaaaaaaaaaa", .candidate = "cccccccccccccccc"};
+    redis_namespace_name(&ns, store_name);
     cr_assert_eq(zone_load(&arena, "UTC", &utc, NULL), STATUS_OK);
     set_time(START);
 }

@@ -57,7 +57,7 @@ static void expect_written(enum redis_script script, const char *words, struct s
 
 static void set_names(struct reservation *reservation)
 {
-    ns.store = "s";
+    redis_namespace_name(&ns, "s");
     ns.wall_ms = START + 1;
     memcpy(reservation->id, zeros, sizeof(reservation->id));
     reservation->tenant = "t";
@@ -171,7 +171,7 @@ Test(redis_commands, a_negative_hand_over_has_its_sign)
     struct limit limit = rate_of(LIMIT_TOKENS, 600, 60000);
     struct hand_over debt = {
         .id = "i", .tenant = "t", .limit = &limit, .key = SLICE("k"), .amount = INT64_MIN + 1};
-    ns.store = "s";
+    redis_namespace_name(&ns, "s");
     cr_expect_eq(redis_write_hand_over(&ns, &debt, &out), STATUS_OK);
     expect_written(SCRIPT_HAND_OVER,
                    "*11\r\n$7\r\nEVALSHA\r\n" HASH "$1\r\n2\r\n$12\r\n{s:t}:v2:h:i\r\n$1\r\nk\r\n"
