@@ -30,6 +30,7 @@ static const char usage[] =
     "It reads the file that `ledger.url` of the config names, which is a moment behind.\n";
 
 #define DAY_SECONDS ((int64_t)86400)
+enum { DATE_LEN = 10 };
 
 struct arguments {
     struct command_line line;
@@ -51,22 +52,30 @@ static int64_t days_to(int64_t year, int64_t month, int64_t day)
            719468;
 }
 
+static void write_date(int64_t days, char out[DATE_LEN + 1])
+{
+    char time[TIMESTAMP_LEN];
+    (void)timestamp_write(days * DAY_SECONDS * SEC, time);
+    memcpy(out, time, DATE_LEN);
+    out[DATE_LEN] = '\0';
+}
+
 /* "2026-11-01" */
 static bool read_date(struct slice text, int64_t *ret_days)
 {
-    static const int64_t lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    char again[DATE_LEN + 1];
     uint64_t year = 0;
     uint64_t month = 0;
     uint64_t day = 0;
-    if (text.len != 10 || text.ptr[4] != '-' || text.ptr[7] != '-' ||
+    if (text.len != DATE_LEN || text.ptr[4] != '-' || text.ptr[7] != '-' ||
         !slice_number(slice_make(text.ptr, 4), 9999, &year) ||
         !slice_number(slice_make(text.ptr + 5, 2), 12, &month) ||
-        !slice_number(slice_make(text.ptr + 8, 2), 31, &day) || year < 1970 || month == 0 ||
-        day == 0 || (int64_t)day > lengths[month - 1]) {
+        !slice_number(slice_make(text.ptr + 8, 2), 31, &day) || year < 1970 || month == 0) {
         return false;
     }
     *ret_days = days_to((int64_t)year, (int64_t)month, (int64_t)day);
-    return true;
+    write_date(*ret_days, again); /* another one, of a day that its month has not */
+    return slice_equal(slice_from(again), text);
 }
 
 static bool read_since(const struct arguments *arguments, const struct zone *zone, usec_t now,
@@ -106,20 +115,10 @@ static bool read_by(const char *text, enum ledger_by *ret)
 
 /* ---- answers ---- */
 
-enum { DATE_LEN = 10 };
-
 struct one_day {
     struct ledger_report *report;
     char name[DATE_LEN + 1];
 };
-
-static void write_date(int64_t days, char out[DATE_LEN + 1])
-{
-    char time[TIMESTAMP_LEN];
-    (void)timestamp_write(days * DAY_SECONDS * SEC, time);
-    memcpy(out, time, DATE_LEN);
-    out[DATE_LEN] = '\0';
-}
 
 static void add_day(void *ctx, const struct ledger_sum *sum)
 {

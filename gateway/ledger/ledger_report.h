@@ -15,8 +15,8 @@ struct ledger_report;
 
 struct ledger_report *ledger_report_new(void);
 void ledger_report_free(struct ledger_report *report); /* takes NULL */
-/* ledger_sums()' `each`. */
-void ledger_report_add(void *report, const struct ledger_sum *sum);
+/* ledger_sums()' `each`; ctx is the report. */
+void ledger_report_add(void *ctx, const struct ledger_sum *sum);
 /* `since`: of the first minute, for the head. */
 void ledger_report_write(const struct ledger_report *report, enum ledger_by by,
                          enum ledger_form form, usec_t since, FILE *out);
@@ -30,6 +30,6 @@ struct ledger_objects_report {
 };
 
 void ledger_objects_begin(struct ledger_objects_report *report);
-/* ledger_objects()' `each`. */
-void ledger_objects_add(void *report, const struct ledger_row *row);
+/* ledger_objects()' `each`; ctx is the report. */
+void ledger_objects_add(void *ctx, const struct ledger_row *row);
 void ledger_objects_end(struct ledger_objects_report *report);
