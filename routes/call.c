@@ -68,6 +68,21 @@ struct slice call_path_model(const struct call *call, struct slice path)
     return path_matches(call->path, path, &model) ? model : slice_make("", 0);
 }
 
+bool call_streams(const struct call *call, struct slice query)
+{
+    if (slice_equal(call->streams, SLICE("always"))) {
+        return true;
+    }
+    while (call->streams.len > 0 && query.len > 0) {
+        struct slice pair = slice_make(query.ptr, slice_find(query, '&'));
+        if (slice_equal(pair, call->streams)) {
+            return true;
+        }
+        query = slice_skip(query, pair.len < query.len ? pair.len + 1 : pair.len);
+    }
+    return false;
+}
+
 bool call_may_repeat(const struct profile *profile, struct slice method, struct slice path)
 {
     const struct call *call = call_find(profile, method, path);

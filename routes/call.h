@@ -34,7 +34,7 @@ struct call {
     enum usage_dialect dialect;      /* of that */
     bool repeatable;                 /* see call_may_repeat() */
     bool any_body; /* it may be anything, and nothing is read in it but what `usage` asks for */
-    bool streams;  /* the answer is always a stream */
+    struct slice streams; /* the answer is a stream: "always", or with this in the query */
     bool include_usage; /* its streams tell their usage only if stream_options.include_usage asks */
     /* Names of members at the top of the request's JSON body; an empty one: there is none. */
     struct slice model;
@@ -75,6 +75,9 @@ const struct call *call_find(const struct profile *profile, struct slice method,
 
 /* The model that the call's path names, a part of it, as it stands there; empty: it names none. */
 struct slice call_path_model(const struct call *call, struct slice path);
+
+/* Whether the call's path and query alone make the answer a stream. */
+bool call_streams(const struct call *call, struct slice query);
 
 /* Whether there can be output: it is limited, or of a known size. */
 static inline bool call_has_output(const struct call *call)

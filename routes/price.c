@@ -248,16 +248,31 @@ uint64_t price_cost(const struct price *price, const struct usage *usage)
     return round_up(tokens + media + cost_beside(&price->units, usage));
 }
 
-static bool has_token_prices(const struct token_prices *prices)
+bool price_counts_tokens(const struct price *price)
 {
+    const struct token_prices *prices = &price->base;
     return (prices->input | prices->output | prices->audio_input | prices->audio_output |
             prices->image_input | prices->image_output) != 0;
 }
 
+static bool is_free(const struct price *price)
+{
+    const struct unit_prices *units = &price->units;
+    return !price_counts_tokens(price) &&
+           (units->image | units->second | units->character | units->message | units->segment |
+            units->search | units->request) == 0;
+}
+
+static bool has_units(const struct usage *usage)
+{
+    return (usage->images | usage->characters | usage->milliseconds | usage->messages |
+            usage->segments | usage->searches) != 0;
+}
+
 bool price_covers(const struct price *price, const struct usage *usage)
 {
-    return usage_tokens(usage) > 0 || !has_token_prices(&price->base) ||
-           cost_of_media(&price->units, usage) + cost_beside(&price->units, usage) > 0;
+    return usage_tokens(usage) > 0 || !has_units(usage) || is_free(price) ||
+           price_cost(price, usage) > 0;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)

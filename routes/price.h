@@ -71,8 +71,11 @@ const struct price *price_dearest(const struct price_list *list);
 /* Of one call. Rounded up to whole nano-USD. Saturates at UINT64_MAX. Where there are prices of
  * tokens, and tokens were told, images, seconds and characters cost nothing beside them. */
 uint64_t price_cost(const struct price *price, const struct usage *usage);
-/* A price for anything that this usage has: else it does not say what the call cost. */
+/* False: it counts something, but has no price for it, though it is not free: then this usage does
+ * not say what the call cost. */
 bool price_covers(const struct price *price, const struct usage *usage);
+/* Its tokens cost something. */
+bool price_counts_tokens(const struct price *price);
 /* Upper bounds for a reservation: of so many input tokens of the dearest kind, and of one output
  * token, rounded up; both with the tier that so many input tokens lead to. */
 uint64_t price_input_bound(const struct price *price, uint64_t input_tokens);

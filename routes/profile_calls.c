@@ -146,7 +146,7 @@ static enum status read_call(struct arena *arena, const struct cJSON *item,
     TRY(members_text(arena, item, "stream", &call->stream, err));
     TRY(members_text(arena, item, "batch", &call->batch, err));
     TRY(members_flag(item, "repeatable", &call->repeatable, err));
-    TRY(members_flag(item, "streams", &call->streams, err));
+    TRY(members_text(arena, item, "streams", &call->streams, err));
     TRY(members_flag(item, "include_usage", &call->include_usage, err));
     TRY(read_usage(arena, item, profile, call, err));
     TRY(read_nested(arena, item, call, err));

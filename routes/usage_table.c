@@ -114,3 +114,65 @@ bool usage_table_sum(const struct usage_table *table, const struct usage_figures
     *ret = usage;
     return true;
 }
+
+bool usage_table_has(const struct usage_table *table, unsigned figure)
+{
+    for (unsigned i = 0; i < table->place_count; i++) {
+        if (table->places[i].figure == figure) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- before it is told ---- */
+
+enum {
+    BYTES_A_SEGMENT = 64, /* of an SMS: 67 characters, where it is not of the GSM alphabet */
+    BYTES_A_SEARCH = 400, /* a hundred documents of a byte each, with quotes and comma */
+};
+
+static uint64_t bound_of(enum usage_kind kind, uint64_t bytes, uint64_t choices)
+{
+    switch (kind) {
+    case USAGE_CHARACTERS:
+        return bytes;
+    case USAGE_MILLISECONDS:
+        return bytes; /* sound has 8,000 bits a second at least */
+    case USAGE_MESSAGES:
+    case USAGE_SEGMENTS:
+        return 1 + bytes / BYTES_A_SEGMENT;
+    case USAGE_SEARCHES:
+        return 1 + bytes / BYTES_A_SEARCH;
+    case USAGE_IMAGES:
+        return choices;
+    case USAGE_INPUT:
+    case USAGE_CACHE_READ:
+    case USAGE_CACHE_WRITE:
+    case USAGE_AUDIO_INPUT:
+    case USAGE_IMAGE_INPUT:
+    case USAGE_OUTPUT:
+    case USAGE_AUDIO_OUTPUT:
+    case USAGE_IMAGE_OUTPUT:
+    case USAGE_REASONING:
+    case USAGE_KINDS:
+        break;
+    }
+    return 0;
+}
+
+struct usage usage_table_bound(const struct usage_table *table, const struct usage_figures *known,
+                               uint64_t request_bytes, uint64_t choices)
+{
+    struct reading reading = {.table = table};
+    struct usage usage = {0};
+    read_figures(&reading, known);
+    for (enum usage_kind kind = USAGE_IMAGES; kind < USAGE_KINDS; kind++) {
+        if (has(reading.known, kind)) {
+            usage_set(&usage, kind,
+                      has(reading.told, kind) ? reading.values[kind]
+                                              : bound_of(kind, request_bytes, choices));
+        }
+    }
+    return usage;
+}

@@ -122,3 +122,12 @@ struct usage_told {
 /* False: they contradict each other. */
 bool usage_table_sum(const struct usage_table *table, const struct usage_figures *figures,
                      struct usage *ret, struct usage_told *ret_told);
+
+/* The table has a place for it. */
+bool usage_table_has(const struct usage_table *table, unsigned figure);
+
+/* Of what is no tokens, an upper bound before the answer tells, or what is to be believed if it
+ * does not: from figures that are known, else from the request's bytes and how many answers it
+ * wants. */
+struct usage usage_table_bound(const struct usage_table *table, const struct usage_figures *known,
+                               uint64_t request_bytes, uint64_t choices);

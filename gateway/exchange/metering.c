@@ -6,10 +6,12 @@
  */
 #include "gateway/exchange/metering.h"
 
+#include "base/encode.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
+#include "gateway/meter/request_usage.h"
 #include "limiter/reservation.h"
 #include "limiter/store.h"
 #include "routes/price.h"
@@ -69,9 +71,28 @@ static enum status check_fields(const struct http1_request *request, struct erro
     return STATUS_OK;
 }
 
+/* Where the body names no model, the path may. */
+static void take_path_model(const struct exchange *exchange, struct metering *metering)
+{
+    char normal[PATH_MAX_BYTES];
+    char name[MODEL_NAME_MAX];
+    size_t len = 0;
+    if (metering->call == NULL || metering_model_known(metering)) {
+        return;
+    }
+    struct slice model =
+        call_path_model(metering->call, target_normalize(exchange->rest, normal)); /* it fits */
+    if (model.len > 0 && model.len <= sizeof(name) &&
+        decode_percent(model, name, &len) == STATUS_OK && memchr(name, '\0', len) == NULL) {
+        memcpy(metering->facts.model, name, len);
+        metering->facts.model[len] = '\0';
+    }
+}
+
 void metering_find_price(const struct exchange *exchange, struct metering *metering)
 {
     const struct price_list *prices = exchange->route->prices;
+    take_path_model(exchange, metering);
     if (prices == NULL) {
         return;
     }
@@ -82,6 +103,24 @@ void metering_find_price(const struct exchange *exchange, struct metering *meter
     }
 }
 
+/* What the answers of a call that has no limits can be, at most; a model may write less. */
+static uint64_t output_each(const struct metering *metering, uint64_t most)
+{
+    const struct call *call = metering->call;
+    if (metering->facts.has_output_limit) {
+        return metering->facts.output_limit;
+    }
+    if (call != NULL && call->output_limit_count == 0 && call->nested_limit.len == 0) {
+        return at_most(call->output_each, most);
+    }
+    return most;
+}
+
+bool metering_has_tokens(const struct metering *metering)
+{
+    return metering->call == NULL || usage_table_has(metering->call->usage, USAGE_INPUT);
+}
+
 static void set_bounds(struct metering *metering)
 {
     const struct request_facts *facts = &metering->facts;
@@ -89,12 +128,42 @@ static void set_bounds(struct metering *metering)
     uint64_t context = price == NULL ? USAGE_TOKENS_MAX : price->context;
     uint64_t most = price == NULL ? USAGE_TOKENS_MAX : price->max_output;
     uint64_t input = facts->inputs * context; /* both are bounded far below overflow */
-    metering->input_bound = facts->text_only ? at_most(facts->text_bytes, input) : input;
-    bool silent = metering->call != NULL && metering->call->output_limit_count == 0;
-    uint64_t each = silent ? 0 : facts->has_output_limit ? facts->output_limit : most;
+    metering->input_bound = !metering_has_tokens(metering) ? 0
+                            : facts->text_only             ? at_most(facts->text_bytes, input)
+                                                           : input;
+    uint64_t each = metering_has_tokens(metering) ? output_each(metering, most) : 0;
     if (__builtin_mul_overflow(each, facts->choices, &metering->output_bound)) {
         metering->output_bound = UINT64_MAX;
     }
+}
+
+/* What the request itself tells of its usage. */
+static void read_known(const struct exchange *exchange, struct metering *metering)
+{
+    bool whole = exchange->body_mode == BODY_WHOLE;
+    if (metering->call == NULL) {
+        return;
+    }
+    metering->facts.stream |= call_streams(metering->call, exchange->query);
+    request_usage_read(metering->call->usage, whole ? exchange->body_slice : slice_make("", 0),
+                       &metering->known);
+}
+
+struct usage metering_units(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    if (metering->call == NULL) {
+        return (struct usage){0};
+    }
+    uint64_t bytes = exchange->body_mode == BODY_STREAMED ? exchange->facts.request_bytes
+                                                          : metering->facts.text_bytes;
+    struct usage usage =
+        usage_table_bound(metering->call->usage, &metering->known,
+                          at_most(bytes, USAGE_TOKENS_MAX - 1), metering->facts.choices);
+    if (metering->price != NULL && price_counts_tokens(metering->price)) {
+        usage.searches = 0; /* a model makes them by itself, if at all */
+    }
+    return usage;
 }
 
 /* Nothing is known of the body but its length. */
@@ -119,6 +188,7 @@ static enum status read_facts(struct exchange *exchange, struct metering *meteri
     if (status != STATUS_OK) {
         assume_facts(exchange, metering);
     }
+    read_known(exchange, metering);
     metering_find_price(exchange, metering);
     set_bounds(metering);
     return STATUS_OK;
@@ -157,6 +227,7 @@ void metering_watch(struct exchange *exchange)
         request_facts_read(call, exchange->body_slice, &metering->facts, &err) != STATUS_OK) {
         assume_facts(exchange, metering);
     }
+    read_known(exchange, metering);
     metering_find_price(exchange, metering);
     set_bounds(metering);
 }
@@ -180,9 +251,16 @@ bool metering_model_known(const struct metering *metering)
     return metering->facts.model[0] != '\0';
 }
 
+static uint64_t add_bounded(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 void metering_demand(const struct exchange *exchange, struct demand *demand)
 {
     struct metering *metering = exchange->metering;
+    struct usage units;
     switch (demand->limit->unit) {
     case LIMIT_TOKENS:
         demand->fixed = metering->input_bound;
@@ -192,7 +270,9 @@ void metering_demand(const struct exchange *exchange, struct demand *demand)
         break;
     case LIMIT_COST:
         assert(metering->price != NULL); /* admit leaves such rules out else */
-        demand->fixed = price_input_bound(metering->price, metering->input_bound);
+        units = metering_units(exchange);
+        demand->fixed = add_bounded(price_input_bound(metering->price, metering->input_bound),
+                                    price_cost(metering->price, &units));
         demand->per_output = price_output_token(metering->price, metering->input_bound);
         metering->counts_output = true;
         metering->counts_usage = true;
@@ -226,7 +306,8 @@ void metering_want(const struct exchange *exchange, struct reservation *reservat
     if (metering->call != NULL && facts->stream) {
         reservation->output_want = at_most(slice_of_output(metering), metering->output_bound);
         reservation->output_share = 1;
-    } else if (metering->call != NULL && !facts->has_output_limit && metering->output_bound > 0) {
+    } else if (metering->call != NULL && metering->call->output_limit_count > 0 &&
+               !facts->has_output_limit && metering->output_bound > 0) {
         reservation->output_share = QUARTER;
     }
 }

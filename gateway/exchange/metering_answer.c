@@ -46,14 +46,66 @@ static const struct usage_table *table_of(const struct exchange *exchange)
                                             : profile->calls[0].usage;
 }
 
+static enum scanned_body form_of(struct slice type)
+{
+    static const struct {
+        struct slice type;
+        enum scanned_body body;
+    } forms[] = {
+        {SLICE_INIT("text/event-stream"), SCAN_EVENTS},
+        {SLICE_INIT("application/vnd.amazon.eventstream"), SCAN_AMAZON},
+        {SLICE_INIT("application/stream+json"), SCAN_LINES},
+        {SLICE_INIT("application/x-ndjson"), SCAN_LINES},
+        {SLICE_INIT("application/jsonl"), SCAN_LINES},
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (slice_equal_nocase(type, forms[i].type)) {
+            return forms[i].body;
+        }
+    }
+    return is_json(type) ? SCAN_JSON : SCAN_OTHER;
+}
+
+/* Figures in headers. */
+static void read_headers(const struct usage_table *table, const struct http1_response *response,
+                         struct usage_figures *figures)
+{
+    for (unsigned i = 0; i < table->place_count; i++) {
+        const struct usage_place *place = &table->places[i];
+        for (unsigned j = 0; place->kind == PLACE_HEADER && j < response->field_count; j++) {
+            const struct http1_field *field = &response->fields[j];
+            uint64_t value = 0;
+            if (slice_equal_nocase(field->name, place->header) &&
+                slice_number(field->value, USAGE_TOKENS_MAX, &value)) {
+                usage_figures_note(figures, i, value);
+            }
+        }
+    }
+}
+
+/* An error is only charged by what it tells. */
+static void begin_scan(struct exchange *exchange, const struct http1_response *response,
+                       enum scanned_body form)
+{
+    struct metering *metering = exchange->metering;
+    const struct usage_table *table = table_of(exchange);
+    metering->scan = usage_scan_new(table, form);
+    if (metering->call != NULL && response->status < 400) {
+        struct usage_figures known = metering->known;
+        read_headers(table, response, &known);
+        usage_scan_note(metering->scan, &known);
+    }
+}
+
 bool metering_head(struct exchange *exchange, const struct http1_response *response)
 {
     struct metering *metering = exchange->metering;
-    struct slice type = content_type(response);
-    metering->events = slice_equal_nocase(type, SLICE("text/event-stream"));
-    if (metering->counts_usage && (metering->events || is_json(type))) {
-        metering->scan =
-            usage_scan_new(table_of(exchange), metering->events ? SCAN_EVENTS : SCAN_JSON);
+    enum scanned_body form = form_of(content_type(response));
+    metering->events = form != SCAN_JSON && form != SCAN_OTHER;
+    metering->plain = form == SCAN_JSON;
+    if (metering->counts_usage && exchange->route->profile->call_count > 0 &&
+        (form != SCAN_OTHER || metering->call != NULL)) {
+        begin_scan(exchange, response, form);
     }
     if (!metering->counts_bytes || response->framing == HTTP1_NO_BODY) {
         return false;
@@ -66,7 +118,7 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
 bool metering_tells(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
-    return metering != NULL && metering->scan != NULL && !metering->events;
+    return metering != NULL && metering->scan != NULL && metering->plain;
 }
 
 bool metering_streams(const struct exchange *exchange)
@@ -169,16 +221,21 @@ static uint64_t output_estimate(const struct exchange *exchange)
 static struct usage estimate(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
-    struct usage usage = {0};
-    if (metering->scan == NULL || !usage_scan_input(metering->scan, &usage)) {
+    struct usage usage = metering_units(exchange);
+    struct usage tokens = {0};
+    if (!metering_has_tokens(metering)) {
+        return usage;
+    }
+    if (metering->scan == NULL || !usage_scan_input(metering->scan, &tokens)) {
         uint64_t bytes = exchange->body_mode == BODY_STREAMED ? exchange->facts.request_bytes
                                                               : metering->facts.text_bytes;
-        usage.input = at_most(tokens_of_bytes(bytes), metering->input_bound);
+        tokens.input = at_most(tokens_of_bytes(bytes), metering->input_bound);
     }
-    usage.output = output_estimate(exchange);
-    if (usage_tokens(&usage) == 0) {
-        usage.input = 1;
+    tokens.output = output_estimate(exchange);
+    if (usage_tokens(&tokens) == 0) {
+        tokens.input = 1;
     }
+    usage_add(&usage, &tokens);
     return usage;
 }
 
@@ -213,7 +270,8 @@ static void find_usage(const struct exchange *exchange)
         return;
     }
     find_model(exchange);
-    if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage)) {
+    if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage) &&
+        (metering->price == NULL || price_covers(metering->price, &metering->usage))) {
         metering->charged = true;
     } else if (exchange->facts.upstream_status < 400) {
         const char *const labels[] = {exchange->route->name};

@@ -8,6 +8,7 @@
 #include "gateway/exchange/metering.h"
 #include "gateway/meter/request_facts.h"
 #include "gateway/meter/usage_scan.h"
+#include "routes/usage_table.h"
 
 struct call;
 struct price;
@@ -18,9 +19,10 @@ struct metering {
     bool counts_usage;       /* the usage is looked for, and counts */
     const struct call *call; /* NULL: none that the profile knows */
     struct request_facts facts;
-    const struct price *price; /* of the snapshot; NULL: the provider has no prices */
-    bool price_fallback;       /* the model's own is not known */
-    bool counts_output;        /* a quota of tokens or cost applies */
+    struct usage_figures known; /* of `call`, before the answer; if there is one */
+    const struct price *price;  /* of the snapshot; NULL: the provider has no prices */
+    bool price_fallback;        /* the model's own is not known */
+    bool counts_output;         /* a quota of tokens or cost applies */
     bool counts_bytes;
     uint64_t input_bound;  /* tokens */
     uint64_t output_bound; /* tokens, of all choices together */
@@ -29,6 +31,7 @@ struct metering {
 
     struct usage_scan *scan; /* owned; NULL: nothing to be found in this answer */
     bool events;             /* the answer is an event stream */
+    bool plain;              /* it is JSON */
     bool complete;           /* the answer came to its end */
     uint64_t answer_bytes;   /* passed so far */
     uint64_t bytes_covered;  /* of the answer, by the reservation */
@@ -52,6 +55,11 @@ struct metering {
 
 /* The price of its model; else the dearest of the provider stands in. */
 void metering_find_price(const struct exchange *exchange, struct metering *metering);
+
+/* Whether the call is counted in tokens; its model may have other prices. */
+bool metering_has_tokens(const struct metering *metering);
+/* What the call may use, or is believed to have used, that is no tokens: images, characters... */
+struct usage metering_units(const struct exchange *exchange);
 
 /* Output that the reservation covers for the attempt that runs. */
 uint64_t metering_granted(const struct exchange *exchange);

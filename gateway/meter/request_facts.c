@@ -353,7 +353,6 @@ enum status request_facts_read(const struct call *call, struct slice body,
         ret->inputs = 1;
         return STATUS_OK;
     }
-    ret->stream = call != NULL && call->streams;
     text_watch_init(&reader.watch, call);
     TRY(read_events(&reader, body));
     ret->text_only = ret->text_only && reader.watch.text_only;

@@ -207,7 +207,7 @@ test('providers: what is known of trying again, a fact a line', () => {
       'limits of its own search: /search/*']],
     ['stripe', ['idempotency key: header Idempotency-Key, up to 255 bytes, for POST', 'unique within: stripe-account']],
     ['square', ['idempotency key: member of the body idempotency_key, up to 45 bytes, for POST PUT of some paths']],
-    ['bedrock', ['throttled: an error with x-amzn-errortype: ThrottlingException', 'may be repeated: POST /model/*/converse']],
+    ['bedrock', ['throttled: an error with x-amzn-errortype: ThrottlingException', 'may be repeated: POST /model/{model}/converse']],
     ['http', ['wait in: retry-after, seconds or a date']],
   ]) {
     for (const line of lines) assert.ok(facts(name).includes(line), `${name}: ${line}\n${facts(name).join('\n')}`);
