@@ -26,6 +26,7 @@ int command_secrets(int argc, char **argv);
 int command_providers(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_usage(int argc, char **argv);
+int command_explain(int argc, char **argv);
 int command_quotas(int argc, char **argv);
 int command_breakers(int argc, char **argv);
 int command_demo(int argc, char **argv);

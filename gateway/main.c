@@ -16,6 +16,7 @@ static const struct command {
     {"secrets", command_secrets, "the sealed secrets file: set, list, rm"},
     {"providers", command_providers, "the built-in provider profiles"},
     {"usage", command_usage, "what was used and what it cost, from the ledger"},
+    {"explain", command_explain, "why a request was refused, retried, charged as it was"},
     {"quotas", command_quotas, "limits and what is used: list, audit, reset, raise"},
     {"breakers", command_breakers, "circuits and credentials of the routes: list, reset"},
     {"audit", command_audit, "proves that the audit log is whole: verify"},

@@ -11,6 +11,7 @@
 #include "gateway/observe/scribe.h"
 #include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
+#include "gateway/server_ledger.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
@@ -218,6 +219,7 @@ static void swap_in(struct server *server, const struct candidate *take)
     server->tls = take->tls;
     secret_store_set_sources(server->secrets, snapshot->secret_sources,
                              snapshot->secret_source_count);
+    server_ledger_adopt(server);
     server_refresh_secrets(server); /* new routes have their secrets before they serve */
     server_admin_adopt(server, take->admin_tls);
     SSL_CTX_free(take->admin_tls);

@@ -15,6 +15,7 @@
 #include "gateway/quota_report.h"
 #include "gateway/quotas.h"
 #include "gateway/reload.h"
+#include "gateway/server_ledger.h"
 #include "gateway/server_pages.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/standing.h"
@@ -78,6 +79,7 @@ static void note_counts(const struct server *server)
                     (int64_t)scribe_dropped(server->scribe));
     }
     metrics_set(server->metrics_block, METRIC_audit_log_lost_total, (int64_t)audit_log_lost());
+    server_ledger_count(server);
 }
 
 static void show_metrics(void *ctx, struct buffer *out)
@@ -154,6 +156,17 @@ static enum status reset_breakers(void *ctx, const char *route, const char *peer
     return breaker_report_reset(server->standings, server->snapshot, route, peer, out, err);
 }
 
+static enum status show_request(void *ctx, const char *id, struct buffer *out, struct error *err)
+{
+    return server_ledger_request(ctx, id, out, err);
+}
+
+static enum status show_usage(void *ctx, const struct usage_question *question, struct buffer *out,
+                              struct error *err)
+{
+    return server_ledger_usage(ctx, question, out, err);
+}
+
 /* ---- reload ---- */
 
 struct list {
@@ -225,6 +238,8 @@ const struct admin_ops server_admin_ops = {
     .change_quota = change_quota,
     .breakers = show_breakers,
     .reset_breakers = reset_breakers,
+    .request = show_request,
+    .usage = show_usage,
     .refused = note_refused,
 };
 

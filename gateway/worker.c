@@ -5,6 +5,7 @@
 #include "gateway/client/listener.h"
 #include "gateway/exchange/exchange_side.h"
 #include "gateway/health_checks.h"
+#include "gateway/ledger/ledger.h"
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/metrics.h"
@@ -222,6 +223,10 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
                            .loop = &worker->loop,
                            .metrics = worker->metrics,
                            .scribe = settings->scribe,
+                           .ledger = settings->ledger,
+                           .ring = settings->ledger == NULL
+                                       ? NULL
+                                       : ledger_ring_of(settings->ledger, settings->index),
                            .buffered_bytes = settings->buffered_bytes,
                        },
                        settings->snapshot);

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+struct ledger;
 struct mailbox;
 struct metrics;
 struct quotas;
@@ -24,6 +25,7 @@ struct worker_settings {
     struct metrics *metrics;       /* borrowed */
     struct scribe *scribe;         /* borrowed; NULL: no access log */
     struct quotas *quotas;         /* borrowed; outlives the worker */
+    struct ledger *ledger;         /* likewise; NULL: none */
     struct ssl_ctx_st *tls;        /* a reference is taken; NULL: none */
     atomic_size_t *buffered_bytes; /* borrowed; the process's */
     atomic_uint *open_connections; /* likewise */

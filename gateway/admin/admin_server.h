@@ -28,6 +28,13 @@ struct quota_change {
     const char *peer;  /* who asks: an address, or "unix" */
 };
 
+/* Of the ledger's sums; empty texts: nothing is said. */
+struct usage_question {
+    const char *by; /* tenant, route, model, day */
+    const char *since;
+    const char *tenant, *route, *model;
+};
+
 /* What a token is good for, or an endpoint asks for; each has what those before it have. */
 enum admin_right { ADMIN_NOTHING, ADMIN_READS, ADMIN_ALL };
 
@@ -58,6 +65,11 @@ struct admin_ops {
     enum status (*page)(void *ctx, enum admin_page page, struct buffer *out, struct error *err);
     /* Reads the config again, for `peer`, and appends as JSON what came of it. */
     enum admin_reload (*reload)(void *ctx, const char *peer, struct buffer *out);
+    /* Appends the ledger's row of a request, or sums, as JSON. STATUS_NOT_FOUND: there is none;
+     * STATUS_INVALID: the question. */
+    enum status (*request)(void *ctx, const char *id, struct buffer *out, struct error *err);
+    enum status (*usage)(void *ctx, const struct usage_question *question, struct buffer *out,
+                         struct error *err);
     /* Appends the quotas of a tenant (NULL: of all) as JSON. STATUS_NOT_FOUND: no such tenant;
      * STATUS_UNAVAILABLE: the store. */
     enum status (*quotas)(void *ctx, const char *tenant, struct buffer *out, struct error *err);

@@ -198,6 +198,46 @@ static void reset_breakers(const struct admin_request *request, const struct adm
     }
 }
 
+/* ---- the ledger ---- */
+
+#define REQUESTS_PATH "/api/v1/requests/"
+
+static void show_request(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                         struct admin_answer *answer)
+{
+    struct error err;
+    answer_json(answer, 200);
+    enum status status =
+        ops->request(ctx, request->path + strlen(REQUESTS_PATH), &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+static void show_usage(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                       struct admin_answer *answer)
+{
+    char by[PARAMETER_MAX_BYTES];
+    char since[PARAMETER_MAX_BYTES];
+    char tenant[PARAMETER_MAX_BYTES];
+    char route[PARAMETER_MAX_BYTES];
+    char model[PARAMETER_MAX_BYTES];
+    struct error err;
+    const struct usage_question question = {
+        .by = by, .since = since, .tenant = tenant, .route = route, .model = model};
+    if (!parameter(request, SLICE("by"), by) || !parameter(request, SLICE("since"), since) ||
+        !parameter(request, SLICE("tenant"), tenant) ||
+        !parameter(request, SLICE("route"), route) || !parameter(request, SLICE("model"), model)) {
+        answer_error(answer, 400, "a parameter is too long, or not percent-encoded");
+        return;
+    }
+    answer_json(answer, 200);
+    enum status status = ops->usage(ctx, &question, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
 /* ---- the server as a whole ---- */
 
 static void show_page(const struct admin_ops *ops, void *ctx, enum admin_page page,
@@ -235,7 +275,7 @@ static void reload_config(const struct admin_request *request, const struct admi
 /* ---- which is asked ---- */
 
 static const struct endpoint {
-    const char *path;
+    const char *path;       /* one that ends with '/' has a name behind it */
     enum admin_right needs; /* ADMIN_ALL: it changes something, with POST; else GET and HEAD */
     void (*answer)(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                    struct admin_answer *answer);
@@ -253,13 +293,17 @@ static const struct endpoint {
     {"/api/v1/quotas/raise", ADMIN_ALL, raise_quota},
     {"/api/v1/breakers", ADMIN_READS, show_breakers},
     {"/api/v1/breakers/reset", ADMIN_ALL, reset_breakers},
+    {"/api/v1/usage", ADMIN_READS, show_usage},
+    {REQUESTS_PATH, ADMIN_READS, show_request},
     {"/api/v1/reload", ADMIN_ALL, reload_config},
 };
 
 static const struct endpoint *find_endpoint(const char *path)
 {
     for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (strcmp(path, endpoints[i].path) == 0) {
+        const char *own = endpoints[i].path;
+        size_t len = strlen(own);
+        if (strncmp(path, own, len) == 0 && (path[len] == '\0') != (own[len - 1] == '/')) {
             return &endpoints[i];
         }
     }

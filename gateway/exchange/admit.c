@@ -7,6 +7,7 @@
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/steps.h"
@@ -252,6 +253,7 @@ static void reserve(struct exchange *exchange, const struct rules *rules)
 
 static enum step_result onward(struct exchange *exchange)
 {
+    entry_admitted(exchange);
     if (fallback_asked(exchange)) {
         return fallback_admitted(exchange);
     }

@@ -4,6 +4,7 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/hold.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
@@ -179,6 +180,7 @@ static bool may_go_on(struct exchange *exchange, enum step_result *ret)
 
 enum step_result deliver_begin(struct exchange *exchange)
 {
+    entry_answered(exchange, exchange->response);
     if (exchange->metering != NULL && metering_head(exchange, exchange->response)) {
         metering_extend(exchange);
     }

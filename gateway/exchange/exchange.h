@@ -37,6 +37,7 @@ struct connection;
 struct credential;
 struct demand;
 struct idempotency_use;
+struct ledger_row;
 struct metering;
 struct reservation;
 struct route;
@@ -137,6 +138,7 @@ struct exchange {
     bool limit_held;         /* the copy with a limit of output is counted */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 
+    struct ledger_row *entry;  /* open, in the worker's ring; NULL: none (entry.h) */
     struct metering *metering; /* owned; NULL: there is nothing to be metered */
     struct usage carried;      /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/ledger/ledger.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/upstream/attempt.h"
@@ -66,6 +67,8 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .upstreams = upstream_side_new(settings->loop),
         .metrics = settings->metrics,
         .scribe = settings->scribe,
+        .ledger = settings->ledger,
+        .ring = settings->ring,
         .buffered_bytes = settings->buffered_bytes,
     };
     buffer_init(&side->head, HEAD_MAX_BYTES);
@@ -120,6 +123,10 @@ void exchange_side_after_turn(struct exchange_side *side)
         hand_log_over(side);
     } else if (buffer_len(&side->log) > 0 && side->log_timer.due == 0) {
         loop_timer(side->loop, &side->log_timer, LOG_WAIT);
+    }
+    if (side->rows_closed) {
+        side->rows_closed = false;
+        ledger_wake(side->ledger);
     }
     if (buffer_len(&side->clean) == 0 && side->clean.size > CLEAN_MAX_BYTES / 2) {
         buffer_reset(&side->clean);

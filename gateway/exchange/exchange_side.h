@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 struct exchange;
+struct ledger;
+struct ledger_ring;
 struct loop;
 struct metrics_block;
 struct scribe;
@@ -33,6 +35,9 @@ struct exchange_side {
     struct buffer clean;             /* scrubbed body bytes, within one step */
     struct buffer log;               /* access log lines that are not handed over yet */
     struct timer log_timer;          /* hands them over at the latest */
+    struct ledger *ledger;           /* borrowed; NULL: none */
+    struct ledger_ring *ring;        /* borrowed; the ledger's, of this worker; NULL: none */
+    bool rows_closed;                /* this turn, in the ring */
     atomic_size_t *buffered_bytes;   /* borrowed; the process's held bodies */
     struct quota_side quota;         /* set by the worker before it serves */
     struct exchange *first;          /* all exchanges in flight */
@@ -45,6 +50,8 @@ struct exchange_side_settings {
     struct loop *loop;
     struct metrics_block *metrics;
     struct scribe *scribe;
+    struct ledger *ledger; /* NULL: none */
+    struct ledger_ring *ring;
     atomic_size_t *buffered_bytes;
 };
 
@@ -59,7 +66,8 @@ void exchange_side_fini(struct exchange_side *side);
 /* For requests that begin from now on. Takes a reference. */
 void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot);
 
-/* Hands log lines over, if they are many, and gives memory back; once a turn. */
+/* Hands log lines over, if they are many, tells the ledger of closed rows, and gives memory back;
+ * once a turn. */
 void exchange_side_after_turn(struct exchange_side *side);
 
 /* Counts bytes of held bodies against gateway.limits.buffered_bytes. False: it would be too many,

@@ -1,5 +1,6 @@
 /* metering of the answer: looks at it while it streams by, and says in the end what was used. */
 #include "base/memory.h"
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
 #include "gateway/exchange/quota_counts.h"
@@ -137,6 +138,7 @@ static void take_extension(struct exchange *exchange)
         if (!exchange->reservation->extension_refused) {
             metering->bytes_covered += metering->wants_bytes;
             quota_note_warnings(exchange);
+            entry_reserved(exchange);
         }
         metering->wants_bytes = 0;
         metering->wants_output = false;

@@ -3,6 +3,7 @@
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/hedge.h"
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 
@@ -100,6 +101,7 @@ enum step_result send_begin(struct exchange *exchange)
     if (exchange->metering != NULL) {
         metering_sent(exchange);
     }
+    entry_sent(exchange);
     exchange->facts.upstream_status = 0;
     exchange->attempt = send_attempt(exchange);
     hedge_arm(exchange);

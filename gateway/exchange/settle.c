@@ -2,6 +2,7 @@
 #include "auth/secrets/secret_store.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_counts.h"
@@ -75,11 +76,6 @@ static void settle_one(struct exchange *exchange, struct reservation *take_reser
  * before the one that it ended on know their use already. */
 static void settle_quotas(struct exchange *exchange)
 {
-    wait_place_leave(TAKE(exchange->place));
-    fallback_carry(exchange);
-    if (exchange->metering != NULL) {
-        metering_close(exchange);
-    }
     if (exchange->reservation != NULL) {
         settle_one(exchange, TAKE(exchange->reservation));
     }
@@ -120,6 +116,12 @@ enum step_result settle_begin(struct exchange *exchange)
 {
     usec_t now = clock_now();
     exchange->facts.overhead += now - exchange->facts.running_since;
+    wait_place_leave(TAKE(exchange->place));
+    fallback_carry(exchange);
+    if (exchange->metering != NULL) {
+        metering_close(exchange);
+    }
+    entry_close(exchange, now);
     settle_quotas(exchange);
     exchange_record(exchange, now);
     let_go(exchange);

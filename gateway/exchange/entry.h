@@ -1,0 +1,25 @@
+/*
+ * entry: the ledger's row of an exchange. It is opened behind admission with all that was reserved,
+ * so that a killed process loses none, and closed at settlement with what it came to. What is
+ * refused has one, too, once its tenant is known. Only for gateway/exchange.
+ *
+ * exchange->entry is NULL as long as it has none, or its worker's ring is full; then it is taken,
+ * or folded into the sums, at the end.
+ */
+#pragma once
+
+#include "base/clock.h"
+
+struct exchange;
+struct http1_response;
+
+/* A route has admitted it: opens the row, or notes what is reserved now. */
+void entry_admitted(struct exchange *exchange);
+/* More is reserved. */
+void entry_reserved(struct exchange *exchange);
+/* An attempt begins: what is known of the call by now. */
+void entry_sent(struct exchange *exchange);
+/* The answer's head is here: how its provider calls the request. */
+void entry_answered(struct exchange *exchange, const struct http1_response *response);
+/* Once, at the end; what was used is known, and nothing of the quotas is settled yet. */
+void entry_close(struct exchange *exchange, usec_t now);
