@@ -285,7 +285,13 @@ enum status ledger_find(struct ledger_reader *reader, const char *id, struct led
 {
     bool there;
     struct query query CLEANUP(query_fini) = {.reader = reader};
-    TRY(prepare_rows(&query, "WHERE id = ?1", err));
+    /* From the newest run to the oldest. */
+    TRY(prepare_rows(&query,
+                     "JOIN (WITH RECURSIVE runs (of) AS (SELECT max(run) FROM requests UNION ALL "
+                     "SELECT (SELECT max(run) FROM requests WHERE run < of) FROM runs "
+                     "WHERE of IS NOT NULL) SELECT of FROM runs) "
+                     "ON run = of WHERE id = ?1 LIMIT 1",
+                     err));
     (void)sqlite3_bind_text(query.statement, 1, id, -1, SQLITE_STATIC);
     TRY(next(&query, &there, err));
     if (!there) {

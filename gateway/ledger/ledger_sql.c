@@ -48,20 +48,22 @@ enum status ledger_sql_columns(struct buffer *out)
 
 /* ---- the schema ---- */
 
+/* Ids are random: an index of them alone would have each row write a page of its own, somewhere. So
+ * a row is known by its end and its id, which comes with the order of time; and to find one by its
+ * id, rows are in runs of some thousands, each of which is asked. */
 static enum status put_requests(struct buffer *out)
 {
-    TRY(buffer_append(out, SLICE("CREATE TABLE requests (")));
+    TRY(buffer_append(out, SLICE("CREATE TABLE requests (run INTEGER NOT NULL")));
     for (unsigned i = 0; i < ledger_column_count; i++) {
         const struct ledger_column *column = &ledger_columns[i];
-        TRY(buffer_print(out, "%s%s %s%s", i > 0 ? ", " : "", column->name,
+        TRY(buffer_print(out, ", %s %s%s", column->name,
                          column->kind == LEDGER_COLUMN_TEXT ? "TEXT" : "INTEGER",
-                         i == 0                                ? " NOT NULL PRIMARY KEY"
-                         : column->kind == LEDGER_COLUMN_MONEY ? ""
-                                                               : " NOT NULL"));
+                         column->kind == LEDGER_COLUMN_MONEY ? "" : " NOT NULL"));
     }
     return buffer_append(
         out, SLICE(") STRICT;"
-                   "CREATE INDEX requests_closed ON requests (closed_at);"
+                   "CREATE UNIQUE INDEX requests_closed ON requests (closed_at, id);"
+                   "CREATE INDEX requests_run ON requests (run, id);"
                    "CREATE INDEX requests_failed ON requests (closed_at)"
                    " WHERE status >= 400 OR status = 0 OR ended_by <> '';"
                    "CREATE INDEX requests_objects ON requests (opened_at) WHERE object_id <> '';"));

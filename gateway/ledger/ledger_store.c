@@ -20,13 +20,15 @@ enum {
     BUSY_MSEC = 500,
     BUSY_OPENING_MSEC = 5000, /* two that start at once make the tables one after the other */
     SQL_MAX_BYTES = 8 * 1024,
-    WAL_PAGES = 1000,
+    RUN_ROWS = 4096,
+    WAL_PAGES = 4000,
     WAL_PAGES_MAX = 32 * 1024, /* 128 MiB: someone reads, and reads, and does not end */
     VACUUM_PAGES = 1000,
 };
 
 enum statement {
     BEGIN,
+    NEWEST,
     COMMIT,
     ADD_ROW,
     ADD_MINUTE,
@@ -75,11 +77,11 @@ static enum status write_add_row(struct buffer *out)
 {
     TRY(buffer_append(out, SLICE("INSERT INTO requests (")));
     TRY(ledger_sql_columns(out));
-    TRY(buffer_append(out, SLICE(") VALUES (?")));
-    for (unsigned i = 1; i < ledger_column_count; i++) {
+    TRY(buffer_append(out, SLICE(", run) VALUES (?")));
+    for (unsigned i = 0; i < ledger_column_count; i++) {
         TRY(buffer_append(out, SLICE(",?")));
     }
-    TRY(buffer_append(out, SLICE(") ON CONFLICT (id) DO NOTHING")));
+    TRY(buffer_append(out, SLICE(") ON CONFLICT (closed_at, id) DO NOTHING")));
     return buffer_append(out, slice_make("", 1));
 }
 
@@ -116,11 +118,12 @@ static enum status prepare(struct ledger_store *store, struct error *err)
     }
     const char *const texts[STATEMENTS] = {
         [BEGIN] = "BEGIN IMMEDIATE",
+        [NEWEST] = "SELECT coalesce(max(rowid), 0) FROM requests",
         [COMMIT] = "COMMIT",
         [ADD_ROW] = buffer_bytes(&add_row).ptr,
         [ADD_MINUTE] = add_minute,
         [DROP_OLD_ROWS] = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
-                          "WHERE closed_at < ? ORDER BY closed_at LIMIT ?)",
+                          "WHERE closed_at < ? ORDER BY closed_at, id LIMIT ?)",
         /* There may be many in a minute, but not without end: they were written in batches. */
         [DROP_OLD_MINUTES] = "DELETE FROM minutes WHERE minute < ? AND "
                              "minute < (SELECT min(minute) + 10 FROM minutes)",
@@ -245,7 +248,12 @@ enum status ledger_store_begin(struct ledger_store *store, struct error *err)
         }
         store->wal_pages = 0;
     }
-    return step(store, BEGIN, SQLITE_DONE, err);
+    TRY(step(store, BEGIN, SQLITE_DONE, err));
+    uint64_t newest = 0;
+    TRY(read_number(store, NEWEST, &newest, err));
+    (void)sqlite3_bind_int64(store->statements[ADD_ROW], (int)ledger_column_count + 1,
+                             (int64_t)(newest / RUN_ROWS));
+    return STATUS_OK;
 }
 
 static void bind_column(sqlite3_stmt *statement, int index, const struct ledger_column *column,

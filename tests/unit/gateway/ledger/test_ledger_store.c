@@ -104,6 +104,28 @@ Test(ledger_store, what_was_added_is_there_and_as_it_was)
                  1);
 }
 
+Test(ledger_store, each_of_many_is_found_by_its_id)
+{
+    enum { ROWS = 20000 };
+    struct ledger_row row;
+    struct ledger_reader *reader = NULL;
+    reopen(0);
+    for (unsigned n = 0; n < ROWS; n += 1000) {
+        (void)add_rows(n, n + 1000);
+    }
+    cr_expect_gt(ask("SELECT count(DISTINCT run) FROM requests"), 3);
+    OK(ledger_reader_open(path, &reader, &err));
+    for (unsigned n = 0; n < ROWS; n += 999) {
+        char id[33];
+        (void)snprintf(id, sizeof(id), "%032x", n);
+        OK(ledger_find(reader, id, &row, &err));
+        cr_expect_eq(row.cost, (uint64_t)n);
+    }
+    cr_expect_eq(ledger_find(reader, "ffffffffffffffffffffffffffffffff", &row, &err),
+                 STATUS_NOT_FOUND);
+    ledger_reader_close(reader);
+}
+
 Test(ledger_store, an_object_without_an_amount_has_none)
 {
     reopen(0);
