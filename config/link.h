@@ -67,6 +67,8 @@ void link_credentials(const struct link *link, const struct route_section *secti
                       struct route *route); /* before the injection */
 void link_resilience(const struct link *link, const struct route_section *section,
                      struct route *route); /* after its profile and origin */
+void link_prices(const struct link *link, const struct route_section *section,
+                 struct route *route); /* after its profile */
 void link_injection(const struct link *link, const struct route_section *section,
                     struct route *route);
 void link_headers(const struct link *link, const struct route_section *section,

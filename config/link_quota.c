@@ -177,10 +177,16 @@ static bool has_calls(const struct route *route)
     return route->profile == NULL || route->profile->call_count > 0; /* NULL: reported */
 }
 
-static bool any_has_calls(const struct link *link)
+static bool counts(const struct route *route, const struct limit *limit)
+{
+    bool by_request = limit->unit == LIMIT_COST && limit->model.len == 0;
+    return has_calls(route) || (by_request && route->priced_by_request);
+}
+
+static bool any_counts(const struct link *link, const struct limit *limit)
 {
     for (unsigned i = 0; i < link->snapshot->route_count; i++) {
-        if (has_calls(link->snapshot->routes[i])) {
+        if (counts(link->snapshot->routes[i], limit)) {
             return true;
         }
     }
@@ -197,12 +203,12 @@ static void check_countable(const struct link *link, const struct quota_section 
     if (!limit_needs_body(limit)) {
         return;
     }
-    if (route != NULL && !has_calls(route)) {
+    if (route != NULL && !counts(route, limit)) {
         tree_report(link->problems, section->route,
                     "no call of this route tells its %s (provider %s); name a route whose provider "
                     "has such calls, or limit requests or bytes",
                     what, route->profile->name);
-    } else if (section->route == NULL && !any_has_calls(link)) {
+    } else if (section->route == NULL && !any_counts(link, limit)) {
         tree_report(link->problems, section->node,
                     "no route of this config has calls that tell their %s; limit requests or bytes",
                     what);

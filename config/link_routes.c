@@ -1,7 +1,6 @@
 #include "base/nearest.h"
 #include "config/link.h"
 #include "config/url.h"
-#include "routes/price.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -160,9 +159,7 @@ static void link_one(const struct link *link, const struct route_section *sectio
     }
     route->profile = find_profile(link, section);
     route->timeouts = section->timeouts;
-    if (route->profile != NULL) {
-        route->prices = price_book_find(link->snapshot->prices, slice_from(route->profile->name));
-    }
+    link_prices(link, section, route);
     if (link_place(link, section, route)) {
         add_to_table(link, section, route);
     }

@@ -50,7 +50,7 @@ static uint64_t nano_of(struct slice decimals)
     return value;
 }
 
-static enum status parse_money(struct slice text, uint64_t *ret, struct error *err)
+enum status quota_money_parse(struct slice text, uint64_t *ret, struct error *err)
 {
     static const char form[] = "write an amount and its currency such as 250 USD or 0.50 USD";
     struct slice whole = slice_make(text.ptr, digits_of(text));
@@ -92,7 +92,7 @@ enum status quota_amount_parse(enum limit_unit unit, struct slice text, uint64_t
              quota_amount_example(unit));
     }
     if (unit == LIMIT_COST) {
-        TRY(parse_money(text, &amount, err));
+        TRY(quota_money_parse(text, &amount, err));
     } else {
         int64_t number = 0;
         TRY(field_number_parse(unit == LIMIT_BYTES ? FIELD_KIND_SIZE : FIELD_KIND_UINT, text,

@@ -14,6 +14,8 @@
  * LIMIT_AMOUNT_MAX. */
 MUST_USE enum status quota_amount_parse(enum limit_unit unit, struct slice text, uint64_t *ret,
                                         struct error *err);
+/* "250 USD", "0.50 USD", "0 USD" as nano-USD, up to LIMIT_AMOUNT_MAX. */
+MUST_USE enum status quota_money_parse(struct slice text, uint64_t *ret, struct error *err);
 /* "600", "250 USD", "10GiB": what to write, for messages. */
 const char *quota_amount_example(enum limit_unit unit);
 

@@ -109,6 +109,16 @@ struct meter_section {
 /* How a route's calls are sent: "idempotency". */
 enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };
 
+struct price_section {
+    const struct tree *node;
+    const struct tree *model; /* NULL: all that have no other */
+    const struct tree *input, *output, *cache_read, *cache_write, *audio_input, *audio_output,
+        *image_input, *image_output, *reasoning;
+    const struct tree *per_image, *per_second, *per_character, *per_message, *per_segment,
+        *per_search, *per_request;
+    unsigned context, max_output;
+};
+
 struct route_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *base_url;
@@ -125,6 +135,7 @@ struct route_section {
     unsigned max_in_flight;
     unsigned idempotency; /* IDEMPOTENCY_... */
     const struct tree *models;
+    struct field_items prices; /* struct price_section */
     struct client_tls_section tls;
 };
 
@@ -178,6 +189,7 @@ extern const struct field retry_fields[]; /* of struct retry_section */
 extern const struct field breaker_fields[];
 extern const struct field hedge_fields[];
 extern const struct field health_fields[];
+extern const struct field price_fields[];
 extern const struct field tenant_fields[];
 extern const struct field store_fields[];
 extern const struct field ledger_fields[];

@@ -135,6 +135,10 @@ const struct field route_fields[] = {
     FIELD_TEXT_MAP(struct route_section, models, .example = "{gpt-4o: my-deployment}",
         .help = "Names of models as callers write them, and what each is called at this upstream; "
                 "put into the body. Others go as they are."),
+    FIELD_LIST(struct route_section, prices, struct price_section, price_fields,
+        .example = "[{model: \"gpt-4o*\", input: 2 USD, output: 8 USD}]",
+        .help = "What this upstream costs, where that is not the provider's list price. A model that has no "
+                "price, here or built in, costs the dearest of the provider."),
     FIELD_SECTION(struct route_section, tls, client_tls_fields,
         .help = "Certificates are always verified."),
     FIELD_END,

@@ -82,7 +82,8 @@ struct route {
     struct breaker_policy breaker;
     usec_t hedge_after;     /* a second attempt beside the first, for idempotent methods; 0: none */
     unsigned max_in_flight; /* 0: no bound */
-    uint64_t meter_hold;    /* bytes of a metered plain answer that are held for its receipt; 0: none */
+    uint64_t
+        meter_hold; /* bytes of a metered plain answer that are held for its receipt; 0: none */
     bool idempotency_as_is; /* callers' idempotency keys go upstream as they are */
     struct health_check health;
     const struct model_alias *models; /* renamed in bodies of calls that name a model */
@@ -90,7 +91,8 @@ struct route {
     const struct route *fallback[ROUTE_FALLBACKS_MAX]; /* in the order of trying */
     unsigned fallback_count;
     struct route_standing *standing; /* borrowed; set by standings_join() */
-    const struct price_list *prices; /* of the profile; NULL: none are known */
+    const struct price_list *prices; /* of the profile, or the config's; NULL: none are known */
+    bool priced_by_request; /* no call tells its usage, but each costs something: price_find("") */
     struct slice public_base; /* "https://gw.internal/openai" for rewritten links; empty: from the
                                  request's own scheme and Host */
 };

@@ -60,6 +60,17 @@ static bool is_taken(const struct exchange *exchange, const struct limit *limit)
     return false;
 }
 
+/* Each call of the route costs the same, whatever is in it. */
+static bool costs_by_request(const struct exchange *exchange, const struct limit *limit)
+{
+    return limit->unit == LIMIT_COST && limit->model.len == 0 && exchange->route->priced_by_request;
+}
+
+static bool reads_body(const struct exchange *exchange, const struct limit *limit)
+{
+    return limit_needs_body(limit) && !costs_by_request(exchange, limit);
+}
+
 /* Tokens and cost are of calls that providers count so; a request without a body is none. */
 static bool concerns(const struct exchange *exchange, const struct limit *limit)
 {
@@ -69,7 +80,7 @@ static bool concerns(const struct exchange *exchange, const struct limit *limit)
     if (limit->unit == LIMIT_COST && exchange->route->prices == NULL) {
         return false;
     }
-    return !limit_needs_body(limit) ||
+    return !reads_body(exchange, limit) ||
            (has_body(exchange) && exchange->route->profile->call_count > 0);
 }
 
@@ -82,7 +93,7 @@ static void collect_set(const struct exchange *exchange, const struct limit_set 
             assert(rules->count < RESERVATION_DEMANDS_MAX); /* config/link has counted them */
             rules->limits[rules->count++] = limit;
             bool bytes = limit->unit == LIMIT_BYTES;
-            rules->read = rules->read || limit_needs_body(limit);
+            rules->read = rules->read || reads_body(exchange, limit);
             rules->whole = rules->whole || (bytes && exchange->request->framing == HTTP1_CHUNKED);
             rules->metered = rules->metered || limit_needs_body(limit) || bytes;
         }

@@ -180,7 +180,7 @@ static enum status read_facts(struct exchange *exchange, struct metering *meteri
     struct slice body = exchange->body_slice;
     TRY(check_fields(exchange->request, err));
     metering->call = known_call(exchange);
-    metering->counts_usage = metering->call != NULL;
+    metering->counts_usage |= metering->call != NULL;
     enum status status = request_facts_read(metering->call, body, &metering->facts, err);
     if (status != STATUS_OK && metering->call != NULL) {
         return status;
@@ -194,6 +194,16 @@ static enum status read_facts(struct exchange *exchange, struct metering *meteri
     return STATUS_OK;
 }
 
+/* Nothing has to be known of such a call. */
+static void price_by_request(const struct exchange *exchange, struct metering *metering)
+{
+    if (exchange->route->priced_by_request) {
+        metering->by_request = true;
+        metering->counts_usage = true;
+        metering_find_price(exchange, metering);
+    }
+}
+
 enum status metering_start(struct exchange *exchange, enum metering_reading reading,
                            struct error *err)
 {
@@ -202,6 +212,7 @@ enum status metering_start(struct exchange *exchange, enum metering_reading read
     exchange->metering = metering;
     metering->by_quota = true;
     buffer_init(&metering->body, exchange->call_body.len + LIMIT_MEMBER_MAX);
+    price_by_request(exchange, metering);
     return reading == METERING_CONTENT ? read_facts(exchange, metering, err) : STATUS_OK;
 }
 
@@ -209,8 +220,15 @@ void metering_watch(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
     struct error err; /* nobody is told: no quota reads it, so the provider decides */
-    if (exchange->request->framing == HTTP1_NO_BODY || exchange->route->profile->call_count == 0 ||
-        (metering != NULL && metering->counts_usage)) {
+    if (metering != NULL && metering->counts_usage) {
+        return;
+    }
+    if (exchange->route->priced_by_request) {
+        exchange->metering = metering == NULL ? MEMORY_NEW(struct metering) : metering;
+        price_by_request(exchange, exchange->metering);
+        return;
+    }
+    if (exchange->request->framing == HTTP1_NO_BODY || exchange->route->profile->call_count == 0) {
         return;
     }
     const struct call *call = known_call(exchange);

@@ -272,8 +272,10 @@ static void find_usage(const struct exchange *exchange)
         return;
     }
     find_model(exchange);
-    if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage) &&
-        (metering->price == NULL || price_covers(metering->price, &metering->usage))) {
+    if (metering->by_request) {
+        metering->charged = exchange->facts.upstream_status < 400;
+    } else if (metering->scan != NULL && usage_scan_result(metering->scan, &metering->usage) &&
+               (metering->price == NULL || price_covers(metering->price, &metering->usage))) {
         metering->charged = true;
     } else if (exchange->facts.upstream_status < 400) {
         const char *const labels[] = {exchange->route->name};

@@ -17,6 +17,7 @@ struct metering {
     bool by_quota;           /* a quota needs it, and a reservation goes with it; else it only
                                 watches */
     bool counts_usage;       /* the usage is looked for, and counts */
+    bool by_request;         /* it costs the same whatever it tells */
     const struct call *call; /* NULL: none that the profile knows */
     struct request_facts facts;
     struct usage_figures known; /* of `call`, before the answer; if there is one */
