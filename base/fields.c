@@ -234,7 +234,8 @@ static void bind_texts(const struct fields_sink *sink, const struct tree *node,
     }
     for (unsigned i = 0; i < node->count; i++) {
         struct tree *item = node->items[i];
-        if (!is_text(sink->problems, item, field)) {
+        bool is_section = field->section != NULL && item->kind == TREE_MAP;
+        if (!is_section && !is_text(sink->problems, item, field)) {
             item->faulty = true;
         }
     }

@@ -57,6 +57,7 @@ static void link_all(struct link *link)
     link_admin(link);
     link_store(link);
     link_ledger(link);
+    link_otlp(link);
     link_secrets(link);
     link_egress(link);
     link_routes(link);
@@ -69,6 +70,7 @@ static void link_all(struct link *link)
 /* Only for a config without problems: a refused one leaves no trace in the store. */
 static void take_slots(struct snapshot *snapshot, struct secret_store *store)
 {
+    link_otlp_take_slots(&snapshot->otlp, store);
     for (unsigned i = 0; store != NULL && i < snapshot->route_count; i++) {
         struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {
@@ -175,6 +177,7 @@ void snapshot_unref(struct snapshot *snapshot)
         atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
+    link_otlp_drop_slots(&snapshot->otlp);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         const struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {

@@ -38,10 +38,15 @@ bool link_generic(const struct profile *profile);
 const struct route *link_find_route(const struct link *link, const struct tree *node,
                                     struct slice name);
 
+/* References to the slots of the headers' secrets; and back. `store` NULL: none. */
+void link_otlp_take_slots(struct otlp_settings *otlp, struct secret_store *store);
+void link_otlp_drop_slots(struct otlp_settings *otlp);
+
 void link_gateway(struct link *link);
 void link_admin(struct link *link);
 void link_store(struct link *link);
 void link_ledger(struct link *link);
+void link_otlp(struct link *link);
 void link_secrets(struct link *link);
 void link_egress(struct link *link);
 void link_routes(struct link *link);

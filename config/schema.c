@@ -103,12 +103,20 @@ static enum status put_scalar(const struct field *field, struct buffer *out)
     return put(out, or_placeholder);
 }
 
+static enum status put_map(const struct field *fields, struct buffer *out);
+
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static enum status put_texts(const struct field *field, struct buffer *out)
 {
     bool is_map = field->kind == FIELD_KIND_TEXT_MAP;
     TRY(put(out, is_map ? "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":["
                         : "{\"type\":\"array\",\"items\":{\"anyOf\":["));
     TRY(put_scalar(field, out));
+    if (field->section != NULL) {
+        TRY(put(out, ",{"));
+        TRY(put_map(field->section, out));
+        TRY(put(out, "}"));
+    }
     TRY(put(out, "]}},{\"type\":\"null\"}"));
     if (field->lone) {
         TRY(put(out, ","));
@@ -125,8 +133,6 @@ static bool has_required(const struct field *fields)
     }
     return found;
 }
-
-static enum status put_map(const struct field *fields, struct buffer *out);
 
 /* Its map, or nothing where no key is required. NOLINTNEXTLINE(misc-no-recursion) */
 static enum status put_section(const struct field *field, struct buffer *out)
@@ -158,10 +164,10 @@ static enum status put_sections(const struct field *field, struct buffer *out)
 static enum status put_value(const struct field *field, struct buffer *out)
 {
     TRY(put(out, "\"anyOf\":["));
-    if (field->section != NULL) {
-        TRY(put_sections(field, out));
-    } else if (field->kind == FIELD_KIND_TEXTS || field->kind == FIELD_KIND_TEXT_MAP) {
+    if (field->kind == FIELD_KIND_TEXTS || field->kind == FIELD_KIND_TEXT_MAP) {
         TRY(put_texts(field, out));
+    } else if (field->section != NULL) {
+        TRY(put_sections(field, out));
     } else {
         TRY(put_scalar(field, out));
     }

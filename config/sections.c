@@ -123,6 +123,8 @@ const struct field config_fields[] = {
     FIELD_SECTION(struct config_sections, ledger, ledger_fields, .word = "none",
         .word_offset = offsetof(struct ledger_section, off), .example = "{url: \"sqlite:usage.db\"}",
         .help = "Where what each request used and cost is kept, for `sallyport usage`."),
+    FIELD_SECTION(struct config_sections, otlp, otlp_fields, .example = "{url: http://collector:4318}",
+        .help = "Traces and metrics for a collector, as OTLP over HTTP with JSON. Without it nothing is sent."),
     FIELD_LIST(struct config_sections, secrets, struct secret_source_section, source_fields,
         .example = "[{type: env}]",
         .help = "Where credentials are kept: sources, searched in this order for a secret's name. "

@@ -63,6 +63,18 @@ struct ledger_section {
     bool off; /* "ledger: none" */
 };
 
+struct otlp_header_section {
+    const struct tree *secret, *value;
+};
+
+struct otlp_section {
+    const struct tree *url, *headers, *service;
+    unsigned traces, metrics; /* OTLP_... */
+    unsigned sample;          /* percent */
+    usec_t every;
+};
+enum { OTLP_OFF, OTLP_ON };
+
 struct secret_source_section {
     const struct tree *node;
     unsigned type; /* enum secret_source_kind */
@@ -165,6 +177,7 @@ struct config_sections {
     struct admin_section admin;
     struct store_section store;
     struct ledger_section ledger;
+    struct otlp_section otlp;
     struct field_items secrets; /* struct secret_source_section */
     struct egress_section egress;
     struct field_items routes;  /* struct route_section */
@@ -181,6 +194,7 @@ struct config_sections {
 #define DEFAULT_TOKEN_FILE   "admin.token"
 #define DEFAULT_TIME_ZONE    "UTC"
 #define DEFAULT_STORE_NAME   "sallyport"
+#define DEFAULT_OTLP_SERVICE "sallyport"
 
 extern const struct field config_fields[];
 extern const struct field admin_fields[];
@@ -193,4 +207,6 @@ extern const struct field price_fields[];
 extern const struct field tenant_fields[];
 extern const struct field store_fields[];
 extern const struct field ledger_fields[];
+extern const struct field otlp_fields[];
+extern const struct field otlp_header_fields[];
 extern const struct field quota_fields[];

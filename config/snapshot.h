@@ -79,6 +79,27 @@ struct ledger_config {
     uint64_t max_bytes;
 };
 
+/* One that is sent to the collector: before, the secret if there is one, after. */
+struct otlp_header {
+    const char *name;
+    struct slice before, after;
+    const char *secret_name;  /* NULL: `before` is all of it */
+    struct secret_slot *slot; /* ref; NULL: of no name, or of no store */
+};
+
+enum { OTLP_HEADERS_MAX = 16 };
+
+/* What goes to a collector, and where it is. */
+struct otlp_settings {
+    const char *url; /* without a trailing '/'; "/v1/traces" follows; NULL: nothing is sent */
+    struct otlp_header headers[OTLP_HEADERS_MAX];
+    unsigned header_count;
+    bool traces, metrics;
+    unsigned sample; /* percent of the traces that begin here */
+    usec_t every;    /* for metrics */
+    const char *service;
+};
+
 struct snapshot {
     atomic_uint refs;
     struct arena arena;
@@ -97,6 +118,7 @@ struct snapshot {
     struct tenant_table tenant_table;
     struct store_settings store;
     struct ledger_config ledger;
+    struct otlp_settings otlp;
     const struct limit *const *limits; /* all; limit->index is the position */
     unsigned limit_count;
     const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */
