@@ -9,6 +9,7 @@
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
+#include "gateway/otlp/otlp.h"
 #include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
@@ -187,6 +188,7 @@ static enum status prepare(struct server *server, struct candidate *candidate, s
     TRY(server_load_tls(snapshot, &candidate->tls, err));
     TRY(server_load_admin_tls(snapshot, &candidate->admin_tls, err));
     TRY(audit_log_prepare(snapshot->gateway.audit_log, err));
+    TRY(otlp_prepare(server->otlp, snapshot, err));
     if (server->scribe != NULL) {
         TRY(scribe_reopen(server->scribe, snapshot->gateway.access_log, err));
     }
@@ -221,6 +223,7 @@ static void swap_in(struct server *server, const struct candidate *take)
                              snapshot->secret_source_count);
     server_ledger_adopt(server);
     server_refresh_secrets(server); /* new routes have their secrets before they serve */
+    otlp_adopt(server->otlp, snapshot);
     server_admin_adopt(server, take->admin_tls);
     SSL_CTX_free(take->admin_tls);
     for (unsigned i = 0; i < server->worker_count; i++) {

@@ -22,6 +22,7 @@
 #include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
+#include "gateway/server_otlp.h"
 #include "gateway/server_state.h"
 #include "gateway/upstream/attempt.h"
 #include "gateway/upstream/standing.h"
@@ -103,6 +104,7 @@ static void on_tick(struct timer *timer)
     secret_store_refresh(server->secrets, server->loop.now, on_secret_news, server);
     breaker_report_news(server->standings);
     audit_log_tick();
+    server_otlp_tick(server);
     loop_timer(&server->loop, &server->tick, SEC);
 }
 
@@ -162,6 +164,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .snapshot = server->snapshot,
             .metrics = server->metrics,
             .scribe = server->scribe,
+            .otlp = server->otlp,
             .quotas = server->quotas,
             .ledger = server->ledger,
             .tls = server->tls,
@@ -240,6 +243,7 @@ static enum status start(struct server *server, struct error *err)
     TRY(quotas_new(snapshot, &server->quotas, err));
     TRY(server_ledger_start(server, err));
     server_refresh_secrets(server);
+    TRY(server_otlp_start(server, err));
     TRY(server_admin_start(server, err));
     TRY(make_workers(server, err));
     watch_signals(server);
@@ -263,6 +267,7 @@ static void stop(struct server *server)
             event_free(server->signals[i]);
         }
     }
+    server_otlp_stop(server);
     if (server->scribe != NULL) {
         scribe_stop(server->scribe);
     }

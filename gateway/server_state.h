@@ -16,6 +16,7 @@ struct ledger;
 struct metrics;
 struct metrics_block;
 struct mailbox;
+struct otlp;
 struct quotas;
 struct scribe;
 struct secret;
@@ -41,6 +42,7 @@ struct server {
     struct ledger *ledger; /* owned; NULL: none */
     struct standings *standings; /* owned; each snapshot is joined before it is published */
     struct secret *admin_token;  /* owned; of admin.token_file, else NULL */
+    struct otlp *otlp;           /* owned; sends traces and metrics to a collector */
     struct scribe *scribe;       /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */

@@ -222,6 +222,7 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
                        &(struct exchange_side_settings){
                            .loop = &worker->loop,
                            .metrics = worker->metrics,
+                           .otlp = settings->otlp,
                            .scribe = settings->scribe,
                            .ledger = settings->ledger,
                            .ring = settings->ledger == NULL

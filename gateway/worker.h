@@ -13,6 +13,7 @@
 struct ledger;
 struct mailbox;
 struct metrics;
+struct otlp;
 struct quotas;
 struct scribe;
 struct snapshot;
@@ -24,6 +25,7 @@ struct worker_settings {
     struct snapshot *snapshot;     /* a reference is taken */
     struct metrics *metrics;       /* borrowed */
     struct scribe *scribe;         /* borrowed; NULL: no access log */
+    struct otlp *otlp;             /* borrowed; outlives the worker */
     struct quotas *quotas;         /* borrowed; outlives the worker */
     struct ledger *ledger;         /* likewise; NULL: none */
     struct ssl_ctx_st *tls;        /* a reference is taken; NULL: none */

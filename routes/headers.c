@@ -112,6 +112,19 @@ static bool add_rule(const struct builder *builder, struct slice name, enum head
     return true;
 }
 
+/* Written by the gateway instead of the caller's, where it is passed and nothing else is said of
+ * it.
+ */
+static bool add_own(const struct builder *builder, const struct header_rules_input *input,
+                    struct slice name)
+{
+    bool passed = false;
+    for (unsigned i = 0; i < input->pass_count && !passed; i++) {
+        passed = slice_equal_nocase(input->pass[i], name);
+    }
+    return passed && add_rule(builder, name, HEADER_DROP, 0);
+}
+
 static void add_rules(const struct builder *builder, const struct slice *names, unsigned count,
                       enum header_action action)
 {
@@ -192,6 +205,8 @@ void header_rules_compile(struct arena *arena, const struct header_rules_input *
             add_default(&builder, &input->defaults[i]);
         }
     }
+    rules.trace_parent = add_own(&builder, input, SLICE("traceparent"));
+    rules.trace_state = add_own(&builder, input, SLICE("tracestate")) && rules.trace_parent;
     add_rules(&builder, input->pass, input->pass_count, HEADER_PASS);
     add_rules(&builder, private_names, COUNT_OF(private_names), HEADER_DROP);
 

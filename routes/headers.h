@@ -8,6 +8,9 @@
  * baggage), and what would show the inside to a third party (Forwarded, Via, X-Forwarded-*,
  * X-Real-IP and its like). Then come the route's own (set) and the profile's (required, if absent).
  *
+ * A traceparent and tracestate that are passed are written by the gateway, for what goes upstream
+ * has a parent of its own (base/trace_context.h).
+ *
  * A name with '_' is also judged as if it had '-': some servers do not tell them apart.
  */
 #pragma once
@@ -42,6 +45,7 @@ struct header_rules {
     struct slice constant;                      /* "Host: …\r\n" and the route's set lines */
     struct slice defaults[HEADER_DEFAULTS_MAX]; /* "name: value\r\n" */
     unsigned default_count;
+    bool trace_parent, trace_state; /* the gateway's own are to be written */
 };
 
 struct header_setting {

@@ -7,6 +7,7 @@
 #include "gateway/ledger/ledger.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
+#include "gateway/otlp/otlp.h"
 #include "gateway/upstream/attempt.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ enum {
         CONNECTION_OUTPUT_BYTES + SCRUB_HELD_MAX, /* a piece of a body, and held ones */
     LOG_MAX_BYTES = 1024 * 1024,                  /* lines of one turn */
     LOG_BATCH_BYTES = 32 * 1024,
+    SPANS_MAX_BYTES = 1024 * 1024, /* records of one turn */
 };
 
 /* Lines wait for each other, so that a few of them do not wake the scribe's thread. */
@@ -53,6 +55,15 @@ static void hand_log_over(struct exchange_side *side)
     }
 }
 
+static void hand_spans_over(struct exchange_side *side)
+{
+    if (side->span_count > 0) {
+        otlp_write(side->otlp, buffer_bytes(&side->spans), side->span_count); /* it counts, too */
+        buffer_consume(&side->spans, buffer_len(&side->spans));
+        side->span_count = 0;
+    }
+}
+
 static void on_log_timer(struct timer *timer)
 {
     hand_log_over(
@@ -66,6 +77,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .loop = settings->loop,
         .upstreams = upstream_side_new(settings->loop),
         .metrics = settings->metrics,
+        .otlp = settings->otlp,
         .scribe = settings->scribe,
         .ledger = settings->ledger,
         .ring = settings->ring,
@@ -78,6 +90,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
     assert(status == STATUS_OK);
     (void)status;
     buffer_init(&side->clean, CLEAN_MAX_BYTES);
+    buffer_init(&side->spans, SPANS_MAX_BYTES);
     buffer_init(&side->log, LOG_MAX_BYTES);
     timer_init(&side->log_timer, on_log_timer);
     exchange_side_adopt(side, snapshot);
@@ -88,12 +101,14 @@ void exchange_side_fini(struct exchange_side *side)
     while (side->first != NULL) {
         exchange_abort(side->first);
     }
+    hand_spans_over(side);
     hand_log_over(side);
     timer_cancel(&side->loop->timers, &side->log_timer);
     upstream_side_free(side->upstreams);
     snapshot_unref(side->snapshot);
     buffer_wipe(&side->head);
     buffer_fini(&side->clean);
+    buffer_fini(&side->spans);
     buffer_fini(&side->log);
 }
 
@@ -119,6 +134,7 @@ void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot)
 
 void exchange_side_after_turn(struct exchange_side *side)
 {
+    hand_spans_over(side);
     if (buffer_len(&side->log) >= LOG_BATCH_BYTES) {
         hand_log_over(side);
     } else if (buffer_len(&side->log) > 0 && side->log_timer.due == 0) {

@@ -18,6 +18,7 @@ struct ledger;
 struct ledger_ring;
 struct loop;
 struct metrics_block;
+struct otlp;
 struct scribe;
 struct snapshot;
 struct upstream_side;
@@ -28,11 +29,14 @@ struct exchange_side {
     struct loop *loop;               /* borrowed */
     struct upstream_side *upstreams; /* owned */
     struct metrics_block *metrics;   /* borrowed */
+    struct otlp *otlp;               /* borrowed; takes spans */
     struct scribe *scribe;           /* borrowed; NULL: no access log */
     struct snapshot *snapshot;       /* ref; for new exchanges */
     struct connection_limits limits; /* of that snapshot */
     struct buffer head;              /* an upstream head being built, within one step */
     struct buffer clean;             /* scrubbed body bytes, within one step */
+    struct buffer spans;             /* records for the exporter, of this turn */
+    unsigned span_count;             /* in them */
     struct buffer log;               /* access log lines that are not handed over yet */
     struct timer log_timer;          /* hands them over at the latest */
     struct ledger *ledger;           /* borrowed; NULL: none */
@@ -49,6 +53,7 @@ struct exchange_side {
 struct exchange_side_settings {
     struct loop *loop;
     struct metrics_block *metrics;
+    struct otlp *otlp;
     struct scribe *scribe;
     struct ledger *ledger; /* NULL: none */
     struct ledger_ring *ring;

@@ -6,6 +6,7 @@
 #include "gateway/exchange/call_body.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/trace.h"
 #include "routes/profile.h"
 #include "routes/target.h"
 
@@ -180,6 +181,7 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
     TRY(write_target(exchange, out));
     TRY(buffer_append(out, SLICE(" HTTP/1.1\r\n")));
     TRY(write_fields(exchange, out));
+    TRY(trace_write(exchange, out));
     TRY(write_injected_header(exchange, out));
     TRY(write_framing(exchange, out));
     return buffer_append(out, SLICE("\r\n"));

@@ -4,6 +4,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/trace.h"
 #include "gateway/ledger/ledger_row.h"
 #include "gateway/observe/access_log.h"
 #include "gateway/observe/families.h"
@@ -83,7 +84,8 @@ static void put_usage(const struct exchange *exchange, struct access_record *rec
     }
 }
 
-static void write_log(struct exchange *exchange, const struct durations *durations)
+static void write_log(struct exchange *exchange, const struct durations *durations,
+                      const struct trace_context *trace)
 {
     struct exchange_side *side = exchange->side;
     const struct exchange_facts *facts = &exchange->facts;
@@ -95,6 +97,8 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
     struct access_record record = {
         .wall_time = facts->started_wall,
         .id = exchange->id,
+        .trace_id = trace->trace_id,
+        .span_id = trace->span_id,
         .label = exchange_client_label(exchange),
         .peer = connection_peer(exchange->connection),
         .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
@@ -141,7 +145,8 @@ static const char *method_label(const struct http1_request *request)
     return names[request->method];
 }
 
-static void count(const struct exchange *exchange, const struct durations *durations)
+static void count(const struct exchange *exchange, const struct durations *durations,
+                  const struct trace_context *trace)
 {
     struct metrics_block *metrics = exchange->side->metrics;
     const struct exchange_facts *facts = &exchange->facts;
@@ -154,6 +159,8 @@ static void count(const struct exchange *exchange, const struct durations *durat
                                  .upstream_duration = durations->upstream,
                                  .overhead_duration = facts->overhead,
                                  .time_to_first_byte = durations->first_byte,
+                                 .trace_id = trace_kept(exchange, trace),
+                                 .ended_wall = facts->started_wall + durations->total,
                                  .store_duration = facts->store_wait > 0 ? facts->store_wait : -1,
                              });
     if (exchange->tenant == NULL) {
@@ -224,7 +231,10 @@ void exchange_count_attempt(const struct exchange *exchange)
 void exchange_record(struct exchange *exchange, usec_t now)
 {
     struct durations durations = measure(exchange, now);
-    write_log(exchange, &durations);
-    count(exchange, &durations);
+    struct trace_context trace;
+    trace_find(exchange, &trace);
+    write_log(exchange, &durations, &trace);
+    count(exchange, &durations, &trace);
     count_usage(exchange);
+    trace_record(exchange, &trace, durations.total);
 }

@@ -103,7 +103,7 @@ static size_t most_bytes(const struct access_record *record, const struct texts 
     size_t len = texts->id.len + texts->peer.len + texts->tenant.len + texts->route.len +
                  texts->path.len + texts->code.len + texts->ended_by.len + texts->step.len +
                  texts->reason.len + texts->quota.len + texts->model.len + texts->upstream.len +
-                 record->label.len + texts->method.len;
+                 record->label.len + texts->method.len + record->trace_id.len + record->span_id.len;
     return FIXED_BYTES + WORST_ESCAPE * len + record->tries.len;
 }
 
@@ -114,6 +114,8 @@ static void put_request(struct buffer *out, const struct access_record *record,
     buffer_commit(out, timestamp_write(record->wall_time, buffer_tail(out)));
     put(out, SLICE("\""));
     put_text(out, SLICE(",\"id\":\""), texts->id);
+    put_text(out, SLICE(",\"trace_id\":\""), record->trace_id);
+    put_text(out, SLICE(",\"span_id\":\""), record->span_id);
     put_text(out, SLICE(",\"label\":\""), record->label);
     put_text(out, SLICE(",\"peer\":\""), texts->peer);
     put_text(out, SLICE(",\"tenant\":\""), texts->tenant);

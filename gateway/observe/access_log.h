@@ -13,9 +13,10 @@
 struct buffer;
 
 struct access_record {
-    usec_t wall_time;   /* when the request began */
-    const char *id;     /* the exchange's id */
-    struct slice label; /* the client's X-Request-Id, if valid; may be empty */
+    usec_t wall_time;               /* when the request began */
+    const char *id;                 /* the exchange's id */
+    struct slice trace_id, span_id; /* may be empty */
+    struct slice label;             /* the client's X-Request-Id, if valid; may be empty */
     const char *peer;
     const char *tenant; /* "" if unknown */
     const char *route;  /* likewise */

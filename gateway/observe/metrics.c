@@ -238,11 +238,8 @@ static struct request_series **cache_place(struct metrics_block *block,
     return &block->cache[(hash >> 48) % SERIES_CACHE_SIZE];
 }
 
-static void observe(struct route_series *series, enum histogram_kind kind, usec_t duration)
+static unsigned find_bucket(enum histogram_kind kind, usec_t duration)
 {
-    if (duration < 0) {
-        return;
-    }
     const struct histogram_shape *shape = &histogram_shapes[kind];
     unsigned low = 0;
     unsigned high = shape->bound_count;
@@ -254,8 +251,32 @@ static void observe(struct route_series *series, enum histogram_kind kind, usec_
             low = middle + 1;
         }
     }
-    add_count(&series->histograms[kind].buckets[low]);
-    add_amount(&series->histograms[kind].sum, duration);
+    return low;
+}
+
+static void observe(struct route_series *series, enum histogram_kind kind, usec_t duration)
+{
+    if (duration >= 0) {
+        add_count(&series->histograms[kind].buckets[find_bucket(kind, duration)]);
+        add_amount(&series->histograms[kind].sum, duration);
+    }
+}
+
+/* Releasing stores keep their order: who reads a new word also reads the odd turn before it. */
+static void keep_exemplar(struct route_series *series, const struct request_metrics *request)
+{
+    struct exemplar *exemplar =
+        &series->exemplars[find_bucket(HISTOGRAM_REQUEST, request->duration)];
+    uint64_t turn = atomic_load_explicit(&exemplar->turn, memory_order_relaxed);
+    uint64_t words[EXEMPLAR_ID_WORDS];
+    memcpy(words, request->trace_id, sizeof(words));
+    atomic_store_explicit(&exemplar->turn, turn + 1, memory_order_relaxed);
+    for (unsigned i = 0; i < EXEMPLAR_ID_WORDS; i++) {
+        atomic_store_explicit(&exemplar->id[i], words[i], memory_order_release);
+    }
+    atomic_store_explicit(&exemplar->value, request->duration, memory_order_release);
+    atomic_store_explicit(&exemplar->wall, request->ended_wall, memory_order_release);
+    atomic_store_explicit(&exemplar->turn, turn + 2, memory_order_release);
 }
 
 void metrics_request(struct metrics_block *block, const struct request_metrics *request)
@@ -271,4 +292,7 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
     observe(series->durations, HISTOGRAM_OVERHEAD, request->overhead_duration);
     observe(series->durations, HISTOGRAM_FIRST_BYTE, request->time_to_first_byte);
     observe(series->durations, HISTOGRAM_STORE, request->store_duration);
+    if (request->trace_id != NULL) {
+        keep_exemplar(series->durations, request);
+    }
 }
