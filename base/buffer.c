@@ -52,7 +52,8 @@ enum status buffer_grow(struct buffer *buffer, size_t count)
         while (size < used + count) {
             size *= 2;
         }
-        char *bytes = memory_resize(NULL, size);
+        size = size < buffer->max ? size : buffer->max;
+        char *bytes = memory_resize(NULL, size + 1); /* for the NUL of buffer_print() */
         if (used > 0) {
             memcpy(bytes, buffer->ptr + buffer->start, used);
         }
@@ -75,26 +76,19 @@ enum status buffer_append_number(struct buffer *buffer, uint64_t number)
 enum status buffer_print(struct buffer *buffer, const char *format, ...)
 {
     /* Mostly there is room enough already, and printing once is all. */
-    size_t free = buffer->size - buffer->end;
+    size_t free = buffer->ptr == NULL ? 0 : buffer_tail_room(buffer) + 1;
     va_list args;
     va_start(args, format);
     int len = vsnprintf(free > 0 ? buffer_tail(buffer) : NULL, free, format, args);
     va_end(args);
     assert(len >= 0);
-    size_t with_nul = (size_t)len + 1;
-    if ((size_t)len > buffer_room(buffer)) {
-        return STATUS_TOO_LARGE;
-    }
-    if (with_nul <= free) {
+    if ((size_t)len < free) {
         buffer_commit(buffer, (size_t)len);
         return STATUS_OK;
     }
-    buffer->max += 1; /* for the NUL, which is not kept */
-    enum status status = buffer_reserve(buffer, with_nul);
-    buffer->max -= 1;
-    TRY(status);
+    TRY(buffer_reserve(buffer, (size_t)len));
     va_start(args, format);
-    (void)vsnprintf(buffer_tail(buffer), with_nul, format, args);
+    (void)vsnprintf(buffer_tail(buffer), (size_t)len + 1, format, args);
     va_end(args);
     buffer_commit(buffer, (size_t)len);
     return STATUS_OK;

@@ -15,7 +15,7 @@ struct buffer {
     char *ptr;    /* owned */
     size_t start; /* consumed bytes before the used ones */
     size_t end;   /* where the next byte goes */
-    size_t size;  /* allocated */
+    size_t size;  /* allocated, but for a byte behind it; at most `max` */
     size_t max;   /* most bytes that may be in use at once */
 };
 
@@ -51,8 +51,7 @@ MUST_USE enum status buffer_grow(struct buffer *buffer, size_t count);
  * Slices into the buffer are invalid afterwards. Write them at buffer_tail(), then commit. */
 MUST_USE static inline enum status buffer_reserve(struct buffer *buffer, size_t count)
 {
-    bool fits = count <= buffer->size - buffer->end && count <= buffer_room(buffer);
-    return fits ? STATUS_OK : buffer_grow(buffer, count);
+    return count <= buffer->size - buffer->end ? STATUS_OK : buffer_grow(buffer, count);
 }
 
 static inline char *buffer_tail(struct buffer *buffer)
