@@ -11,12 +11,11 @@ enum {
     HASH_DIGITS_SHOWN = 8,
 };
 
-static const char hash_prefix[] = "sha256:";
+static const struct slice hash_prefix = SLICE_INIT("sha256:");
 
 static bool is_hash(struct slice text)
 {
-    size_t prefix = sizeof(hash_prefix) - 1;
-    return slice_starts_with(text, SLICE("sha256:")) && text.len > prefix + HASH_DIGITS_SHOWN;
+    return slice_starts_with(text, hash_prefix) && text.len > hash_prefix.len + HASH_DIGITS_SHOWN;
 }
 
 /* RFC 8259 has no leading zeros, signs or points without digits; what is not plainly a number of it
@@ -49,7 +48,7 @@ static enum status put_scalar(const struct tree *node, struct buffer *out)
     }
     TRY(buffer_append(out, SLICE("\"")));
     if (is_hash(text)) {
-        TRY(encode_json(slice_make(text.ptr, sizeof(hash_prefix) - 1 + HASH_DIGITS_SHOWN), out));
+        TRY(encode_json(slice_make(text.ptr, hash_prefix.len + HASH_DIGITS_SHOWN), out));
         return buffer_append(out, SLICE("...\""));
     }
     TRY(encode_json(slice_make(text.ptr, begin), out));
