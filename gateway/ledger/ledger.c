@@ -78,7 +78,6 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     init_news(&ledger->news_came);
     enum status status = start(ledger, err);
     if (status != STATUS_OK) {
-        error_prefix(err, "ledger.url");
         free_ledger(ledger);
         return status;
     }

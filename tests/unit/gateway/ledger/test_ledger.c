@@ -363,6 +363,6 @@ Test(ledger, a_start_that_fails_says_why)
 {
     settings.path = scratch_path(&folder, "no/usage.db");
     cr_expect_eq(ledger_start(&settings, &ledger, &err), STATUS_UNAVAILABLE);
-    cr_expect_not_null(strstr(err.message, "ledger.url: \""), "%s", err.message);
+    cr_expect_not_null(strstr(err.message, "/no/usage.db\": "), "%s", err.message);
     cr_expect_not_null(strstr(err.message, "No such file or directory"), "%s", err.message);
 }

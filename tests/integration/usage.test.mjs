@@ -1,0 +1,84 @@
+// sallyport usage: what the gateway has written, read from the file, beside it and without it.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+
+import { binary, temporaryFolder } from '../support/gateway.mjs';
+import { withLedger, written } from '../support/ledger.mjs';
+import { chat, metered } from '../support/meter.mjs';
+
+const run = (...args) => spawnSync(binary, ['usage', ...args], { encoding: 'utf8' });
+const configOf = (text) => {
+  const file = path.join(temporaryFolder(), 'sallyport.yaml');
+  fs.writeFileSync(file, `version: 1\n${text}\n`);
+  return file;
+};
+
+function refused(result, status, words) {
+  assert.equal(result.status, status, result.stderr);
+  assert.match(result.stderr, words);
+  assert.equal(result.stderr.trimEnd().split('\n').length, 1);
+  assert.equal(result.stdout, '');
+}
+
+test('usage: sums as a table, as JSON and as CSV, while the gateway runs and after it', async (t) => {
+  const { gateway } = await metered(t, withLedger());
+  for (let i = 0; i < 3; i++) await chat(gateway);
+  await chat(gateway, { model: 'gpt-4o' });
+  await written(gateway, 4);
+  const usage = (...args) => {
+    const result = run('-c', gateway.file, ...args);
+    assert.equal(result.status, 0, result.stderr);
+    return result.stdout;
+  };
+  const check = () => {
+    const { usage: sums, total } = JSON.parse(usage('--by', 'model', '--json'));
+    assert.deepEqual(sums.map((sum) => [sum.model, sum.requests]), [['gpt-4o', 1], ['gpt-4o-mini', 3]]);
+    assert.equal(total.requests, 4);
+    assert.equal(total.cost_nanousd, sums[0].cost_nanousd + sums[1].cost_nanousd);
+    const text = String(total.cost_nanousd).padStart(10, '0');
+    assert.equal(total.cost_usd, `${text.slice(0, -9)}.${text.slice(-9)}`);
+    assert.deepEqual(JSON.parse(usage('--json', '--model', 'gpt-4o')).usage.map((sum) => sum.requests), [1]);
+    assert.deepEqual(JSON.parse(usage('--json', '--tenant', 'nobody')).usage.map((sum) => sum.requests), [0]);
+
+    const table = usage('--by', 'tenant').trimEnd().split('\n');
+    assert.match(table[0], /^TENANT +REQUESTS +ERRORS .*INPUT TOKENS .*OUTPUT TOKENS .*COST USD$/);
+    assert.match(table[1], /^app +4 +0 /);
+    assert.equal(table.length, 2, 'one tenant needs no total');
+    assert.equal(table[0].length, table[1].length, 'numbers end where their heads do');
+
+    const csv = usage('--by', 'route', '--csv').split('\r\n');
+    assert.match(csv[0], /^route,requests,errors,estimated,input_tokens,.*,cost_usd$/);
+    assert.match(csv[1], /^ai,4,0,.*,\d+\.\d{9}$/);
+
+    const days = JSON.parse(usage('--by', 'day', '--since', '2d', '--json')).usage;
+    assert.equal(days.reduce((sum, day) => sum + day.requests, 0), 4);
+    for (const { day } of days) assert.match(day, /^\d{4}-\d\d-\d\d$/);
+    const today = days.at(-1).day;
+    assert.equal(JSON.parse(usage('--since', today, '--json')).total.requests, days.at(-1).requests);
+    assert.deepEqual(JSON.parse(usage('--objects', '--json')), { objects: [] });
+  };
+  check();
+  gateway.signal('SIGTERM');
+  await gateway.exited; // its folder is removed when the test ends
+  check();
+});
+
+test('usage: wrong use is told in one line', () => {
+  const config = configOf('ledger: {url: "sqlite:usage.db"}');
+  refused(run('-c', configOf('')), 2, /has no ledger; write ledger: \{url: "sqlite:usage\.db"\}/);
+  refused(run('-c', configOf('ledger: none')), 2, /has no ledger/);
+  refused(run('-c', config), 1, /usage\.db": there is no such file/);
+  refused(run('-c', config, '--by', 'hour'), 2, /"hour" is none of tenant, route, model, day/);
+  for (const since of ['yesterday', '24', '2026-02-29', '2026-13-01', '2026-1-1', '-1h']) {
+    refused(run('-c', config, '--since', since), 2, /is no time; write 24h, 7d or a day such as 2026-11-01/);
+  }
+  refused(run('-c', config, '--json', '--csv'), 2, /either --json or --csv/);
+  refused(run('-c', config, '--objects', '--by', 'day'), 2, /leave --by out/);
+  refused(run('-c', config, 'model'), 2, /unexpected "model"/);
+  const foreign = configOf('ledger: {url: "sqlite:foreign.db"}');
+  fs.writeFileSync(path.join(path.dirname(foreign), 'foreign.db'), 'no database, but long enough to be one.'.repeat(20));
+  refused(run('-c', foreign), 1, /file is not a database/);
+});
