@@ -345,6 +345,7 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
         "conf/f:10:34: tenants.t.allow[1]: \"get\" is no method; write one such as GET, or * for "
         "any",
         "conf/f:11:1: webhooks: unknown key; known here: version, gateway, admin, store, ledger, "
+        "otlp, "
         "secrets, egress, routes, tenants, quotas",
         NULL,
     };
@@ -357,7 +358,6 @@ Test(snapshot, a_key_of_later_versions_is_unknown)
         "webhooks: {}",
         "gateway: {tls: {client_ca: x, cert: /proc/self/status, key: /proc/self/status}}",
         "egress: {proxy: \"http://x\"}",
-        "routes: {a: {provider: http, base_url: \"http://x\", meter: {}}}",
         "routes: {a: {provider: http, base_url: \"http://x\", http: \"2\"}}",
         "routes: {a: {provider: http, base_url: \"https://x\", tls: {pin: []}}}",
         "tenants: {t: {keys: [], jwt: {}}}",
