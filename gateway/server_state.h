@@ -39,7 +39,7 @@ struct server {
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
-    struct ledger *ledger; /* owned; NULL: none */
+    struct ledger *ledger;       /* owned; NULL: none */
     struct standings *standings; /* owned; each snapshot is joined before it is published */
     struct secret *admin_token;  /* owned; of admin.token_file, else NULL */
     struct otlp *otlp;           /* owned; sends traces and metrics to a collector */

@@ -202,8 +202,8 @@ static void reset_breakers(const struct admin_request *request, const struct adm
 
 #define REQUESTS_PATH "/api/v1/requests/"
 
-static void show_request(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
-                         struct admin_answer *answer)
+static void show_request(const struct admin_request *request, const struct admin_ops *ops,
+                         void *ctx, struct admin_answer *answer)
 {
     struct error err;
     answer_json(answer, 200);

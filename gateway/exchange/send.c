@@ -2,8 +2,8 @@
 #include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
-#include "gateway/exchange/hedge.h"
 #include "gateway/exchange/entry.h"
+#include "gateway/exchange/hedge.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 

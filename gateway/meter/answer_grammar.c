@@ -1,6 +1,6 @@
 /* From the providers' references: OpenAI's "chat/streaming", "responses-streaming" and
- * "completions", Anthropic's "messages-streaming", Gemini's "generateContent", Cohere's "chat-stream",
- * Bedrock's "ConverseStream". */
+ * "completions", Anthropic's "messages-streaming", Gemini's "generateContent", Cohere's
+ * "chat-stream", Bedrock's "ConverseStream". */
 #include "gateway/meter/answer_grammar.h"
 
 struct member {
