@@ -94,10 +94,10 @@ static const char *const always_dropped[] = {
     "Proxy_Authorization",
 };
 
+/* By the gateway itself: never the caller's. */
+static const char *const written_if_passed[] = {"traceparent", "tracestate"};
 static const char *const dropped_unless_passed[] = {
     "Cookie",
-    "traceparent",
-    "tracestate",
     "baggage",
     "Forwarded",
     "Via",
@@ -138,7 +138,8 @@ Test(headers, framing_expectation_and_host_are_dropped)
 
 Test(headers, passing_readmits_cookies_and_forwarding_but_never_a_credential)
 {
-    struct slice pass[COUNT_OF(always_dropped) + COUNT_OF(dropped_unless_passed)];
+    struct slice pass[COUNT_OF(always_dropped) + COUNT_OF(dropped_unless_passed) +
+                      COUNT_OF(written_if_passed)];
     unsigned count = 0;
     for (size_t i = 0; i < COUNT_OF(always_dropped); i++) {
         if (strchr(always_dropped[i], '_') == NULL) {
@@ -148,10 +149,14 @@ Test(headers, passing_readmits_cookies_and_forwarding_but_never_a_credential)
     for (size_t i = 0; i < COUNT_OF(dropped_unless_passed); i++) {
         pass[count++] = slice_from(dropped_unless_passed[i]);
     }
+    for (size_t i = 0; i < COUNT_OF(written_if_passed); i++) {
+        pass[count++] = slice_from(written_if_passed[i]);
+    }
     struct header_rules_input input = plain;
     input.pass = pass;
     input.pass_count = count;
     expect_each(&input, always_dropped, COUNT_OF(always_dropped), false);
+    expect_each(&input, written_if_passed, COUNT_OF(written_if_passed), false);
     expect_each(&input, dropped_unless_passed, COUNT_OF(dropped_unless_passed), true);
     expect_lines(&input, "Cookie: a=b\r\nContent-Length: 5\r\n",
                  "Host: api.example.com\r\nCookie: a=b\r\n");
