@@ -11,6 +11,7 @@
 #include "limiter/limit_text.h"
 #include "limiter/store_memory.h"
 #include "limiter/store_redis.h"
+#include "limiter/window.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -96,6 +97,24 @@ static enum status put_rule(const struct quota_item *item, struct buffer *out)
     return put_text(out, "action", limit->action == LIMIT_DENY ? "deny" : "warn");
 }
 
+/* When all of it is there again: the window's end, or the bucket is full. Of slots: 0, for nobody
+ * knows. */
+static int64_t resets_ms(const struct limit *limit, uint64_t used)
+{
+    int64_t now_ms = clock_wall() / MSEC;
+    switch (limit->span) {
+    case LIMIT_DAYS:
+    case LIMIT_WEEK:
+    case LIMIT_MONTH:
+        return window_at(limit, now_ms).end_ms - now_ms;
+    case LIMIT_RATE:
+        return (int64_t)((__uint128_t)used * (uint64_t)(limit->period / MSEC) / limit->amount);
+    case LIMIT_HELD:
+        break;
+    }
+    return 0;
+}
+
 static enum status put_counts(const struct limit *limit, const struct store_entry *entry,
                               struct buffer *out)
 {
@@ -104,10 +123,10 @@ static enum status put_counts(const struct limit *limit, const struct store_entr
         out,
         "\"limit\":%" PRIu64 ",\"burst\":%" PRIu64 ",\"used\":%" PRIu64 ",\"left\":%" PRIu64
         ",\"reserved\":%" PRIu64 ",\"taken\":%" PRIu64 ",\"settled\":%" PRIu64
-        ",\"refunded\":%" PRIu64 ",\"open\":%" PRIu64 ",\"adds_up\":%s}",
+        ",\"refunded\":%" PRIu64 ",\"open\":%" PRIu64 ",\"resets_ms\":%" PRId64 ",\"adds_up\":%s}",
         limit->amount, whole, entry->used, entry->used < whole ? whole - entry->used : 0,
         entry->reserved, entry->taken, entry->settled, entry->refunded, entry->open,
-        store_entry_adds_up(entry) ? "true" : "false");
+        resets_ms(limit, entry->used), store_entry_adds_up(entry) ? "true" : "false");
 }
 
 static enum status put_item(const struct reader *reader, const struct quota_item *item)

@@ -3,10 +3,12 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "config/snapshot.h"
+#include "gateway/ledger/ledger_query.h"
 #include "gateway/observe/live.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/timestamp.h"
 #include "gateway/quotas.h"
+#include "gateway/request_report.h"
 #include "gateway/server_state.h"
 #include "limiter/zone.h"
 #include "routes/allow.h"
@@ -204,7 +206,47 @@ static enum status show_tenants(const struct snapshot *snapshot, struct buffer *
     return buffer_append(out, SLICE("\n]}\n"));
 }
 
-static enum status put_page(const struct server *server, enum admin_page page, struct buffer *out)
+/* ---- errors ---- */
+
+enum { ERRORS_SHOWN = 60 };
+
+struct rows {
+    struct buffer *out;
+    unsigned count;
+    enum status status;
+};
+
+static enum status put_row(struct rows *rows, const struct ledger_row *row)
+{
+    TRY(rows->status);
+    TRY(buffer_append(rows->out, rows->count++ == 0 ? SLICE("") : SLICE(",")));
+    return request_report_write(row, rows->out);
+}
+
+static void add_row(void *ctx, const struct ledger_row *row)
+{
+    struct rows *rows = ctx;
+    rows->status = put_row(rows, row);
+}
+
+static enum status show_errors(const struct server *server, struct buffer *out, struct error *err)
+{
+    struct ledger_reader *reader = NULL;
+    struct rows rows = {.out = out};
+    if (server->snapshot->ledger.path == NULL) {
+        FAIL(err, STATUS_NOT_FOUND, "there is no ledger, which would know the errors of late");
+    }
+    TRY(buffer_append(out, SLICE("{\"errors\":[\n")));
+    TRY(ledger_reader_open(server->snapshot->ledger.path, &reader, err));
+    enum status status = ledger_recent(reader, true, ERRORS_SHOWN, &rows, add_row, err);
+    ledger_reader_close(reader);
+    TRY(status);
+    TRY(rows.status);
+    return buffer_append(out, SLICE("]}\n"));
+}
+
+static enum status put_page(const struct server *server, enum admin_page page, struct buffer *out,
+                            struct error *err)
 {
     switch (page) {
     case ADMIN_STATUS:
@@ -217,6 +259,8 @@ static enum status put_page(const struct server *server, enum admin_page page, s
         return show_tenants(server->snapshot, out);
     case ADMIN_LIVE:
         return live_render(server->metrics, out);
+    case ADMIN_ERRORS:
+        return show_errors(server, out, err);
     }
     return STATUS_INVALID;
 }
@@ -224,8 +268,9 @@ static enum status put_page(const struct server *server, enum admin_page page, s
 enum status server_page(const struct server *server, enum admin_page page, struct buffer *out,
                         struct error *err)
 {
-    if (put_page(server, page, out) != STATUS_OK) {
+    enum status status = put_page(server, page, out, err);
+    if (status == STATUS_TOO_LARGE) {
         FAIL(err, STATUS_INVALID, "this is too much for one answer");
     }
-    return STATUS_OK;
+    return status;
 }

@@ -45,6 +45,7 @@ enum admin_page {
     ADMIN_ROUTES,
     ADMIN_TENANTS,
     ADMIN_LIVE,
+    ADMIN_ERRORS, /* of late, from the ledger; STATUS_NOT_FOUND: there is none */
 };
 
 enum admin_reload {

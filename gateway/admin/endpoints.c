@@ -263,6 +263,7 @@ PAGE(show_config, ADMIN_CONFIG)
 PAGE(show_routes, ADMIN_ROUTES)
 PAGE(show_tenants, ADMIN_TENANTS)
 PAGE(show_live, ADMIN_LIVE)
+PAGE(show_errors, ADMIN_ERRORS)
 #undef PAGE
 
 static void reload_config(const struct admin_request *request, const struct admin_ops *ops,
@@ -288,6 +289,7 @@ static const struct endpoint {
     {"/api/v1/routes", ADMIN_READS, show_routes},
     {"/api/v1/tenants", ADMIN_READS, show_tenants},
     {"/api/v1/live", ADMIN_READS, show_live},
+    {"/api/v1/errors", ADMIN_READS, show_errors},
     {"/api/v1/quotas", ADMIN_READS, show_quotas},
     {"/api/v1/quotas/reset", ADMIN_ALL, reset_quota},
     {"/api/v1/quotas/raise", ADMIN_ALL, raise_quota},
