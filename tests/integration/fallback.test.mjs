@@ -216,7 +216,7 @@ test('openai goes on to azure-openai: path, key and model are Azure’s', async 
 });
 
 test('check refuses loops, other providers and unknown routes', async (t) => {
-  const { gateway } = await start(t);
+  const { gateway } = await start(t, { gateway: { reload: 'signal' } }); // one word on each change
   const refusedBy = async (change) => {
     const said = await gateway.reload(change);
     return /refused/.test(said);
