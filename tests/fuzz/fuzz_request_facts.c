@@ -219,6 +219,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(err.message[0] != '\0');
         return 0;
     }
+    if (call != NULL && call->any_body) { /* it may be a form, or a recording */
+        check(!facts.text_only && facts.inputs == 1 && facts.text_bytes == body.len);
+        return 0;
+    }
     if (!is_compared(body)) {
         return 0;
     }
