@@ -98,7 +98,7 @@ for (const secure of [false, true]) {
         plain: { ...common, upstream: plainPort },
         secure: { ...common, base_url: `https://127.0.0.1:${securePort}`, tls: { ca: authority.file } },
       },
-      gateway: { workers: 3, ...(secure && { tls: { cert, key } }) },
+      gateway: { workers: 3, reload: 'signal', ...(secure && { tls: { cert, key } }) },
       extra: { secrets: [{ type: 'directory', path: folder }] },
     });
     const agent = new (secure ? https : http).Agent({ keepAlive: true, maxSockets: 20 });
