@@ -45,7 +45,7 @@ enum status buffer_grow(struct buffer *buffer, size_t count)
     if (count <= buffer->size - buffer->end) {
         return STATUS_OK;
     }
-    if (used + count <= buffer->size && buffer->start >= buffer->size / 2) {
+    if (buffer->ptr != NULL && used + count <= buffer->size && buffer->start >= buffer->size / 2) {
         memmove(buffer->ptr, buffer->ptr + buffer->start, used);
     } else {
         size_t size = buffer->size < SMALLEST ? SMALLEST : buffer->size;
@@ -54,7 +54,7 @@ enum status buffer_grow(struct buffer *buffer, size_t count)
         }
         size = size < buffer->max ? size : buffer->max;
         char *bytes = memory_resize(NULL, size + 1); /* for the NUL of buffer_print() */
-        if (used > 0) {
+        if (buffer->ptr != NULL) {
             memcpy(bytes, buffer->ptr + buffer->start, used);
         }
         memory_free(buffer->ptr);

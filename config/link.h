@@ -59,7 +59,7 @@ void link_quotas(struct link *link);      /* after tenants, routes, store, ledge
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
 
 /* Is it a secret's name, and is there a source that could have it? */
-void link_check_secret(const struct link *link, const struct tree *name);
+void link_check_secret(const struct link *link, const struct tree *secret);
 
 /* Whether some SDK sends a key in this header. */
 bool link_header_is_slot(const struct link *link, struct slice name);

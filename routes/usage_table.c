@@ -136,9 +136,8 @@ static uint64_t bound_of(enum usage_kind kind, uint64_t bytes, uint64_t choices)
 {
     switch (kind) {
     case USAGE_CHARACTERS:
+    case USAGE_MILLISECONDS: /* sound has 8,000 bits a second at least */
         return bytes;
-    case USAGE_MILLISECONDS:
-        return bytes; /* sound has 8,000 bits a second at least */
     case USAGE_MESSAGES:
     case USAGE_SEGMENTS:
         return 1 + bytes / BYTES_A_SEGMENT;

@@ -92,7 +92,8 @@ static enum decode_result zstd_step(struct decoder *decoder, struct slice *input
         return result;
     }
     ZSTD_inBuffer in = {.src = input->ptr, .size = input->len};
-    ZSTD_outBuffer to = {.dst = out, .size = size};
+    ZSTD_outBuffer to = {.size = size};
+    to.dst = out;
     size_t wants = 1;
     do {
         wants = ZSTD_decompressStream(zstd->library, &to, &in);

@@ -171,7 +171,7 @@ static enum status on_name(struct reader *reader, const struct json_scan *scan)
     if (scan->depth == 2 && reader->member == MEMBER_STREAM_OPTIONS) {
         return on_option_name(reader, scan);
     }
-    if (scan->depth == 2 && reader->member == MEMBER_NESTED) {
+    if (reader->call != NULL && scan->depth == 2 && reader->member == MEMBER_NESTED) {
         return on_nested_name(reader, scan);
     }
     return STATUS_OK;

@@ -106,11 +106,11 @@ static int64_t write_to_logger(const struct log_target *target, struct slice lin
 {
     size_t end = slice_find(lines, '\n');
     struct iovec parts[] = {
-        {(void *)(uintptr_t)logger_head, sizeof(logger_head) - 1},
-        {(void *)(uintptr_t)lines.ptr, end},
+        {(void *)logger_head, sizeof(logger_head) - 1},
+        {(void *)lines.ptr, end},
     };
     const struct msghdr message = {
-        .msg_name = (void *)(uintptr_t)&target->logger,
+        .msg_name = (void *)&target->logger,
         .msg_namelen = sizeof(target->logger),
         .msg_iov = parts,
         .msg_iovlen = 2,
