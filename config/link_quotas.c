@@ -353,12 +353,10 @@ void link_quotas(struct link *link)
             link_own(&quotas, &tenants[i]);
         }
     }
-    if (quotas.budget != NULL && !link->snapshot->store.redis &&
-        link->snapshot->ledger.path == NULL) {
+    if (quotas.budget != NULL && !link->snapshot->store.redis) {
         tree_warn(link->problems, quotas.budget->per,
-                  "budgets restart at zero when the gateway restarts, for store.url is memory: and "
-                  "there is no ledger; to keep them write store: {url: redis://HOST} or ledger: "
-                  "{url: \"sqlite:usage.db\"}");
+                  "budgets restart at zero when the gateway restarts, for store.url is memory:; to "
+                  "keep them write store: {url: redis://HOST}");
     }
     link->snapshot->limits = quotas.limits;
     link->snapshot->limit_count = quotas.count;

@@ -11,7 +11,7 @@ const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const okAndClose = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok';
 
 // Generous: what is looked for are stalls of seconds, on a machine that is busy with other tests.
-const PROMPT_MS = 1000;
+const PROMPT_MS = 1800; // what hangs does so for 2 s at least; a machine under load needs up to 1 to start hundreds of threads
 const TURN_MS = 500;
 
 // Each call is one attempt, whatever became of those before it.

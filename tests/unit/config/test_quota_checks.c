@@ -395,11 +395,9 @@ Test(quota_checks, budgets_in_memory_are_warned_of_once)
     cr_expect_str_eq(
         problem_line(problems.warnings, problems.warning_count, 0),
         "f:3:53: quotas[1].per: budgets restart at zero when the gateway restarts, for "
-        "store.url is memory: and there is no ledger; to keep them write store: {url: "
-        "redis://HOST} or "
-        "ledger: {url: \"sqlite:usage.db\"}");
+        "store.url is memory:; to keep them write store: {url: redis://HOST}");
     load("version: 1\nquotas: [{requests: 1, per: day}]\nledger: {url: \"sqlite:u.db\"}\n");
-    cr_expect_eq(problems.warning_count, 0U);
+    cr_expect_eq(problems.warning_count, 1U, "a ledger does not fill them again");
     load("version: 1\nquotas: [{requests: 1, per: 1m}, {concurrency: 1}]\n");
     cr_expect_eq(problems.warning_count, 0U);
     load(OVER "{requests: 1, per: day}\n");
