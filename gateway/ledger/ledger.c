@@ -1,11 +1,11 @@
 #include "gateway/ledger/ledger.h"
 
 #include "gateway/ledger/ledger_state.h"
+#include "gateway/observe/helper_thread.h"
 #include "gateway/observe/log.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <signal.h>
 
 static uint64_t load(const atomic_uint_fast64_t *number)
 {
@@ -13,27 +13,6 @@ static uint64_t load(const atomic_uint_fast64_t *number)
 }
 
 /* ---- start ---- */
-
-static void init_news(pthread_cond_t *news)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(news, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
-/* Signals are the main thread's. */
-static int start_thread(struct ledger *ledger)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&ledger->thread, NULL, ledger_mover_main, ledger);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
 
 static void free_ledger(struct ledger *ledger)
 {
@@ -57,7 +36,7 @@ static enum status start(struct ledger *ledger, struct error *err)
     if (ledger_move_all(ledger, &more_to_delete) == STATUS_OK && recovered > 0) {
         log_info("ledger: %" PRIu64 " rows that an earlier process left are kept", recovered);
     }
-    int failed = start_thread(ledger);
+    int failed = helper_thread_start(&ledger->thread, ledger_mover_main, ledger);
     if (failed != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "cannot start a thread: %s", strerrordesc_np(failed));
     }
@@ -75,7 +54,7 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     atomic_init(&ledger->keep, settings->keep);
     atomic_init(&ledger->writable, true);
     (void)pthread_mutex_init(&ledger->lock, NULL);
-    init_news(&ledger->news_came);
+    helper_thread_init_news(&ledger->news_came);
     enum status status = start(ledger, err);
     if (status != STATUS_OK) {
         free_ledger(ledger);

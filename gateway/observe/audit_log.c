@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gateway/observe/audit_file.h"
+#include "gateway/observe/helper_thread.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -332,30 +332,14 @@ static void *audit_main(void *ctx)
 
 /* ---- the main thread's ---- */
 
-/* Signals are the main thread's. */
-static int start_thread(void)
-{
-    sigset_t all;
-    sigset_t before;
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&audit_log.news, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&audit_log.thread, NULL, audit_main, NULL);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 /* It waits until a file is committed. */
 static enum status start(struct error *err)
 {
     audit_log.stopping = false;
     buffer_init(&audit_log.pending, BUFFER_MAX_BYTES);
     buffer_init(&audit_log.batch, BUFFER_MAX_BYTES);
-    int failed = start_thread();
+    helper_thread_init_news(&audit_log.news);
+    int failed = helper_thread_start(&audit_log.thread, audit_main, NULL);
     if (failed != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "audit log: cannot start a thread: %s",
              strerrordesc_np(failed));

@@ -3,12 +3,12 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "gateway/observe/helper_thread.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/log_target.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -150,15 +150,6 @@ static void *scribe_main(void *ctx)
     return NULL;
 }
 
-static void init_news(pthread_cond_t *news)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(news, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 static void free_scribe(struct scribe *scribe)
 {
     log_target_close(&scribe->target);
@@ -167,18 +158,6 @@ static void free_scribe(struct scribe *scribe)
     (void)pthread_cond_destroy(&scribe->news);
     (void)pthread_mutex_destroy(&scribe->lock);
     memory_free(scribe);
-}
-
-/* Signals are the main thread's. */
-static int start_thread(struct scribe *scribe)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&scribe->thread, NULL, scribe_main, scribe);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
 }
 
 enum status scribe_start(const char *path, struct scribe **ret, struct error *err)
@@ -190,8 +169,8 @@ enum status scribe_start(const char *path, struct scribe **ret, struct error *er
     buffer_init(&scribe->pending, BACKLOG_MAX_BYTES);
     buffer_init(&scribe->batch, BACKLOG_MAX_BYTES);
     (void)pthread_mutex_init(&scribe->lock, NULL);
-    init_news(&scribe->news);
-    int failed = start_thread(scribe);
+    helper_thread_init_news(&scribe->news);
+    int failed = helper_thread_start(&scribe->thread, scribe_main, scribe);
     if (failed != 0) {
         free_scribe(scribe);
         FAIL(err, STATUS_UNAVAILABLE, "access log: cannot start a thread: %s",

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
+#include "gateway/observe/helper_thread.h"
 #include "gateway/observe/log.h"
 #include "gateway/otlp/otlp_lane.h"
 #include "gateway/otlp/otlp_metrics.h"
@@ -10,7 +11,6 @@
 #include "gateway/otlp/otlp_spans.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 enum {
@@ -289,21 +289,11 @@ static void *thread_main(void *ctx)
 
 /* ---- the main thread's ---- */
 
-/* Waiting ends by the clock that never goes back. */
-static void init_news(pthread_cond_t *news)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(news, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 struct otlp *otlp_new(void)
 {
     struct otlp *otlp = MEMORY_NEW(struct otlp);
     (void)pthread_mutex_init(&otlp->lock, NULL);
-    init_news(&otlp->news);
+    helper_thread_init_news(&otlp->news);
     buffer_init(&otlp->records, BACKLOG_MAX_BYTES);
     buffer_init(&otlp->page, PAGE_MAX_BYTES);
     buffer_init(&otlp->taken, PAGE_MAX_BYTES);
@@ -312,25 +302,13 @@ struct otlp *otlp_new(void)
     return otlp;
 }
 
-/* Signals are the main thread's. */
-static int start_thread(struct otlp *otlp)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&otlp->thread, NULL, thread_main, otlp);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 enum status otlp_prepare(struct otlp *otlp, const struct snapshot *snapshot, struct error *err)
 {
     if (snapshot->otlp.url == NULL || otlp->started) {
         return STATUS_OK;
     }
     otlp->post = otlp_post_new(give_up, otlp);
-    int failed = start_thread(otlp);
+    int failed = helper_thread_start(&otlp->thread, thread_main, otlp);
     if (failed != 0) {
         otlp_post_free(TAKE(otlp->post));
         FAIL(err, STATUS_UNAVAILABLE, "otlp: cannot start a thread: %s", strerrordesc_np(failed));
