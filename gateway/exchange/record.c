@@ -145,8 +145,7 @@ static const char *method_label(const struct http1_request *request)
     return names[request->method];
 }
 
-static void count(const struct exchange *exchange, const struct durations *durations,
-                  const struct trace_context *trace)
+static void count(const struct exchange *exchange, const struct durations *durations)
 {
     struct metrics_block *metrics = exchange->side->metrics;
     const struct exchange_facts *facts = &exchange->facts;
@@ -159,8 +158,6 @@ static void count(const struct exchange *exchange, const struct durations *durat
                                  .upstream_duration = durations->upstream,
                                  .overhead_duration = facts->overhead,
                                  .time_to_first_byte = durations->first_byte,
-                                 .trace_id = trace_kept(exchange, trace),
-                                 .ended_wall = facts->started_wall + durations->total,
                                  .store_duration = facts->store_wait > 0 ? facts->store_wait : -1,
                              });
     if (exchange->tenant == NULL) {
@@ -234,7 +231,7 @@ void exchange_record(struct exchange *exchange, usec_t now)
     struct trace_context trace;
     trace_find(exchange, &trace);
     write_log(exchange, &durations, &trace);
-    count(exchange, &durations, &trace);
+    count(exchange, &durations);
     count_usage(exchange);
     trace_record(exchange, &trace, durations.total);
 }

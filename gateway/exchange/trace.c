@@ -42,12 +42,6 @@ static bool is_exported(const struct exchange *exchange, const struct trace_cont
     return settings_of(exchange)->traces && trace->sampled && exchange->side->otlp != NULL;
 }
 
-const char *trace_kept(const struct exchange *exchange, const struct trace_context *trace)
-{
-    bool kept = is_exported(exchange, trace) || !settings_of(exchange)->traces;
-    return kept ? trace->trace_id.ptr : NULL;
-}
-
 /* ---- upstream ---- */
 
 static enum status write_state(const struct http1_request *request, struct buffer *out)

@@ -19,10 +19,6 @@ void trace_find(const struct exchange *exchange, struct trace_context *ret);
  * told of this call: its own span where that is exported, else the request's. */
 MUST_USE enum status trace_write(const struct exchange *exchange, struct buffer *out);
 
-/* The id of a trace that can be looked at later, in the collector or, where nothing is exported, in
- * the access log; else NULL. */
-const char *trace_kept(const struct exchange *exchange, const struct trace_context *trace);
-
 /* Hands the request and its call over to the exporter, if they are sampled; after its usage is
  * settled. `took`: from the request's start on. */
 void trace_record(struct exchange *exchange, const struct trace_context *trace, usec_t took);

@@ -262,23 +262,6 @@ static void observe(struct route_series *series, enum histogram_kind kind, usec_
     }
 }
 
-/* Releasing stores keep their order: who reads a new word also reads the odd turn before it. */
-static void keep_exemplar(struct route_series *series, const struct request_metrics *request)
-{
-    struct exemplar *exemplar =
-        &series->exemplars[find_bucket(HISTOGRAM_REQUEST, request->duration)];
-    uint64_t turn = atomic_load_explicit(&exemplar->turn, memory_order_relaxed);
-    uint64_t words[EXEMPLAR_ID_WORDS];
-    memcpy(words, request->trace_id, sizeof(words));
-    atomic_store_explicit(&exemplar->turn, turn + 1, memory_order_relaxed);
-    for (unsigned i = 0; i < EXEMPLAR_ID_WORDS; i++) {
-        atomic_store_explicit(&exemplar->id[i], words[i], memory_order_release);
-    }
-    atomic_store_explicit(&exemplar->value, request->duration, memory_order_release);
-    atomic_store_explicit(&exemplar->wall, request->ended_wall, memory_order_release);
-    atomic_store_explicit(&exemplar->turn, turn + 2, memory_order_release);
-}
-
 void metrics_request(struct metrics_block *block, const struct request_metrics *request)
 {
     struct request_series **place = cache_place(block, request);
@@ -292,7 +275,4 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
     observe(series->durations, HISTOGRAM_OVERHEAD, request->overhead_duration);
     observe(series->durations, HISTOGRAM_FIRST_BYTE, request->time_to_first_byte);
     observe(series->durations, HISTOGRAM_STORE, request->store_duration);
-    if (request->trace_id != NULL) {
-        keep_exemplar(series->durations, request);
-    }
 }

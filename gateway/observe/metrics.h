@@ -37,8 +37,6 @@ struct request_metrics {
     usec_t upstream_duration;  /* -1: no upstream was asked */
     usec_t overhead_duration;  /* duration less waiting for client and upstream; -1: unknown */
     usec_t time_to_first_byte; /* of the answer; -1: none */
-    const char *trace_id;      /* 32 hex digits, of a trace that can be looked at; NULL: none */
-    usec_t ended_wall;         /* since 1970; with trace_id */
     usec_t store_duration;     /* waiting for the quotas' store; -1: it was not asked, or is here */
 };
 

@@ -32,16 +32,6 @@ struct histogram {
     _Atomic int64_t sum;                             /* microseconds */
 };
 
-enum { EXEMPLAR_ID_LEN = 32, EXEMPLAR_ID_WORDS = EXEMPLAR_ID_LEN / sizeof(uint64_t) };
-
-/* The last trace of a bucket. `turn` is odd while it is written: a reader that sees it odd, or
- * another one behind than before, tries again. */
-struct exemplar {
-    _Atomic uint64_t turn; /* 0: there is none yet */
-    _Atomic uint64_t id[EXEMPLAR_ID_WORDS];
-    _Atomic usec_t value, wall;
-};
-
 struct histogram_shape {
     const char *name; /* behind sallyport_ */
     const char *help;
@@ -56,7 +46,6 @@ struct route_series {
     struct route_series *next;
     struct slice route; /* follows in the same allocation */
     struct histogram histograms[HISTOGRAM_KINDS];
-    struct exemplar exemplars[HISTOGRAM_BUCKETS_MAX]; /* of HISTOGRAM_REQUEST */
 };
 
 /* One line of requests_total. The texts follow in the same allocation, NUL-terminated. */
