@@ -11,6 +11,7 @@
 #include "gateway/observe/audit_log.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/observe/openmetrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/quota_report.h"
 #include "gateway/quotas.h"
@@ -82,14 +83,37 @@ static void note_counts(const struct server *server)
     server_ledger_count(server);
 }
 
+static void say_too_long(void)
+{
+    log_warn("/metrics: the page is longer than its limit, its end is missing");
+}
+
+/* Behind what metrics_render() has appended. */
+static bool show_others(const struct server *server, struct buffer *out)
+{
+    return standings_show_metrics(server->standings, server->snapshot, clock_now(), out) &&
+           quotas_show_metrics(server->quotas, server->snapshot, out) == STATUS_OK;
+}
+
 static void show_metrics(void *ctx, struct buffer *out)
 {
     const struct server *server = ctx;
     note_counts(server);
-    if (!metrics_render(server->metrics, out) ||
-        !standings_show_metrics(server->standings, server->snapshot, clock_now(), out) ||
-        quotas_show_metrics(server->quotas, server->snapshot, out) != STATUS_OK) {
-        log_warn("/metrics: the page is longer than its limit, its end is missing");
+    if (!metrics_render(server->metrics, out) || !show_others(server, out)) {
+        say_too_long();
+    }
+}
+
+/* A page that is not whole has no end: the scraper shall not take it for one. */
+static void show_openmetrics(void *ctx, struct buffer *out)
+{
+    const struct server *server = ctx;
+    struct buffer page CLEANUP(buffer_fini);
+    buffer_init(&page, out->max);
+    note_counts(server);
+    if (!metrics_render_exemplars(server->metrics, &page) || !show_others(server, &page) ||
+        openmetrics_write(buffer_bytes(&page), out) != STATUS_OK) {
+        say_too_long();
     }
 }
 
@@ -231,6 +255,7 @@ static enum admin_reload reload_for(void *ctx, const char *peer, struct buffer *
 const struct admin_ops server_admin_ops = {
     .ready = show_ready,
     .metrics = show_metrics,
+    .openmetrics = show_openmetrics,
     .right = right_of,
     .page = show_page,
     .reload = reload_for,

@@ -91,7 +91,7 @@ static enum status show_status(const struct server *server, struct buffer *out)
         "\"requests\":{\"in_flight\":%" PRId64 ",\"refused_early\":%" PRId64
         "},\"connections\":%" PRId64 ",\"buffered_bytes\":%" PRId64 "}\n",
         metrics_get(metrics, METRIC_exchanges), metrics_get(metrics, METRIC_requests_refused_total),
-        metrics_get(metrics, METRIC_connections), metrics_get(metrics, METRIC_buffered_bytes)));
+        metrics_get(metrics, METRIC_connections_open), metrics_get(metrics, METRIC_buffered_bytes)));
     return STATUS_OK;
 }
 

@@ -170,7 +170,7 @@ static void publish_counts(struct worker *worker)
     struct metrics_block *metrics = worker->metrics;
     struct upstream_counts counts = upstream_side_counts(worker->exchanges.upstreams);
 
-    metrics_set(metrics, METRIC_connections, client_side_count(worker->clients));
+    metrics_set(metrics, METRIC_connections_open, client_side_count(worker->clients));
     metrics_set(metrics, METRIC_exchanges, worker->exchanges.count);
     metrics_set(metrics, METRIC_upstream_connections, counts.open);
     metrics_set(metrics, METRIC_upstream_idle_connections, counts.idle);

@@ -112,6 +112,7 @@ static void on_request(evhtp_request_t *request, void *ctx)
         .host = evhtp_header_find(request->headers_in, "Host"),
         .origin = evhtp_header_find(request->headers_in, "Origin"),
         .authorization = evhtp_header_find(request->headers_in, "Authorization"),
+        .accept = evhtp_header_find(request->headers_in, "Accept"),
         .peer = access_peer(request->conn->saddr, peer),
         .local = access_peer_is_local(request->conn->saddr) && !is_forwarded(request),
         .now = clock_now(),

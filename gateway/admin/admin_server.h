@@ -58,8 +58,9 @@ struct admin_ops {
     /* Whether requests are taken. Appends one line for each thing that is not well, such as
      * "credential_unavailable: route NAME"; such a line alone does not make it unready. */
     bool (*ready)(void *ctx, struct buffer *text);
-    /* Appends the page in Prometheus' text format. */
+    /* Appends the page in Prometheus' text format, or in OpenMetrics'. */
     void (*metrics)(void *ctx, struct buffer *out);
+    void (*openmetrics)(void *ctx, struct buffer *out);
     /* What this token is good for. In constant time. */
     enum admin_right (*right)(void *ctx, struct slice token);
     /* Appends a page. */

@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "gateway/admin/dashboard.h"
+#include "gateway/observe/openmetrics.h"
 #include "limiter/limit.h"
 #include "routes/target.h"
 
@@ -54,8 +55,12 @@ static void show_readiness(const struct admin_request *request, const struct adm
 static void show_metrics(const struct admin_request *request, const struct admin_ops *ops,
                          void *ctx, struct admin_answer *answer)
 {
-    (void)request;
     answer->status = 200;
+    if (openmetrics_wanted(request->accept)) {
+        answer->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        ops->openmetrics(ctx, &answer->body);
+        return;
+    }
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
     ops->metrics(ctx, &answer->body);
 }

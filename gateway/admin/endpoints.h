@@ -18,6 +18,7 @@ struct admin_request {
     const char *host;          /* the field's value; NULL: none */
     const char *origin;        /* likewise */
     const char *authorization; /* likewise */
+    const char *accept;        /* likewise */
     const char *peer;          /* an address, or "unix" */
     bool local;                /* of this machine, and nobody's proxy */
     usec_t now;

@@ -145,7 +145,14 @@ static const char *method_label(const struct http1_request *request)
     return names[request->method];
 }
 
-static void count(const struct exchange *exchange, const struct durations *durations)
+/* Where there is no trace, whoever looks for it finds nothing. */
+static struct slice told_trace(const struct trace_context *trace)
+{
+    return trace->sampled ? trace->trace_id : slice_make("", 0);
+}
+
+static void count(const struct exchange *exchange, const struct durations *durations,
+                  const struct trace_context *trace)
 {
     struct metrics_block *metrics = exchange->side->metrics;
     const struct exchange_facts *facts = &exchange->facts;
@@ -159,6 +166,8 @@ static void count(const struct exchange *exchange, const struct durations *durat
                                  .overhead_duration = facts->overhead,
                                  .time_to_first_byte = durations->first_byte,
                                  .store_duration = facts->store_wait > 0 ? facts->store_wait : -1,
+                                 .trace_id = told_trace(trace),
+                                 .ended_wall = facts->started_wall + durations->total,
                              });
     if (exchange->tenant == NULL) {
         metrics_add(metrics, METRIC_requests_refused_total, 1);
@@ -231,7 +240,7 @@ void exchange_record(struct exchange *exchange, usec_t now)
     struct trace_context trace;
     trace_find(exchange, &trace);
     write_log(exchange, &durations, &trace);
-    count(exchange, &durations);
+    count(exchange, &durations, &trace);
     count_usage(exchange);
     trace_record(exchange, &trace, durations.total);
 }

@@ -115,7 +115,7 @@ enum status live_render(const struct metrics *metrics, struct buffer *out)
         "{\"uptime_ms\":%" PRId64 ",\"in_flight\":%" PRId64 ",\"connections\":%" PRId64
         ",\"buffered_bytes\":%" PRId64 ",\"refused\":%" PRId64 ",",
         (clock_wall() - metrics->started) / MSEC, metrics_get(metrics, METRIC_exchanges),
-        metrics_get(metrics, METRIC_connections), metrics_get(metrics, METRIC_buffered_bytes),
+        metrics_get(metrics, METRIC_connections_open), metrics_get(metrics, METRIC_buffered_bytes),
         metrics_get(metrics, METRIC_requests_refused_total)));
     TRY(put_bounds(out));
     TRY(buffer_append(out, SLICE("\"routes\":[")));

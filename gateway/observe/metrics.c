@@ -69,6 +69,7 @@ static void free_block(struct metrics_block *block)
     }
     for (struct route_series *series = atomic_load(&block->routes); series != NULL;) {
         struct route_series *next = series->next;
+        memory_free(atomic_load(&series->exemplars));
         memory_free(series);
         series = next;
     }
@@ -254,11 +255,30 @@ static unsigned find_bucket(enum histogram_kind kind, usec_t duration)
     return low;
 }
 
-static void observe(struct route_series *series, enum histogram_kind kind, usec_t duration)
+/* Memory for them only where requests are traced at all. */
+static struct route_exemplars *find_exemplars(struct route_series *series)
 {
-    if (duration >= 0) {
-        add_count(&series->histograms[kind].buckets[find_bucket(kind, duration)]);
-        add_amount(&series->histograms[kind].sum, duration);
+    struct route_exemplars *found = atomic_load_explicit(&series->exemplars, memory_order_relaxed);
+    if (found == NULL) {
+        found = MEMORY_NEW(struct route_exemplars);
+        atomic_store_explicit(&series->exemplars, found, memory_order_release);
+    }
+    return found;
+}
+
+/* `trace` is NULL where there is none. */
+static void observe(struct route_series *series, enum histogram_kind kind, usec_t duration,
+                    struct exemplar_view *trace)
+{
+    if (duration < 0) {
+        return;
+    }
+    unsigned bucket = find_bucket(kind, duration);
+    add_count(&series->histograms[kind].buckets[bucket]);
+    add_amount(&series->histograms[kind].sum, duration);
+    if (trace != NULL) {
+        trace->value = duration;
+        exemplar_write(&find_exemplars(series)->buckets[kind][bucket], trace);
     }
 }
 
@@ -269,10 +289,17 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
         *place = find_series(block, request);
     }
     struct request_series *series = *place;
+    struct exemplar_view view;
+    struct exemplar_view *trace = NULL;
+    if (request->trace_id.len == sizeof(view.id)) {
+        trace = &view;
+        memcpy(view.id, request->trace_id.ptr, sizeof(view.id));
+        view.wall = request->ended_wall;
+    }
     add_count(&series->count);
-    observe(series->durations, HISTOGRAM_REQUEST, request->duration);
-    observe(series->durations, HISTOGRAM_UPSTREAM, request->upstream_duration);
-    observe(series->durations, HISTOGRAM_OVERHEAD, request->overhead_duration);
-    observe(series->durations, HISTOGRAM_FIRST_BYTE, request->time_to_first_byte);
-    observe(series->durations, HISTOGRAM_STORE, request->store_duration);
+    observe(series->durations, HISTOGRAM_REQUEST, request->duration, trace);
+    observe(series->durations, HISTOGRAM_UPSTREAM, request->upstream_duration, trace);
+    observe(series->durations, HISTOGRAM_OVERHEAD, request->overhead_duration, trace);
+    observe(series->durations, HISTOGRAM_FIRST_BYTE, request->time_to_first_byte, trace);
+    observe(series->durations, HISTOGRAM_STORE, request->store_duration, trace);
 }

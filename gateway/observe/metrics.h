@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/slice.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -38,6 +39,8 @@ struct request_metrics {
     usec_t overhead_duration;  /* duration less waiting for client and upstream; -1: unknown */
     usec_t time_to_first_byte; /* of the answer; -1: none */
     usec_t store_duration;     /* waiting for the quotas' store; -1: it was not asked, or is here */
+    struct slice trace_id;     /* 32 digits, borrowed during the call; empty: nobody traces it */
+    usec_t ended_wall;         /* since 1970; of what is traced */
 };
 
 struct metrics *metrics_new(unsigned workers); /* blocks 0..workers-1, and one more for main */
@@ -54,3 +57,6 @@ void metrics_request(struct metrics_block *block, const struct request_metrics *
 usec_t metrics_started(const struct metrics *metrics); /* since 1970: when they were made */
 int64_t metrics_get(const struct metrics *metrics, enum metric metric);
 bool metrics_render(const struct metrics *metrics, struct buffer *out);
+/* The same as openmetrics_write() takes it: a trace behind each bucket that has one, and bounds
+ * that have a point always. */
+bool metrics_render_exemplars(const struct metrics *metrics, struct buffer *out);

@@ -10,6 +10,7 @@
 
 #include "base/slice.h"
 #include "base/table.h"
+#include "gateway/observe/exemplar.h"
 #include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
 
@@ -41,11 +42,17 @@ struct histogram_shape {
 
 extern const struct histogram_shape histogram_shapes[HISTOGRAM_KINDS];
 
+/* Of each bucket of each histogram. */
+struct route_exemplars {
+    struct exemplar buckets[HISTOGRAM_KINDS][HISTOGRAM_BUCKETS_MAX];
+};
+
 /* All durations of a route. */
 struct route_series {
     struct route_series *next;
     struct slice route; /* follows in the same allocation */
     struct histogram histograms[HISTOGRAM_KINDS];
+    _Atomic(struct route_exemplars *) exemplars; /* owned; NULL until a request was traced */
 };
 
 /* One line of requests_total. The texts follow in the same allocation, NUL-terminated. */

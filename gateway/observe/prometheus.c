@@ -1,4 +1,5 @@
-/* prometheus: the metrics as a page in Prometheus' text format 0.0.4, summed over the blocks. */
+/* prometheus: the metrics as a page in Prometheus' text format 0.0.4, summed over the blocks, and
+ * what OpenMetrics has beyond it: a trace behind a bucket. */
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "gateway/observe/metrics_block.h"
@@ -155,6 +156,7 @@ struct duration_row {
     struct {
         uint64_t buckets[HISTOGRAM_BUCKETS_MAX];
         int64_t sum;
+        struct exemplar_view traces[HISTOGRAM_BUCKETS_MAX]; /* the newest; wall 0: none */
     } histograms[HISTOGRAM_KINDS];
 };
 
@@ -162,7 +164,21 @@ struct duration_rows {
     struct arena arena;
     struct table by_route;
     struct duration_row *first;
+    bool exemplars; /* are shown */
 };
+
+static void add_traces(struct duration_row *row, const struct route_exemplars *exemplars)
+{
+    for (unsigned kind = 0; kind < HISTOGRAM_KINDS; kind++) {
+        for (unsigned i = 0; i < HISTOGRAM_BUCKETS_MAX; i++) {
+            struct exemplar_view view;
+            struct exemplar_view *newest = &row->histograms[kind].traces[i];
+            if (exemplar_read(&exemplars->buckets[kind][i], &view) && view.wall > newest->wall) {
+                *newest = view;
+            }
+        }
+    }
+}
 
 static void add_route_series(struct duration_rows *rows, const struct route_series *series)
 {
@@ -182,10 +198,38 @@ static void add_route_series(struct duration_rows *rows, const struct route_seri
                 atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
         }
     }
+    const struct route_exemplars *exemplars =
+        atomic_load_explicit(&series->exemplars, memory_order_acquire);
+    if (rows->exemplars && exemplars != NULL) {
+        add_traces(row, exemplars);
+    }
+}
+
+/* ' # {trace_id="..."} VALUE TIME', behind a bucket's count. */
+static enum status put_trace(struct buffer *out, const struct exemplar_view *trace)
+{
+    TRY(buffer_append(out, SLICE(" # {trace_id=\"")));
+    TRY(buffer_append(out, slice_make(trace->id, sizeof(trace->id))));
+    TRY(buffer_append(out, SLICE("\"} ")));
+    TRY(page_put_seconds(out, trace->value));
+    TRY(buffer_append(out, SLICE(" ")));
+    return page_put_seconds(out, trace->wall);
+}
+
+/* OpenMetrics wants a point in each of them, so that a bound is written in one way only. */
+static enum status put_bound(struct buffer *out, const struct histogram_shape *shape,
+                             unsigned index, bool pointed)
+{
+    if (index == shape->bound_count) {
+        return buffer_append(out, SLICE("+Inf"));
+    }
+    TRY(page_put_seconds(out, shape->bounds[index]));
+    bool whole = shape->bounds[index] % SEC == 0;
+    return buffer_append(out, pointed && whole ? SLICE(".0") : SLICE(""));
 }
 
 static enum status put_histogram(struct buffer *out, const struct duration_row *row,
-                                 enum histogram_kind kind)
+                                 enum histogram_kind kind, bool exemplars)
 {
     const struct histogram_shape *shape = &histogram_shapes[kind];
     uint64_t count = 0;
@@ -194,9 +238,12 @@ static enum status put_histogram(struct buffer *out, const struct duration_row *
         TRY(buffer_print(out, "sallyport_%s_bucket{", shape->name));
         TRY(page_put_label(out, "route", row->route));
         TRY(buffer_append(out, SLICE(",le=\"")));
-        TRY(i < shape->bound_count ? page_put_seconds(out, shape->bounds[i])
-                                   : buffer_append(out, SLICE("+Inf")));
-        TRY(buffer_print(out, "\"} %" PRIu64 "\n", count));
+        TRY(put_bound(out, shape, i, exemplars));
+        TRY(buffer_print(out, "\"} %" PRIu64, count));
+        if (row->histograms[kind].traces[i].wall > 0) {
+            TRY(put_trace(out, &row->histograms[kind].traces[i]));
+        }
+        TRY(buffer_append(out, SLICE("\n")));
     }
     TRY(buffer_print(out, "sallyport_%s_sum{", shape->name));
     TRY(page_put_label(out, "route", row->route));
@@ -207,21 +254,21 @@ static enum status put_histogram(struct buffer *out, const struct duration_row *
     return buffer_print(out, "} %" PRIu64 "\n", count);
 }
 
-static enum status put_duration_rows(struct buffer *out, const struct duration_row *first)
+static enum status put_duration_rows(struct buffer *out, const struct duration_rows *rows)
 {
     for (unsigned kind = 0; kind < HISTOGRAM_KINDS; kind++) {
         TRY(page_put_family(out, histogram_shapes[kind].name, "histogram",
                             histogram_shapes[kind].help));
-        for (const struct duration_row *row = first; row != NULL; row = row->next) {
-            TRY(put_histogram(out, row, (enum histogram_kind)kind));
+        for (const struct duration_row *row = rows->first; row != NULL; row = row->next) {
+            TRY(put_histogram(out, row, (enum histogram_kind)kind, rows->exemplars));
         }
     }
     return STATUS_OK;
 }
 
-static enum status put_durations(const struct metrics *metrics, struct buffer *out)
+static enum status put_durations(const struct metrics *metrics, bool exemplars, struct buffer *out)
 {
-    struct duration_rows rows = {0};
+    struct duration_rows rows = {.exemplars = exemplars};
     for (unsigned i = 0; i < metrics->count; i++) {
         const struct route_series *series =
             atomic_load_explicit(&metrics->blocks[i]->routes, memory_order_acquire);
@@ -229,7 +276,7 @@ static enum status put_durations(const struct metrics *metrics, struct buffer *o
             add_route_series(&rows, series);
         }
     }
-    enum status status = put_duration_rows(out, rows.first);
+    enum status status = put_duration_rows(out, &rows);
     table_fini(&rows.by_route);
     arena_fini(&rows.arena);
     return status;
@@ -262,13 +309,13 @@ static enum status put_process(const struct metrics *metrics, struct buffer *out
     return buffer_append(out, SLICE("\n"));
 }
 
-static enum status put_page(const struct metrics *metrics, struct buffer *out)
+static enum status put_page(const struct metrics *metrics, bool exemplars, struct buffer *out)
 {
     TRY(put_process(metrics, out));
     TRY(put_simple(metrics, out));
     TRY(put_requests(metrics, out));
     TRY(page_put_families(metrics, out));
-    return put_durations(metrics, out);
+    return put_durations(metrics, exemplars, out);
 }
 
 /* Takes back what stands behind the last newline that was put after `before` bytes. */
@@ -281,12 +328,22 @@ static void drop_partial_line(struct buffer *out, size_t before)
     out->end = out->start + bytes.len;
 }
 
-bool metrics_render(const struct metrics *metrics, struct buffer *out)
+static bool render(const struct metrics *metrics, bool exemplars, struct buffer *out)
 {
     size_t before = buffer_len(out);
-    bool fits = put_page(metrics, out) == STATUS_OK;
+    bool fits = put_page(metrics, exemplars, out) == STATUS_OK;
     if (!fits) {
         drop_partial_line(out, before);
     }
     return fits;
+}
+
+bool metrics_render(const struct metrics *metrics, struct buffer *out)
+{
+    return render(metrics, false, out);
+}
+
+bool metrics_render_exemplars(const struct metrics *metrics, struct buffer *out)
+{
+    return render(metrics, true, out);
 }

@@ -1,5 +1,6 @@
-// docker/: what Prometheus and Grafana are given. A real Prometheus scrapes the gateway under load, takes the rules, and
-// answers every query of the dashboard; promtool runs the rules' own tests.
+// What Prometheus and Grafana are given, by the gateway and in docker/. A real Prometheus scrapes the gateway under load,
+// takes the rules, answers every query of the dashboard, and knows a trace of each bucket; promtool runs the rules' own
+// tests, and has nothing to say against the metrics.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -26,6 +27,7 @@ async function prometheusFor(t, gateway) {
   }));
   const child = spawn('prometheus', [
     `--config.file=${data}/prometheus.yml`, `--storage.tsdb.path=${data}/tsdb`, `--web.listen-address=127.0.0.1:${port}`,
+    '--enable-feature=exemplar-storage',
   ], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => (said += text));
@@ -104,4 +106,117 @@ test('rules and dashboard name no metric that the gateway does not have', async 
   }
   assert.ok(used.size > 15, 'they were found');
   assert.deepEqual([...used].filter((name) => !known.has(name)), []);
+});
+
+// ---- OpenMetrics ----
+
+const openMetrics = 'application/openmetrics-text; version=1.0.0';
+const scrape = (gateway, accept) => fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`, { headers: accept ? { accept } : {} });
+
+// What is in the page of OpenMetrics 1.0: {families: {name: type}, samples: [{name, labels, value, exemplar}]}. Stricter
+// than Prometheus: each line is of its grammar, each sample is of the family above it, and nothing is told twice.
+function readOpenMetrics(text) {
+  assert.ok(text.endsWith('\n# EOF\n'), 'it has an end');
+  const label = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"/;
+  const set = `\\{((?:${label.source})?(?:,${label.source})*)\\}`;
+  const number = '([-+]?(?:[0-9]+(?:\\.[0-9]+)?(?:e[-+]?[0-9]+)?|Inf)|NaN)';
+  const line = new RegExp(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:${set})? ${number}(?: # ${set} ${number} ${number})?$`);
+  const suffixes = { counter: ['_total'], gauge: [''], histogram: ['_bucket', '_sum', '_count'] };
+  const labels = (list) => Object.fromEntries([...(list ?? '').matchAll(new RegExp(label, 'g'))].map(([, name, value]) => [name, value]));
+  const families = {};
+  const samples = [];
+  const seen = new Set();
+  let family;
+  for (const one of text.slice(0, -'# EOF\n'.length).trimEnd().split('\n')) {
+    const head = /^# (HELP|TYPE) (\S+) (.*)$/.exec(one);
+    if (head?.[1] === 'HELP') {
+      assert.ok(!(head[2] in families), `twice: ${one}`);
+      assert.doesNotMatch(head[3], /["\\]/, one);
+      family = head[2];
+    } else if (head) {
+      assert.equal(head[2], family);
+      assert.ok(head[3] in suffixes, one);
+      families[family] = head[3];
+    } else {
+      const found = line.exec(one);
+      assert.ok(found, `it is no sample: ${one}`);
+      const { 1: name, 2: list, 7: value } = found;
+      assert.ok(suffixes[families[family]].some((suffix) => name === family + suffix), `${name} is not of ${family}`);
+      assert.ok(!seen.has(`${name}{${list}}`), `twice: ${one}`);
+      seen.add(`${name}{${list}}`);
+      const exemplar = found[8] === undefined ? undefined : { ...labels(found[8]), value: Number(found[13]), time: Number(found[14]) };
+      samples.push({ name, labels: labels(list), value: Number(value.replace('Inf', 'Infinity')), exemplar });
+    }
+  }
+  return { families, samples };
+}
+
+const traceId = (digit) => digit.repeat(32);
+const traced = (trace, flags = '01') => ({ headers: { traceparent: `00-${trace}-00f067aa0ba902b7-${flags}` } });
+
+// A gateway with something in every family that a request can fill, and names as bad as they may be.
+async function busyGateway(t) {
+  const upstream = await faultyFor(t, (request) => request.path.endsWith('/bad') ? json(500, {})
+    : json(200, { model: 'x', choices: [], usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } }));
+  const gateway = await gatewayFor(t, {
+    routes: { api: { provider: 'openai', upstream: upstream.port, credential: 'none', retry: { attempts: 2, base: '1ms', cap: '2ms' } } },
+    tenants: { app: { allow: ['api'], quotas: [{ name: 'tokens', tokens: '1M', per: 'day' }] } },
+  });
+  for (const model of ['gpt-4o', 'a"b\\c,le="1"} 1 # {trace_id="x"} 1 1', '\u2028\ud83d\ude00', '\\']) {
+    await call(gateway, '/api/v1/chat/completions', { body: JSON.stringify({ model, messages: [], max_tokens: 5 }) });
+  }
+  await call(gateway, '/api/v1/bad', { body: '{"model": "gpt-4o", "messages": []}' });
+  return gateway;
+}
+
+test('promtool has nothing to say against the metrics', async (t) => {
+  const gateway = await busyGateway(t);
+  const answer = await scrape(gateway);
+  assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  const text = await answer.text();
+  assert.match(text, /model="a\\"b\\\\c.*le=\\"1\\"} 1 # {trace_id=\\"x\\"} 1 1"/, 'the bad name is there');
+  const said = execFileSync('promtool', ['check', 'metrics'], { input: text, stdio: 'pipe', encoding: 'utf8' });
+  assert.equal(said, '');
+});
+
+test('who asks for OpenMetrics is given it, with a trace where there is one', async (t) => {
+  const gateway = await busyGateway(t);
+  const before = Date.now() / 1000;
+  await call(gateway, '/api/v1/models', traced(traceId('a')));
+  await call(gateway, '/api/v1/models', traced(traceId('b'), '00'));
+  await call(gateway, '/api/v1/models');
+  const answer = await scrape(gateway, openMetrics);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), `${openMetrics}; charset=utf-8`);
+  const { families, samples } = readOpenMetrics(await answer.text());
+  const plain = await (await scrape(gateway)).text();
+  assert.doesNotMatch(plain, /EOF|trace_id="[ab]/);
+  assert.deepEqual(Object.keys(families), [...plain.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name, type]) => type === 'counter' ? name.replace(/_total$/, '') : name));
+  assert.equal(families.sallyport_connections, 'counter');
+  assert.equal(families.sallyport_connections_open, 'gauge');
+  const found = samples.filter((sample) => sample.exemplar);
+  assert.deepEqual([...new Set(found.map((sample) => sample.exemplar.trace_id))], [traceId('a')], 'of what was sampled alone');
+  for (const name of ['request_duration', 'upstream_duration', 'time_to_first_byte', 'overhead_duration']) {
+    const [sample, ...more] = found.filter((one) => one.name === `sallyport_${name}_seconds_bucket`);
+    assert.ok(sample, name);
+    assert.deepEqual(more, []);
+    assert.ok(sample.exemplar.value <= Number(sample.labels.le.replace('+Inf', 'Infinity')), name);
+    assert.ok(sample.exemplar.time > before - 1 && sample.exemplar.time < Date.now() / 1000 + 1, `${sample.exemplar.time}`);
+  }
+  for (const sample of samples) if (sample.labels.le) assert.match(sample.labels.le, /\.|Inf/);
+});
+
+test('a Prometheus knows the trace of a bucket', { timeout: 120000 }, async (t) => {
+  const gateway = await busyGateway(t);
+  const prometheus = await prometheusFor(t, gateway);
+  const now = Date.now() / 1000;
+  const ids = await until('an exemplar was scraped', async () => {
+    await call(gateway, '/api/v1/models', traced(traceId('c')));
+    const { data } = await prometheus.ask(`query_exemplars?query=sallyport_request_duration_seconds_bucket&start=${now - 60}&end=${now + 120}`);
+    return data?.length > 0 && data.flatMap((one) => one.exemplars.map((exemplar) => [one.seriesLabels.route, exemplar.labels.trace_id]));
+  }, { timeout: 60000, every: 500 });
+  assert.deepEqual([...new Set(ids.map(String))], [`api,${traceId('c')}`]);
+  const [up] = await prometheus.query('up');
+  assert.equal(up.value[1], '1');
+  assert.ok((await prometheus.query('sallyport_connections_open')).length === 1 && (await prometheus.query('sallyport_connections_total')).length === 1);
 });

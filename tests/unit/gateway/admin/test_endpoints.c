@@ -20,7 +20,14 @@ static void say_metrics(void *ctx, struct buffer *out)
     cr_assert_eq(buffer_append(out, SLICE("up 1\n")), STATUS_OK);
 }
 
-static const struct admin_ops ops = {.ready = say_ready, .metrics = say_metrics};
+static void say_openmetrics(void *ctx, struct buffer *out)
+{
+    (void)ctx;
+    cr_assert_eq(buffer_append(out, SLICE("up 1.0\n# EOF\n")), STATUS_OK);
+}
+
+static const struct admin_ops ops = {
+    .ready = say_ready, .metrics = say_metrics, .openmetrics = say_openmetrics};
 static const char *const names[] = {"gw.internal"};
 static const struct admin_hosts hosts = {.names = names, .count = 1};
 
@@ -60,6 +67,10 @@ Test(endpoints, each_page_has_its_answer)
     expect(ask(&(struct admin_request){.path = "/livez", .host = "localhost"}), 200, "alive\n");
     expect(ask(&(struct admin_request){.path = "/readyz", .host = "localhost"}), 200, "ready\n");
     expect(ask(&(struct admin_request){.path = "/metrics", .host = "localhost"}), 200, "up 1\n");
+    expect(ask(&(struct admin_request){.path = "/metrics",
+                                       .host = "localhost",
+                                       .accept = "application/openmetrics-text; version=1.0.0"}),
+           200, "up 1.0\n# EOF\n");
     expect_status(&(struct admin_request){.path = "/", .host = "localhost"}, 200);
     expect_status(&(struct admin_request){.path = "/metric", .host = "localhost"}, 404);
     expect_status(&(struct admin_request){.path = "/metrics/", .host = "localhost"}, 404);

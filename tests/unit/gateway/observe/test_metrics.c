@@ -43,10 +43,10 @@ Test(metrics, counters_are_summed_over_the_blocks)
     struct metrics *metrics = metrics_new(2);
     metrics_add(metrics_block(metrics, 0), METRIC_connections_total, 2);
     metrics_add(metrics_block(metrics, 1), METRIC_connections_total, 3);
-    metrics_set(metrics_block(metrics, 2), METRIC_connections, 7);
-    metrics_set(metrics_block(metrics, 2), METRIC_connections, 4);
+    metrics_set(metrics_block(metrics, 2), METRIC_connections_open, 7);
+    metrics_set(metrics_block(metrics, 2), METRIC_connections_open, 4);
     cr_expect_eq(metrics_get(metrics, METRIC_connections_total), 5);
-    cr_expect_eq(metrics_get(metrics, METRIC_connections), 4);
+    cr_expect_eq(metrics_get(metrics, METRIC_connections_open), 4);
     expect_line(metrics, "# TYPE sallyport_connections_total counter\n"
                          "sallyport_connections_total 5\n");
     metrics_free(metrics);
