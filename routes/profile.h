@@ -11,6 +11,7 @@
 #include "routes/call.h"
 #include "routes/headers.h"
 #include "routes/idempotency.h"
+#include "routes/object.h"
 #include "routes/route.h"
 
 #include <stdbool.h>
@@ -67,6 +68,8 @@ struct profile {
     unsigned call_count;
     const struct repeatable_call *repeatable; /* beside those of `calls` that are */
     unsigned repeatable_count;
+    const struct object_rule *objects; /* what its calls make; the first that fits counts */
+    unsigned object_count;
     struct advice_facts advice;
     struct idempotency_facts idempotency;
     const struct quota_domain *domains; /* the first that fits counts; none: the empty one */

@@ -257,7 +257,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "title",           "base_url",        "docs_url",    "credential", "slots",
         "headers",         "error",           "error_types", "key_env",    "base_url_env",
         "sdk_base_suffix", "calls",           "repeatable",  "retry",      "idempotency",
-        "domains",         "domain_by_model", "health",      NULL,
+        "domains",         "domain_by_model", "health",      "objects",    NULL,
     };
     const struct cJSON *credential = json_get(root, "credential");
     const struct cJSON *error = json_get(root, "error");
@@ -277,6 +277,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
     TRY(profile_read_calls(arena, root, ret, err));
+    TRY(profile_read_objects(arena, root, ret, err));
     TRY(profile_read_retry(arena, root, ret, err));
     return members_texts(arena, root, "key_env", &ret->key_env, &ret->key_env_count, err);
 }

@@ -7,6 +7,7 @@
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/hold.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
@@ -181,6 +182,7 @@ static bool may_go_on(struct exchange *exchange, enum step_result *ret)
 enum step_result deliver_begin(struct exchange *exchange)
 {
     entry_answered(exchange, exchange->response);
+    object_watch_begin(exchange, exchange->response);
     if (exchange->metering != NULL && metering_head(exchange, exchange->response)) {
         metering_extend(exchange);
     }
@@ -210,6 +212,7 @@ static bool pass_on(struct exchange *exchange, struct slice data, enum step_resu
         pass = metering_look(exchange, data, &count);
     }
     struct slice piece = slice_make(data.ptr, count);
+    object_watch_look(exchange, piece);
     if (exchange->hold.state != HOLD_FILLING || !hold_put(exchange, piece)) {
         if (!write_head(exchange, ret)) {
             return false;

@@ -4,6 +4,7 @@
 #include "gateway/exchange/entry_details.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/ledger/ledger.h"
 #include "gateway/ledger/ledger_ring.h"
@@ -192,6 +193,7 @@ static void conclude(const struct exchange *exchange, struct ledger_row *row, us
 {
     put_call(exchange, row);
     put_units(exchange, row);
+    object_watch_put(exchange, row);
     put_end(exchange, row, now);
     entry_details_write(exchange, row->details, sizeof(row->details));
 }

@@ -140,6 +140,7 @@ struct exchange {
 
     struct ledger_row *entry;  /* open, in the worker's ring; NULL: none (entry.h) */
     struct metering *metering; /* owned; NULL: there is nothing to be metered */
+    struct object_watch *object; /* owned; NULL: nothing is to be found (object_watch.h) */
     struct usage carried;      /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;
     struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */

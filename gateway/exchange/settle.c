@@ -5,6 +5,7 @@
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/wait_line.h"
@@ -90,6 +91,7 @@ static void release(struct exchange *exchange)
     way_fini(exchange);
     idempotency_use_free(TAKE(exchange->key));
     metering_free(TAKE(exchange->metering));
+    object_watch_free(TAKE(exchange->object));
     timer_cancel(&side->loop->timers, &exchange->room);
     timer_cancel(&side->loop->timers, &exchange->hedge_timer);
     timer_cancel(&side->loop->timers, &exchange->total);

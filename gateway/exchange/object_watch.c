@@ -1,0 +1,102 @@
+#include "gateway/exchange/object_watch.h"
+
+#include "base/http1.h"
+#include "base/memory.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/ledger/ledger_row.h"
+#include "gateway/meter/object_scan.h"
+#include "routes/profile.h"
+#include "routes/target.h"
+
+enum { PATH_MAX_BYTES = 256 }; /* longer ones are no call that a profile knows */
+
+struct object_watch {
+    const struct object_rule *rule; /* in the snapshot */
+    bool reads;                     /* the answer is JSON, and something is to be found in it */
+    struct object_text id;          /* of a header */
+    struct object_scan scan;
+};
+
+static const struct object_rule *rule_for(const struct exchange *exchange)
+{
+    char normal[PATH_MAX_BYTES];
+    const struct profile *profile = exchange->route->profile;
+    if (profile->object_count == 0 || exchange->rest.len > sizeof(normal)) {
+        return NULL;
+    }
+    return object_rule_find(profile, exchange->request->method_text,
+                            target_normalize(exchange->rest, normal));
+}
+
+static bool is_json(const struct http1_response *response)
+{
+    const struct http1_field *field =
+        http1_find_field(response->fields, response->field_count, SLICE("content-type"));
+    struct slice type = field == NULL ? slice_make("", 0) : field->value;
+    type.len = slice_find(type, ';');
+    type = slice_trim(type);
+    return slice_equal_nocase(type, SLICE("application/json")) ||
+           (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
+}
+
+static void read_header(struct object_watch *watch, const struct http1_response *response)
+{
+    struct slice name = watch->rule->id_header;
+    const struct http1_field *field =
+        name.len == 0 ? NULL : http1_find_field(response->fields, response->field_count, name);
+    if (field != NULL) {
+        size_t len = field->value.len < OBJECT_TEXT_MAX ? field->value.len : OBJECT_TEXT_MAX;
+        memcpy(watch->id.bytes, field->value.ptr, len);
+        watch->id.len = (uint8_t)len;
+    }
+}
+
+void object_watch_begin(struct exchange *exchange, const struct http1_response *response)
+{
+    bool made = response->status >= 200 && response->status < 300 && response->status != 206;
+    object_watch_free(TAKE(exchange->object));
+    const struct object_rule *rule =
+        made && exchange->side->ledger != NULL ? rule_for(exchange) : NULL;
+    if (rule == NULL) {
+        return;
+    }
+    struct object_watch *watch = MEMORY_NEW(struct object_watch);
+    watch->rule = rule;
+    watch->reads = is_json(response);
+    read_header(watch, response);
+    object_scan_init(&watch->scan, rule);
+    exchange->object = watch;
+}
+
+void object_watch_look(struct exchange *exchange, struct slice data)
+{
+    if (exchange->object != NULL && exchange->object->reads) {
+        object_scan_feed(&exchange->object->scan, data);
+    }
+}
+
+void object_watch_put(const struct exchange *exchange, struct ledger_row *row)
+{
+    const struct object_watch *watch = exchange->object;
+    struct ledger_object *object = &row->object;
+    if (watch == NULL) {
+        return;
+    }
+    struct slice id = watch->id.len > 0 ? slice_make(watch->id.bytes, watch->id.len)
+                                        : object_scan_text(&watch->scan, OBJECT_ID);
+    if (id.len == 0) {
+        return; /* what has no name cannot be looked for */
+    }
+    LEDGER_TEXT(object->id, id);
+    LEDGER_TEXT(object->type, watch->rule->type.len > 0
+                                  ? watch->rule->type
+                                  : object_scan_text(&watch->scan, OBJECT_TYPE));
+    LEDGER_TEXT(object->status, object_scan_text(&watch->scan, OBJECT_STATUS));
+    LEDGER_TEXT(object->currency, object_scan_text(&watch->scan, OBJECT_CURRENCY));
+    object->has_amount = object_scan_amount(&watch->scan, &object->amount);
+}
+
+void object_watch_free(struct object_watch *watch)
+{
+    memory_free(watch);
+}
