@@ -113,6 +113,7 @@ void flight_expect(struct store_redis_side *side, struct operation *operation)
     operation->due = side->store->settings.clock.now() + patience;
     redis_link_expect(side->link, 1);
     push(side, &side->flight, operation);
+    side->unsent++;
     if (side->flight.first == operation) {
         set_patience(side);
     }

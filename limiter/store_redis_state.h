@@ -20,6 +20,7 @@ enum {
 
 enum { STORE_NAME_BYTES = 8 }; /* of a gateway's and an epoch's name: 16 hex digits */
 
+#define GATHER           (500) /* µs: about the way to a server nearby and back */
 #define BEAT_EVERY       (5 * SEC)
 #define GREETING_TIMEOUT (2 * SEC) /* nobody waits for that */
 #define BACKOFF_MIN      (50 * MSEC)
@@ -105,6 +106,8 @@ struct store_redis_side {
     int64_t offset_ms;
     struct operations flight; /* sent, in order */
     unsigned loading;         /* of them OPERATION_LOAD */
+    unsigned unsent;          /* of them, the last: written since the last send */
+    usec_t sent_at;           /* the last send */
     struct operations again;  /* to be said when the link is up, or has room */
     struct timer patience;    /* the oldest in flight is due */
     usec_t lenient_until;     /* this thread itself was late, and may have answers to read; 0: no */

@@ -81,6 +81,37 @@ Test(store_redis, what_settles_nothing_sends_nothing_at_the_end)
 
 /* ---- several ---- */
 
+Test(store_redis, what_is_written_soon_after_a_send_waits_for_its_answer_or_a_moment)
+{
+    const struct limit *limit = rig_daily(LIMIT_REQUESTS, 100, STORE_LOCAL);
+    struct rig_request requests[4];
+    redis_server_pause(&rig.server); /* no answer */
+    const struct store_side side = store_redis_side(rig.sides[0]);
+    (void)rig_ask(&requests[0], 0, limit, 1);
+    side.ops->turn_end(side.side);
+    cr_assert_eq(rig.sides[0]->unsent, 0, "nothing is in flight");
+    rig.sides[0]->sent_at += SEC; /* the moment lasts */
+    for (unsigned i = 1; i < 3; i++) {
+        (void)rig_ask(&requests[i], 0, limit, 1);
+        side.ops->turn_end(side.side);
+        cr_assert_eq(rig.sides[0]->unsent, i);
+    }
+    rig.sides[0]->sent_at -= 2 * SEC; /* it is over */
+    side.ops->turn_end(side.side);
+    cr_assert_eq(rig.sides[0]->unsent, 0);
+    rig.sides[0]->sent_at += 100 * SEC;
+    (void)rig_ask(&requests[3], 0, limit, 1);
+    side.ops->turn_end(side.side);
+    cr_assert_eq(rig.sides[0]->unsent, 1);
+    redis_server_resume(&rig.server);
+    rig_until(rig.woken == 4); /* the answers are reason enough */
+    for (unsigned i = 0; i < 4; i++) {
+        rig_settle(&requests[i], 1);
+    }
+    rig_until(rig_is_quiet(0));
+    cr_assert_eq(rig_entry(limit).used, 4);
+}
+
 Test(store_redis, two_gateways_admit_exactly_the_limit)
 {
     enum { ASKS = 150 };
