@@ -12,12 +12,14 @@
 
 static const char usage[] =
     "usage: sallyport explain ID [--json] [-c FILE]\n"
+    "       sallyport explain --object OBJECT [--json] [-c FILE]\n"
     "\n"
     "Tells of one request who asked for what, which quotas were asked and what was left of them, "
     "its\n"
     "attempts and why they were made, what it used, and what that cost.\n"
     "\n"
     "  ID        X-Sallyport-Request-Id of its answer, or \"id\" of its line in the access log\n"
+    "  OBJECT    instead of ID, what it made, by the provider's id: pi_123, a message's SID, ...\n"
     "  --json    for machines\n"
     "  -c FILE   the config of the running gateway (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "\n"
@@ -263,6 +265,27 @@ static void print_usage(const struct cJSON *row, const struct cJSON *details)
     }
 }
 
+static void print_object(const struct cJSON *row)
+{
+    const struct cJSON *object = json_get(row, "object");
+    struct slice type = command_text_of(object, "type");
+    struct slice status = command_text_of(object, "status");
+    struct slice amount = command_text_of(object, "amount_text");
+    if (object == NULL) {
+        return;
+    }
+    print_line("object");
+    (void)printf("%.*s%s%.*s", SLICE_ARG(type), type.len > 0 ? " " : "",
+                 SLICE_ARG(command_text_of(object, "id")));
+    if (status.len > 0) {
+        (void)printf(", %.*s", SLICE_ARG(status));
+    }
+    if (amount.len > 0) {
+        (void)printf(", amount %.*s %.*s in its smallest unit", SLICE_ARG(amount),
+                     SLICE_ARG(command_text_of(object, "currency")));
+    }
+}
+
 static void print_times(const struct cJSON *row, const struct cJSON *details)
 {
     static const struct {
@@ -299,6 +322,7 @@ static void print_row(const struct cJSON *row)
     print_quotas(details);
     print_tries(row, details);
     print_usage(row, details);
+    print_object(row);
     if (is_true(details, "cut")) {
         print_line("");
         (void)printf("(there was more to tell than a row has room for)");
@@ -314,27 +338,47 @@ static bool is_id(const char *text)
     return digits == 32 && text[digits] == '\0';
 }
 
+/* False: it does not fit. */
+static bool write_target(const char *id, const char *object, char ret[COMMAND_TARGET_MAX_BYTES])
+{
+    struct buffer target CLEANUP(buffer_fini);
+    buffer_init(&target, COMMAND_TARGET_MAX_BYTES - 1);
+    enum status status = object == NULL ? buffer_print(&target, "/api/v1/requests/%s", id)
+                                        : buffer_append(&target, SLICE("/api/v1/requests?object="));
+    if (status == STATUS_OK && object != NULL) {
+        status = encode_percent(slice_from(object), &target);
+    }
+    struct slice text = buffer_bytes(&target);
+    memcpy(ret, text.ptr, text.len);
+    ret[text.len] = '\0';
+    return status == STATUS_OK;
+}
+
 int command_explain(int argc, char **argv)
 {
     struct command_line line;
     const char *config = COMMAND_DEFAULT_CONFIG;
+    const char *object = NULL;
     bool json = false;
     const struct command_option options[] = {
         {.name = "json", .flag = &json},
+        {.name = "object", .value = &object},
         {.name = "config", .letter = 'c', .value = &config},
         {.name = NULL},
     };
     int code = EXIT_DONE;
     if (!command_read(argc, argv, usage, options, &line, &code) ||
-        !command_words_at_most(&line, 1, &code)) {
+        !command_words_at_most(&line, object == NULL ? 1 : 0, &code)) {
         return code;
     }
-    if (line.word_count == 0 || !is_id(line.words[0])) {
+    if (object == NULL && (line.word_count == 0 || !is_id(line.words[0]))) {
         return command_misused(&line, "say which request: 32 hex digits, as in the answer's "
-                                      "X-Sallyport-Request-Id");
+                                      "X-Sallyport-Request-Id; or --object, what it made");
     }
-    char target[64];
-    (void)snprintf(target, sizeof(target), "/api/v1/requests/%s", line.words[0]);
+    char target[COMMAND_TARGET_MAX_BYTES];
+    if (!write_target(object == NULL ? line.words[0] : NULL, object, target)) {
+        return command_misused(&line, "that is too long for the id of an object");
+    }
     return command_show(&line, &(struct command_question){.config = config,
                                                           .call = ADMIN_CALL_GET,
                                                           .target = target,

@@ -1,99 +1,43 @@
 /* sallyport usage: what was used and what it cost, from the ledger's file; no gateway has to run.
  */
-#include "base/field_values.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/command_time.h"
 #include "gateway/ledger/ledger_query.h"
 #include "gateway/ledger/ledger_report.h"
-#include "gateway/observe/timestamp.h"
 #include "limiter/zone.h"
 
 #include <string.h>
 
 static const char usage[] =
-    "usage: sallyport usage [--since WHEN] [--by WHAT] [--tenant NAME] [--route NAME]\n"
-    "                       [--model NAME] [--objects] [--json | --csv] [-c FILE]\n"
+    "usage: sallyport usage [--since WHEN] [--until WHEN] [--by WHAT] [--tenant NAME]\n"
+    "                       [--route NAME] [--model NAME] [--objects [--type TYPE]]\n"
+    "                       [--json | --csv] [-c FILE]\n"
     "\n"
     "Sums of requests, of what they used, and of what they cost, in US dollars.\n"
     "\n"
     "  --since WHEN    24h, 7d, ... ago, or a day such as 2026-11-01, in gateway.time_zone\n"
     "                  (default: 24h); whole minutes count\n"
+    "  --until WHEN    likewise; a day: up to its beginning (default: now)\n"
     "  --by WHAT       a sum for each tenant, route, model or day\n"
     "  --tenant NAME, --route NAME, --model NAME\n"
     "                  only those\n"
     "  --objects       instead of sums, what the providers made: payments, subscriptions,\n"
     "                  messages; a line each, amounts in the currency's smallest unit\n"
+    "  --type TYPE     only objects of that type, such as payment_intent or email\n"
     "  --json          for machines; whole numbers, and cost also as text\n"
     "  --csv           for spreadsheets\n"
     "  -c FILE         the config (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "\n"
     "It reads the file that `ledger.url` of the config names, which is a moment behind.\n";
 
-#define DAY_SECONDS ((int64_t)86400)
-enum { DATE_LEN = 10 };
-
 struct arguments {
     struct command_line line;
-    const char *tenant, *route, *model, *since, *by, *config;
+    const char *tenant, *route, *model, *type, *since, *until, *by, *config;
     bool json, csv, objects;
 };
 
 /* ---- what was asked ---- */
-
-/* Days from 1970 to a date of the Gregorian calendar; years from March on, so that leap days are
- * last. */
-static int64_t days_to(int64_t year, int64_t month, int64_t day)
-{
-    int64_t from_march = month > 2 ? year : year - 1;
-    int64_t era = from_march / 400;
-    int64_t year_of_era = from_march % 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
-}
-
-static void write_date(int64_t days, char out[DATE_LEN + 1])
-{
-    char time[TIMESTAMP_LEN];
-    (void)timestamp_write(days * DAY_SECONDS * SEC, time);
-    memcpy(out, time, DATE_LEN);
-    out[DATE_LEN] = '\0';
-}
-
-/* "2026-11-01" */
-static bool read_date(struct slice text, int64_t *ret_days)
-{
-    char again[DATE_LEN + 1];
-    uint64_t year = 0;
-    uint64_t month = 0;
-    uint64_t day = 0;
-    if (text.len != DATE_LEN || text.ptr[4] != '-' || text.ptr[7] != '-' ||
-        !slice_number(slice_make(text.ptr, 4), 9999, &year) ||
-        !slice_number(slice_make(text.ptr + 5, 2), 12, &month) ||
-        !slice_number(slice_make(text.ptr + 8, 2), 31, &day) || year < 1970 || month == 0) {
-        return false;
-    }
-    *ret_days = days_to((int64_t)year, (int64_t)month, (int64_t)day);
-    write_date(*ret_days, again); /* another one, of a day that its month has not */
-    return slice_equal(slice_from(again), text);
-}
-
-static bool read_since(const struct arguments *arguments, const struct zone *zone, usec_t now,
-                       usec_t *ret)
-{
-    struct slice text = slice_from(arguments->since);
-    int64_t days = 0;
-    int64_t ago = 0;
-    if (read_date(text, &days)) {
-        *ret = zone_to_utc(zone, days * DAY_SECONDS) * SEC;
-        return true;
-    }
-    if (field_number_parse(FIELD_KIND_DURATION, text, &ago, NULL) != STATUS_OK) {
-        return false;
-    }
-    *ret = ago < now ? now - ago : 0;
-    return true;
-}
 
 static bool read_by(const char *text, enum ledger_by *ret)
 {
@@ -117,7 +61,7 @@ static bool read_by(const char *text, enum ledger_by *ret)
 
 struct one_day {
     struct ledger_report *report;
-    char name[DATE_LEN + 1];
+    char name[COMMAND_DATE_LEN + 1];
 };
 
 static void add_day(void *ctx, const struct ledger_sum *sum)
@@ -137,18 +81,21 @@ static enum status sum_days(struct ledger_reader *reader, const struct ledger_fi
                             struct error *err)
 {
     enum { DAYS_MAX = 402 };
-    int64_t now = clock_wall() / SEC;
+    int64_t now = (filter->until == 0 ? clock_wall() : filter->until - 1) / SEC;
     int64_t since = filter->since / SEC;
-    int64_t last = (now + zone_offset(zone, now)) / DAY_SECONDS;
-    int64_t day = (since + zone_offset(zone, since)) / DAY_SECONDS;
+    int64_t last = (now + zone_offset(zone, now)) / COMMAND_DAY_SECONDS;
+    int64_t day = (since + zone_offset(zone, since)) / COMMAND_DAY_SECONDS;
     for (day = day > last - DAYS_MAX ? day : last - DAYS_MAX; day <= last; day++) {
         struct one_day one = {.report = report};
         struct ledger_filter of_day = *filter;
-        usec_t begin = zone_to_utc(zone, day * DAY_SECONDS) * SEC;
+        usec_t begin = zone_to_utc(zone, day * COMMAND_DAY_SECONDS) * SEC;
         of_day.by = LEDGER_BY_NOTHING;
         of_day.since = begin > filter->since ? begin : filter->since;
-        of_day.until = zone_to_utc(zone, (day + 1) * DAY_SECONDS) * SEC;
-        write_date(day, one.name);
+        of_day.until = zone_to_utc(zone, (day + 1) * COMMAND_DAY_SECONDS) * SEC;
+        if (filter->until > 0 && filter->until < of_day.until) {
+            of_day.until = filter->until;
+        }
+        command_write_date(day, one.name);
         TRY(ledger_sums(reader, &of_day, &one, add_day, err));
     }
     return STATUS_OK;
@@ -188,8 +135,10 @@ static int answer(const struct arguments *arguments, const struct snapshot *snap
 {
     struct error err;
     struct ledger_reader *reader = NULL;
-    struct ledger_filter filter = {
-        .tenant = arguments->tenant, .route = arguments->route, .model = arguments->model};
+    struct ledger_filter filter = {.tenant = arguments->tenant,
+                                   .route = arguments->route,
+                                   .model = arguments->model,
+                                   .type = arguments->type};
     enum ledger_form form = arguments->json  ? LEDGER_JSON
                             : arguments->csv ? LEDGER_CSV
                                              : LEDGER_TABLE;
@@ -197,10 +146,9 @@ static int answer(const struct arguments *arguments, const struct snapshot *snap
         return command_misused(&arguments->line, "\"%s\" is none of tenant, route, model, day",
                                arguments->by);
     }
-    if (!read_since(arguments, snapshot->gateway.zone, clock_wall(), &filter.since)) {
-        return command_misused(&arguments->line,
-                               "\"%s\" is no time; write 24h, 7d or a day such as 2026-11-01",
-                               arguments->since);
+    if (!command_read_times(&arguments->line, snapshot->gateway.zone, arguments->since,
+                            arguments->until, &filter.since, &filter.until)) {
+        return EXIT_USAGE;
     }
     if (ledger_reader_open(snapshot->ledger.path, &reader, &err) != STATUS_OK) {
         return command_failed(&arguments->line, "%s", err.message);
@@ -220,8 +168,10 @@ int command_usage(int argc, char **argv)
         {.name = "route", .value = &arguments.route},
         {.name = "model", .value = &arguments.model},
         {.name = "since", .value = &arguments.since},
+        {.name = "until", .value = &arguments.until},
         {.name = "by", .value = &arguments.by},
         {.name = "objects", .flag = &arguments.objects},
+        {.name = "type", .value = &arguments.type},
         {.name = "json", .flag = &arguments.json},
         {.name = "csv", .flag = &arguments.csv},
         {.name = "config", .letter = 'c', .value = &arguments.config},
@@ -237,6 +187,9 @@ int command_usage(int argc, char **argv)
     }
     if (arguments.objects && arguments.by != NULL) {
         return command_misused(&arguments.line, "--objects has a line for each; leave --by out");
+    }
+    if (arguments.type != NULL && !arguments.objects) {
+        return command_misused(&arguments.line, "--type is of --objects");
     }
     struct snapshot *snapshot = command_load_config(arguments.config);
     if (snapshot == NULL) {

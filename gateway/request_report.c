@@ -81,6 +81,23 @@ static enum status put_usage(const struct ledger_row *row, struct buffer *out)
                         row->reserved_tokens, row->reserved_cost);
 }
 
+static enum status put_object(const struct ledger_object *object, struct buffer *out)
+{
+    if (object->id[0] == '\0') {
+        return STATUS_OK;
+    }
+    TRY(buffer_append(out, SLICE(",\"object\":{\"id\":")));
+    TRY(encode_json_string(slice_from(object->id), out));
+    TRY(put_text("type", object->type, out));
+    TRY(put_text("status", object->status, out));
+    TRY(put_text("currency", object->currency, out));
+    if (object->has_amount) {
+        TRY(buffer_print(out, ",\"amount\":%" PRId64 ",\"amount_text\":\"%" PRId64 "\"",
+                         object->amount, object->amount));
+    }
+    return buffer_append(out, SLICE("}"));
+}
+
 static enum status put_times(const struct ledger_row *row, struct buffer *out)
 {
     TRY(put_span("duration", row->duration, out));
@@ -97,6 +114,7 @@ enum status request_report_write(const struct ledger_row *row, struct buffer *ou
     TRY(put_who(row, out));
     TRY(put_end(row, out));
     TRY(put_usage(row, out));
+    TRY(put_object(&row->object, out));
     TRY(put_times(row, out));
     if (row->details[0] == '{') { /* JSON of our own */
         TRY(buffer_append(out, SLICE(",\"details\":")));

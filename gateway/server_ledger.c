@@ -102,6 +102,24 @@ static enum status read_by(const char *text, enum ledger_by *ret, struct error *
     }
     return STATUS_OK;
 }
+enum status server_ledger_maker(const struct server *server, const char *object, struct buffer *out,
+                                struct error *err)
+{
+    struct ledger_reader *reader = NULL;
+    struct ledger_row row;
+    TRY(open_reader(server, &reader, err));
+    enum status status = ledger_find_object(reader, object, &row, err);
+    ledger_reader_close(reader);
+    if (status == STATUS_NOT_FOUND) {
+        FAIL(err, STATUS_NOT_FOUND,
+             "no request in the ledger made \"%s\": its profile may not say what such calls make, "
+             "or it is older than ledger.keep",
+             object);
+    }
+    TRY(status);
+    return request_report_write(&row, out);
+}
+
 
 static enum status read_since(const char *text, usec_t *ret, struct error *err)
 {
@@ -152,11 +170,57 @@ enum status server_ledger_usage(const struct server *server, const struct usage_
     TRY(read_since(question->since, &filter.since, err));
     TRY(open_reader(server, &reader, err));
     (void)timestamp_write(filter.since, when);
-    struct sums sums = {.by = filter.by, .out = out};
-    sums.status = buffer_print(out, "{\"since\":\"%.*s\",\"usage\":[\n", TIMESTAMP_LEN, when);
-    enum status status = ledger_sums(reader, &filter, &sums, add_sum, err);
+    enum status status = buffer_print(out, "{\"since\":\"%.*s\",", TIMESTAMP_LEN, when);
+    if (status == STATUS_OK) {
+        status = question->objects ? put_objects(reader, &filter, question, out, err)
+                                   : put_sums(reader, &filter, out, err);
+    }
     ledger_reader_close(reader);
     TRY(status);
-    TRY(sums.status);
+/* ---- objects ---- */
+
+enum { OBJECTS_MAX = 1000 }; /* that are told at a time */
+
+struct objects {
+    struct buffer *out;
+    unsigned count;
+    enum status status;
+};
+
+static enum status put_row(struct objects *objects, const struct ledger_row *row)
+{
+    TRY(objects->status);
+    TRY(buffer_append(objects->out, objects->count++ == 0 ? SLICE("") : SLICE(",\n")));
+    return ledger_object_json(row, objects->out);
+}
+
+static void add_object(void *ctx, const struct ledger_row *row)
+{
+    struct objects *objects = ctx;
+    objects->status = put_row(objects, row);
+}
+
+static enum status put_objects(struct ledger_reader *reader, struct ledger_filter *filter,
+                               const struct usage_question *question, struct buffer *out,
+                               struct error *err)
+{
+    struct objects objects = {.out = out};
+    filter->type = or_any(question->type);
+    filter->object = or_any(question->object);
+    filter->most = OBJECTS_MAX;
+    TRY(buffer_append(out, SLICE("\"objects\":[\n")));
+    TRY(ledger_objects(reader, filter, &objects, add_object, err));
+    return objects.status;
+}
+
+static enum status put_sums(struct ledger_reader *reader, const struct ledger_filter *filter,
+                            struct buffer *out, struct error *err)
+{
+    struct sums sums = {.by = filter->by, .out = out};
+    TRY(buffer_append(out, SLICE("\"usage\":[\n")));
+    TRY(ledger_sums(reader, filter, &sums, add_sum, err));
+    return sums.status;
+}
+
     return buffer_append(out, SLICE("\n]}\n"));
 }

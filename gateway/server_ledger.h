@@ -10,7 +10,7 @@
 struct buffer;
 struct server;
 
-/* Nothing where the config has none. */
+/* Nothing where the config has none. Quotas in memory go on from what it knows. */
 MUST_USE enum status server_ledger_start(struct server *server, struct error *err);
 /* After a reload. */
 void server_ledger_adopt(struct server *server);
@@ -21,7 +21,10 @@ void server_ledger_count(const struct server *server);
  * no ledger. */
 MUST_USE enum status server_ledger_request(const struct server *server, const char *id,
                                            struct buffer *out, struct error *err);
-/* {"since":"...","usage":[...]}. STATUS_INVALID: the error says what can be asked. */
+/* Likewise of the one that made an object. */
+MUST_USE enum status server_ledger_maker(const struct server *server, const char *object,
+                                         struct buffer *out, struct error *err);
+/* {"since":"...","usage":[...]}, or "objects". STATUS_INVALID: the error says what can be asked. */
 MUST_USE enum status server_ledger_usage(const struct server *server,
                                          const struct usage_question *question, struct buffer *out,
                                          struct error *err);

@@ -28,11 +28,13 @@ struct quota_change {
     const char *peer;  /* who asks: an address, or "unix" */
 };
 
-/* Of the ledger's sums; empty texts: nothing is said. */
+/* Of the ledger's sums, or of the objects that it names; empty texts: nothing is said. */
 struct usage_question {
     const char *by; /* tenant, route, model, day */
     const char *since;
     const char *tenant, *route, *model;
+    bool objects;              /* these, the newest first, instead of sums */
+    const char *type, *object; /* only of objects: of that type, with that id */
 };
 
 /* What a token is good for, or an endpoint asks for; each has what those before it have. */
@@ -70,6 +72,8 @@ struct admin_ops {
     /* Appends the ledger's row of a request, or sums, as JSON. STATUS_NOT_FOUND: there is none;
      * STATUS_INVALID: the question. */
     enum status (*request)(void *ctx, const char *id, struct buffer *out, struct error *err);
+    /* Likewise, of the one that made an object. */
+    enum status (*maker)(void *ctx, const char *object, struct buffer *out, struct error *err);
     enum status (*usage)(void *ctx, const struct usage_question *question, struct buffer *out,
                          struct error *err);
     /* Appends the quotas of a tenant (NULL: of all) as JSON. STATUS_NOT_FOUND: no such tenant;

@@ -219,8 +219,24 @@ static void show_request(const struct admin_request *request, const struct admin
     }
 }
 
-static void show_usage(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+static void show_maker(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                        struct admin_answer *answer)
+{
+    char object[PARAMETER_MAX_BYTES];
+    struct error err;
+    if (!parameter(request, SLICE("object"), object) || object[0] == '\0') {
+        answer_error(answer, 400, "say which: ?object=ID, the request that made it");
+        return;
+    }
+    answer_json(answer, 200);
+    enum status status = ops->maker(ctx, object, &answer->body, &err);
+    if (status != STATUS_OK) {
+        answer_error(answer, status_of(status), err.message);
+    }
+}
+
+static void answer_usage(const struct admin_request *request, const struct admin_ops *ops,
+                         void *ctx, bool objects, struct admin_answer *answer)
 {
     char by[PARAMETER_MAX_BYTES];
     char since[PARAMETER_MAX_BYTES];
@@ -228,11 +244,21 @@ static void show_usage(const struct admin_request *request, const struct admin_o
     char route[PARAMETER_MAX_BYTES];
     char model[PARAMETER_MAX_BYTES];
     struct error err;
-    const struct usage_question question = {
-        .by = by, .since = since, .tenant = tenant, .route = route, .model = model};
+    char type[PARAMETER_MAX_BYTES];
+    char object[PARAMETER_MAX_BYTES];
+    const struct usage_question question = {.by = by,
+                                            .since = since,
+                                            .tenant = tenant,
+                                            .route = route,
+                                            .model = model,
+                                            .objects = objects,
+                                            .type = type,
+                                            .object = object};
     if (!parameter(request, SLICE("by"), by) || !parameter(request, SLICE("since"), since) ||
         !parameter(request, SLICE("tenant"), tenant) ||
-        !parameter(request, SLICE("route"), route) || !parameter(request, SLICE("model"), model)) {
+        !parameter(request, SLICE("route"), route) ||
+        !parameter(request, SLICE("model"), model) || !parameter(request, SLICE("type"), type) ||
+        !parameter(request, SLICE("object"), object)) {
         answer_error(answer, 400, "a parameter is too long, or not percent-encoded");
         return;
     }
@@ -241,6 +267,18 @@ static void show_usage(const struct admin_request *request, const struct admin_o
     if (status != STATUS_OK) {
         answer_error(answer, status_of(status), err.message);
     }
+}
+
+static void show_usage(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                       struct admin_answer *answer)
+{
+    answer_usage(request, ops, ctx, false, answer);
+}
+
+static void show_objects(const struct admin_request *request, const struct admin_ops *ops,
+                         void *ctx, struct admin_answer *answer)
+{
+    answer_usage(request, ops, ctx, true, answer);
 }
 
 /* ---- the server as a whole ---- */
@@ -301,6 +339,8 @@ static const struct endpoint {
     {"/api/v1/breakers", ADMIN_READS, show_breakers},
     {"/api/v1/breakers/reset", ADMIN_ALL, reset_breakers},
     {"/api/v1/usage", ADMIN_READS, show_usage},
+    {"/api/v1/usage/objects", ADMIN_READS, show_objects},
+    {"/api/v1/requests", ADMIN_READS, show_maker},
     {REQUESTS_PATH, ADMIN_READS, show_request},
     {"/api/v1/reload", ADMIN_ALL, reload_config},
 };

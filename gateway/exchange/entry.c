@@ -1,6 +1,8 @@
 #include "gateway/exchange/entry.h"
 
 #include "auth/inbound/tenant.h"
+#include "gateway/exchange/clean_text.h"
+#include "gateway/exchange/entry_charges.h"
 #include "gateway/exchange/entry_details.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
@@ -134,7 +136,7 @@ void entry_answered(struct exchange *exchange, const struct http1_response *resp
         const struct http1_field *field =
             http1_find_field(response->fields, response->field_count, id_names[i]);
         if (field != NULL) {
-            LEDGER_TEXT(exchange->entry->upstream_id, field->value);
+            CLEAN_TEXT(exchange, exchange->entry->upstream_id, field->value);
             return;
         }
     }

@@ -2,6 +2,7 @@
 
 #include "base/http1.h"
 #include "base/memory.h"
+#include "gateway/exchange/clean_text.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/ledger/ledger_row.h"
 #include "gateway/meter/object_scan.h"
@@ -47,7 +48,7 @@ static void read_header(struct object_watch *watch, const struct http1_response 
     if (field != NULL) {
         size_t len = field->value.len < OBJECT_TEXT_MAX ? field->value.len : OBJECT_TEXT_MAX;
         memcpy(watch->id.bytes, field->value.ptr, len);
-        watch->id.len = (uint8_t)len;
+        watch->id.len = (uint16_t)len;
     }
 }
 
@@ -87,12 +88,12 @@ void object_watch_put(const struct exchange *exchange, struct ledger_row *row)
     if (id.len == 0) {
         return; /* what has no name cannot be looked for */
     }
-    LEDGER_TEXT(object->id, id);
-    LEDGER_TEXT(object->type, watch->rule->type.len > 0
-                                  ? watch->rule->type
-                                  : object_scan_text(&watch->scan, OBJECT_TYPE));
-    LEDGER_TEXT(object->status, object_scan_text(&watch->scan, OBJECT_STATUS));
-    LEDGER_TEXT(object->currency, object_scan_text(&watch->scan, OBJECT_CURRENCY));
+    CLEAN_TEXT(exchange, object->id, id);
+    CLEAN_TEXT(exchange, object->type,
+               watch->rule->type.len > 0 ? watch->rule->type
+                                         : object_scan_text(&watch->scan, OBJECT_TYPE));
+    CLEAN_TEXT(exchange, object->status, object_scan_text(&watch->scan, OBJECT_STATUS));
+    CLEAN_TEXT(exchange, object->currency, object_scan_text(&watch->scan, OBJECT_CURRENCY));
     object->has_amount = object_scan_amount(&watch->scan, &object->amount);
 }
 

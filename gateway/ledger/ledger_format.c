@@ -112,6 +112,7 @@ enum status ledger_sum_json(const struct ledger_sum *sum, enum ledger_by by, str
 enum status ledger_object_json(const struct ledger_row *row, struct buffer *out)
 {
     char time[TIMESTAMP_LEN];
+    char cost[LEDGER_COST_TEXT_MAX];
     (void)timestamp_write(row->opened_at, time);
     TRY(buffer_print(out, "{\"time\":\"%.*s\",", (int)sizeof(time), time));
     TRY(put_member("request_id", row->id, out));
@@ -127,5 +128,6 @@ enum status ledger_object_json(const struct ledger_row *row, struct buffer *out)
     }
     TRY(buffer_append(out, SLICE("\"currency\":")));
     TRY(encode_json_string(slice_from(row->object.currency), out));
-    return buffer_append(out, SLICE("}"));
+    return buffer_print(out, ",\"cost_nanousd\":%" PRIu64 ",\"cost_usd\":\"%s\"}", row->cost,
+                        ledger_cost_text(row->cost, NANO_DIGITS, cost));
 }

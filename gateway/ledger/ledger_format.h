@@ -30,6 +30,7 @@ MUST_USE enum status ledger_csv_text(struct slice text, struct buffer *out);
 /* {"tenant":"checkout","requests":1,...,"cost_nanousd":1,"cost_usd":"0.000000001"} */
 MUST_USE enum status ledger_sum_json(const struct ledger_sum *sum, enum ledger_by by,
                                      struct buffer *out);
-/* {"time":"...","request_id":"...",...,"amount":1250,"currency":"eur"}: a row that names an object.
+/* {"time":"...","request_id":"...",...,"amount":1250,"currency":"eur",...,"cost_usd":"0.000000000"}:
+ * a row that names an object.
  */
 MUST_USE enum status ledger_object_json(const struct ledger_row *row, struct buffer *out);

@@ -314,15 +314,51 @@ enum status ledger_recent(struct ledger_reader *reader, bool errors_only, unsign
     return each_row(&query, ctx, each, err);
 }
 
+/* As a row has it: cut, and without what is no text. */
+static void bind_object(sqlite3_stmt *statement, int index, const char *object)
+{
+    char kept[sizeof(((struct ledger_object *)0)->id)];
+    if (object != NULL) {
+        LEDGER_TEXT(kept, slice_from(object));
+        (void)sqlite3_bind_text(statement, index, kept, -1, SQLITE_TRANSIENT);
+    }
+}
+
+enum status ledger_find_object(struct ledger_reader *reader, const char *object,
+                               struct ledger_row *ret, struct error *err)
+{
+    bool there;
+    struct query query CLEANUP(query_fini) = {.reader = reader};
+    TRY(prepare_rows(
+        &query, "WHERE object_id <> '' AND object_id = ?1 ORDER BY opened_at, rowid LIMIT 1", err));
+    bind_object(query.statement, 1, object);
+    TRY(next(&query, &there, err));
+    if (!there) {
+        FAIL(err, STATUS_NOT_FOUND, "the ledger has no request that made that object, or no more");
+    }
+    read_row(query.statement, ret);
+    return STATUS_OK;
+}
+
+#define OBJECTS_WHERE                                                                              \
+    "WHERE object_id <> '' AND opened_at >= ?1 AND opened_at < ?2 AND " EQUAL_WHERE_GIVEN          \
+    " AND (?7 IS NULL OR object_type = ?7) AND (?8 IS NULL OR object_id = ?8) "
+
 enum status ledger_objects(struct ledger_reader *reader, const struct ledger_filter *filter,
                            void *ctx, void (*each)(void *ctx, const struct ledger_row *row),
                            struct error *err)
 {
     struct query query CLEANUP(query_fini) = {.reader = reader};
     TRY(prepare_rows(&query,
-                     "WHERE object_id <> '' AND opened_at >= ?1 AND opened_at < ?2 "
-                     "AND " EQUAL_WHERE_GIVEN " ORDER BY opened_at, rowid",
+                     filter->most == 0 ? OBJECTS_WHERE "ORDER BY opened_at, rowid"
+                                       : OBJECTS_WHERE
+                         "ORDER BY opened_at DESC, rowid DESC LIMIT ?9",
                      err));
     bind_filter(query.statement, filter, USEC);
+    (void)sqlite3_bind_text(query.statement, 7, filter->type, -1, SQLITE_STATIC);
+    bind_object(query.statement, 8, filter->object);
+    if (filter->most > 0) {
+        (void)sqlite3_bind_int64(query.statement, 9, filter->most);
+    }
     return each_row(&query, ctx, each, err);
 }

@@ -28,6 +28,9 @@ struct ledger_filter {
     const char *tenant, *route, *model; /* NULL: any */
     enum ledger_by by;
     int64_t utc_offset; /* seconds east of UTC, where days begin */
+    /* Of objects alone. */
+    const char *type, *object; /* NULL: any; `object`: an id */
+    unsigned most;             /* the newest so many, the newest first; 0: all, in order of time */
 };
 
 struct ledger_sum {
@@ -49,7 +52,11 @@ MUST_USE enum status ledger_find(struct ledger_reader *reader, const char *id,
 MUST_USE enum status ledger_recent(struct ledger_reader *reader, bool errors_only, unsigned most,
                                    void *ctx, void (*each)(void *ctx, const struct ledger_row *row),
                                    struct error *err);
-/* Rows that name an object, in the order of time. */
+/* The request that made it: the first one whose answer named that object. STATUS_NOT_FOUND: none
+ * did, or not any more. */
+MUST_USE enum status ledger_find_object(struct ledger_reader *reader, const char *object,
+                                        struct ledger_row *ret, struct error *err);
+/* Rows that name an object. */
 MUST_USE enum status ledger_objects(struct ledger_reader *reader,
                                     const struct ledger_filter *filter, void *ctx,
                                     void (*each)(void *ctx, const struct ledger_row *row),

@@ -297,15 +297,16 @@ void ledger_objects_begin(struct ledger_objects_report *report)
     report->count = 0;
     switch (report->form) {
     case LEDGER_TABLE:
-        (void)fprintf(report->out, "%-*s  %-16s  %-16s  %-20s  %-30s  %-20s  %20s\n",
+        (void)fprintf(report->out, "%-*s  %-16s  %-16s  %-20s  %-30s  %-20s  %22s  %11s  %s\n",
                       (int)TIMESTAMP_LEN, "TIME", "TENANT", "ROUTE", "TYPE", "ID", "STATUS",
-                      "AMOUNT (SMALLEST UNIT)");
+                      "AMOUNT (SMALLEST UNIT)", "COST USD", "REQUEST");
         break;
     case LEDGER_JSON:
         (void)fputs("{\"objects\":[", report->out);
         break;
     case LEDGER_CSV:
-        (void)fputs("time,request_id,tenant,route,type,id,status,amount,currency\r\n", report->out);
+        (void)fputs("time,request_id,tenant,route,type,id,status,amount,currency,cost_usd\r\n",
+                    report->out);
         break;
     }
 }
@@ -328,6 +329,7 @@ static void put_object_line(const struct ledger_row *row, FILE *out)
 {
     char time[TIMESTAMP_LEN];
     char amount[CELL_MAX];
+    char cost[LEDGER_COST_TEXT_MAX];
     const struct ledger_object *object = &row->object;
     (void)timestamp_write(row->opened_at, time);
     amount_text(object, amount);
@@ -337,13 +339,15 @@ static void put_object_line(const struct ledger_row *row, FILE *out)
     put_cell(object->type, 20, out);
     put_cell(object->id, 30, out);
     put_cell(object->status, 20, out);
-    (void)fprintf(out, "%18s %s\n", amount, object->currency);
+    (void)fprintf(out, "%18s %-3s  %11s  %s\n", amount, object->currency,
+                  ledger_cost_text(row->cost, 9, cost), row->id);
 }
 
 static enum status put_object_csv(const struct ledger_row *row, struct buffer *line)
 {
     char time[TIMESTAMP_LEN];
     char amount[CELL_MAX];
+    char cost[LEDGER_COST_TEXT_MAX];
     const struct ledger_object *object = &row->object;
     const char *const texts[] = {row->id,      row->tenant, row->route,
                                  object->type, object->id,  object->status};
@@ -356,7 +360,7 @@ static enum status put_object_csv(const struct ledger_row *row, struct buffer *l
     }
     TRY(buffer_print(line, ",%s,", amount)); /* a number: no formula, be it below zero */
     TRY(ledger_csv_text(slice_from(object->currency), line));
-    return buffer_append(line, SLICE("\r\n"));
+    return buffer_print(line, ",%s\r\n", ledger_cost_text(row->cost, 9, cost));
 }
 
 void ledger_objects_add(void *ctx, const struct ledger_row *row)

@@ -69,7 +69,7 @@ static void keep_text(struct object_text *text, struct slice told)
 {
     size_t len = told.len < OBJECT_TEXT_MAX ? told.len : OBJECT_TEXT_MAX;
     memcpy(text->bytes, told.ptr, len);
-    text->len = (uint8_t)len;
+    text->len = (uint16_t)len;
 }
 
 static bool read_amount(const struct json_scan *json, int64_t *ret)

@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { OBJECT_TEXT_MAX = 128 }; /* bytes that are kept of a text: more than a row has room for */
+/* Bytes that are kept of a text: more than a row has room for, and than a credential is long that
+ * may have to be found in it. */
+enum { OBJECT_TEXT_MAX = JSON_SCAN_TEXT };
 
 struct object_text {
-    uint8_t len;
+    uint16_t len;
     char bytes[OBJECT_TEXT_MAX]; /* as the provider says it, unescaped: may be anything */
 };
 

@@ -58,7 +58,8 @@ test('usage: sums as a table, as JSON and as CSV, while the gateway runs and aft
     for (const { day } of days) assert.match(day, /^\d{4}-\d\d-\d\d$/);
     const today = days.at(-1).day;
     assert.equal(JSON.parse(usage('--since', today, '--json')).total.requests, days.at(-1).requests);
-    assert.deepEqual(JSON.parse(usage('--objects', '--json')), { objects: [] });
+    assert.deepEqual(JSON.parse(usage('--objects', '--json')).objects.map((one) => [one.type, one.id]), Array(4).fill(['chat.completion', 'c-1']));
+    assert.equal(JSON.parse(usage('--since', '2d', '--until', '1d', '--json')).total.requests, 0);
   };
   check();
   gateway.signal('SIGTERM');
@@ -76,6 +77,9 @@ test('usage: wrong use is told in one line', () => {
     refused(run('-c', config, '--since', since), 2, /is no time; write 24h, 7d or a day such as 2026-11-01/);
   }
   refused(run('-c', config, '--json', '--csv'), 2, /either --json or --csv/);
+  refused(run('-c', config, '--until', 'never'), 2, /"never" is no time/);
+  refused(run('-c', config, '--until', '2d'), 2, /--until is not after --since/);
+  refused(run('-c', config, '--type', 'email'), 2, /--type is of --objects/);
   refused(run('-c', config, '--objects', '--by', 'day'), 2, /leave --by out/);
   refused(run('-c', config, 'model'), 2, /unexpected "model"/);
   const foreign = configOf('ledger: {url: "sqlite:foreign.db"}');

@@ -101,11 +101,13 @@ Test(ledger_format, an_object_is_json)
                                         .currency = "eur",
                                         .amount = -1250,
                                         .has_amount = true};
+    row.cost = 1500;
     cr_expect_eq(ledger_object_json(&row, &out), STATUS_OK);
     expect_out("{\"time\":\"2024-10-04T00:00:00.000Z\","
                "\"request_id\":\"00000000000000000000000000000001\","
                "\"tenant\":\"checkout\",\"route\":\"openai\",\"type\":\"payment_intent\","
-               "\"id\":\"pi_1\",\"status\":\"succeeded\",\"amount\":-1250,\"currency\":\"eur\"}");
+               "\"id\":\"pi_1\",\"status\":\"succeeded\",\"amount\":-1250,\"currency\":\"eur\","
+               "\"cost_nanousd\":1500,\"cost_usd\":\"0.000001500\"}");
     row.object.has_amount = false;
     cr_expect_eq(ledger_object_json(&row, &out), STATUS_OK);
     cr_expect_not_null(memmem(buffer_bytes(&out).ptr, buffer_len(&out), "\"amount\":null", 13));

@@ -237,6 +237,35 @@ Test(ledger_query, objects_come_in_the_order_of_time)
         reader, &(struct ledger_filter){.since = row_time + 3 * SEC, .until = row_time + 4 * SEC},
         &list, list_row, &err));
     expect_numbers(1, (unsigned[]){1});
+    OK(ledger_objects(reader, &(struct ledger_filter){.most = 2}, &list, list_row, &err));
+    expect_numbers(2, (unsigned[]){4, 1});
+}
+
+Test(ledger_query, an_object_is_found_by_its_id_and_the_first_request_made_it)
+{
+    static const char long_id[] =
+        "id\x01_0123456789012345678901234567890123456789012345678901234567"
+        "8901234567890123456789";
+    struct ledger_row found;
+    for (unsigned n = 1; n <= 4; n++) {
+        struct ledger_row row;
+        fill_row(&row, n);
+        row.opened_at = row_time + (5 - n) * SEC;
+        LEDGER_TEXT(row.object.id, n == 4 ? slice_from(long_id) : SLICE("pi_1"));
+        LEDGER_TEXT(row.object.type, n == 2 ? SLICE("refund") : SLICE("payment_intent"));
+        add(&row);
+    }
+    OK(ledger_find_object(reader, "pi_1", &found, &err));
+    cr_expect_eq(found.opened_at, row_time + 2 * SEC);
+    OK(ledger_find_object(reader, long_id, &found, &err)); /* though it is kept cut, and clean */
+    cr_expect_eq(found.opened_at, row_time + SEC);
+    cr_expect_eq(ledger_find_object(reader, "pi_2", &found, &err), STATUS_NOT_FOUND);
+    cr_expect_eq(ledger_find_object(reader, "", &found, &err), STATUS_NOT_FOUND);
+    cr_expect_eq(ledger_find_object(reader, "' OR ''='", &found, &err), STATUS_NOT_FOUND);
+    OK(ledger_objects(reader, &(struct ledger_filter){.type = "refund"}, &list, list_row, &err));
+    expect_numbers(1, (unsigned[]){2});
+    OK(ledger_objects(reader, &(struct ledger_filter){.object = "pi_1"}, &list, list_row, &err));
+    expect_numbers(3, (unsigned[]){3, 2, 1});
 }
 
 Test(ledger_query, works_without_a_gateway)

@@ -131,6 +131,7 @@ static void write_objects(enum ledger_form form)
                                             .currency = "eur",
                                             .amount = -1250,
                                             .has_amount = i == 0};
+        row.cost = 1500;
         LEDGER_TEXT(row.object.status, i == 0 ? SLICE("succeeded") : SLICE("=x"));
         ledger_objects_add(&objects, &row);
     }
@@ -143,19 +144,19 @@ Test(ledger_report, objects_are_a_line_each)
     expect_written(
         "TIME                      TENANT            ROUTE             TYPE              "
         "    ID                              STATUS                AMOUNT (SMALLEST UNIT)"
-        "\n"
+        "     COST USD  REQUEST\n"
         "2024-10-04T00:00:00.000Z  checkout          openai            payment_intent    "
         "    pi_1                            succeeded                          -1250 eur"
-        "\n"
+        "  0.000001500  00000000000000000000000000000001\n"
         "2024-10-04T00:00:00.000Z  checkout          openai            payment_intent    "
         "    pi_1                            =x                                       eur"
-        "\n");
+        "  0.000001500  00000000000000000000000000000001\n");
     write_objects(LEDGER_CSV);
-    expect_written("time,request_id,tenant,route,type,id,status,amount,currency\r\n"
+    expect_written("time,request_id,tenant,route,type,id,status,amount,currency,cost_usd\r\n"
                    "2024-10-04T00:00:00.000Z,00000000000000000000000000000001,checkout,openai,"
-                   "payment_intent,pi_1,succeeded,-1250,eur\r\n"
+                   "payment_intent,pi_1,succeeded,-1250,eur,0.000001500\r\n"
                    "2024-10-04T00:00:00.000Z,00000000000000000000000000000001,checkout,openai,"
-                   "payment_intent,pi_1,\"'=x\",,eur\r\n");
+                   "payment_intent,pi_1,\"'=x\",,eur,0.000001500\r\n");
 }
 
 Test(ledger_report, objects_are_json)

@@ -1,0 +1,30 @@
+#include "gateway/exchange/clean_text.h"
+
+#include "auth/outbound/scrub.h"
+#include "auth/secrets/secret_store.h"
+#include "base/secret.h"
+#include "gateway/exchange/exchange.h"
+#include "gateway/ledger/ledger_row.h"
+
+enum { TEXT_BYTES = 256 }; /* that are looked at: more than any text of a row has room for */
+
+void clean_text(const struct exchange *exchange, char *ret, size_t size, struct slice text)
+{
+    char copy[TEXT_BYTES];
+    const struct scrubber *scrubber =
+        exchange->credential == NULL ? NULL : exchange->credential->scrubber;
+    struct slice kept = slice_make(text.ptr, text.len < sizeof(copy) ? text.len : sizeof(copy));
+    if (scrubber == NULL || scrub_is_clean(scrubber, kept)) {
+        ledger_text(ret, size, kept);
+        return;
+    }
+    memcpy(copy, kept.ptr, kept.len);
+    (void)scrub_in_place(scrubber, copy, kept.len);
+    struct slice clean = slice_make(copy, kept.len);
+    if (text.len >= sizeof(copy) &&
+        !scrub_is_clean(scrubber, clean)) { /* the beginning of one, cut */
+        clean.len = 0;
+    }
+    ledger_text(ret, size, clean);
+    secret_wipe(copy, sizeof(copy));
+}
