@@ -84,24 +84,6 @@ enum status server_ledger_request(const struct server *server, const char *id, s
     return request_report_write(&row, out);
 }
 
-/* ---- sums ---- */
-
-static enum status read_by(const char *text, enum ledger_by *ret, struct error *err)
-{
-    static const enum ledger_by all[] = {LEDGER_BY_TENANT, LEDGER_BY_ROUTE, LEDGER_BY_MODEL,
-                                         LEDGER_BY_DAY};
-    *ret = LEDGER_BY_NOTHING;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && text[0] != '\0'; i++) {
-        if (strcmp(text, ledger_by_name(all[i])) == 0) {
-            *ret = all[i];
-            return STATUS_OK;
-        }
-    }
-    if (text[0] != '\0') {
-        FAIL(err, STATUS_INVALID, "by: one of tenant, route, model, day");
-    }
-    return STATUS_OK;
-}
 enum status server_ledger_maker(const struct server *server, const char *object, struct buffer *out,
                                 struct error *err)
 {
@@ -120,6 +102,24 @@ enum status server_ledger_maker(const struct server *server, const char *object,
     return request_report_write(&row, out);
 }
 
+/* ---- sums ---- */
+
+static enum status read_by(const char *text, enum ledger_by *ret, struct error *err)
+{
+    static const enum ledger_by all[] = {LEDGER_BY_TENANT, LEDGER_BY_ROUTE, LEDGER_BY_MODEL,
+                                         LEDGER_BY_DAY};
+    *ret = LEDGER_BY_NOTHING;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && text[0] != '\0'; i++) {
+        if (strcmp(text, ledger_by_name(all[i])) == 0) {
+            *ret = all[i];
+            return STATUS_OK;
+        }
+    }
+    if (text[0] != '\0') {
+        FAIL(err, STATUS_INVALID, "by: one of tenant, route, model, day");
+    }
+    return STATUS_OK;
+}
 
 static enum status read_since(const char *text, usec_t *ret, struct error *err)
 {
@@ -158,25 +158,6 @@ static const char *or_any(const char *name)
     return name[0] == '\0' ? NULL : name;
 }
 
-enum status server_ledger_usage(const struct server *server, const struct usage_question *question,
-                                struct buffer *out, struct error *err)
-{
-    char when[TIMESTAMP_LEN];
-    struct ledger_reader *reader = NULL;
-    struct ledger_filter filter = {.tenant = or_any(question->tenant),
-                                   .route = or_any(question->route),
-                                   .model = or_any(question->model)};
-    TRY(read_by(question->by, &filter.by, err));
-    TRY(read_since(question->since, &filter.since, err));
-    TRY(open_reader(server, &reader, err));
-    (void)timestamp_write(filter.since, when);
-    enum status status = buffer_print(out, "{\"since\":\"%.*s\",", TIMESTAMP_LEN, when);
-    if (status == STATUS_OK) {
-        status = question->objects ? put_objects(reader, &filter, question, out, err)
-                                   : put_sums(reader, &filter, out, err);
-    }
-    ledger_reader_close(reader);
-    TRY(status);
 /* ---- objects ---- */
 
 enum { OBJECTS_MAX = 1000 }; /* that are told at a time */
@@ -222,5 +203,24 @@ static enum status put_sums(struct ledger_reader *reader, const struct ledger_fi
     return sums.status;
 }
 
+enum status server_ledger_usage(const struct server *server, const struct usage_question *question,
+                                struct buffer *out, struct error *err)
+{
+    char when[TIMESTAMP_LEN];
+    struct ledger_reader *reader = NULL;
+    struct ledger_filter filter = {.tenant = or_any(question->tenant),
+                                   .route = or_any(question->route),
+                                   .model = or_any(question->model)};
+    TRY(read_by(question->by, &filter.by, err));
+    TRY(read_since(question->since, &filter.since, err));
+    TRY(open_reader(server, &reader, err));
+    (void)timestamp_write(filter.since, when);
+    enum status status = buffer_print(out, "{\"since\":\"%.*s\",", TIMESTAMP_LEN, when);
+    if (status == STATUS_OK) {
+        status = question->objects ? put_objects(reader, &filter, question, out, err)
+                                   : put_sums(reader, &filter, out, err);
+    }
+    ledger_reader_close(reader);
+    TRY(status);
     return buffer_append(out, SLICE("\n]}\n"));
 }

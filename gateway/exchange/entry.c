@@ -2,7 +2,6 @@
 
 #include "auth/inbound/tenant.h"
 #include "gateway/exchange/clean_text.h"
-#include "gateway/exchange/entry_charges.h"
 #include "gateway/exchange/entry_details.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
