@@ -112,16 +112,22 @@ static enum status put_first(struct slice object, struct slice name, struct slic
     return buffer_append(out, rest);
 }
 
+enum status json_member_write(struct slice object, const struct json_member *found,
+                              struct slice name, struct slice value, struct buffer *out)
+{
+    if (found->value.ptr == NULL) {
+        return put_first(object, name, value, out);
+    }
+    size_t before = (size_t)(found->value.ptr - object.ptr);
+    TRY(buffer_append(out, slice_make(object.ptr, before)));
+    TRY(buffer_append(out, value));
+    return buffer_append(out, slice_skip(object, before + found->value.len));
+}
+
 enum status json_member_put(struct slice object, struct slice name, struct slice value,
                             struct buffer *out, struct error *err)
 {
     struct json_member member;
     TRY(json_member_find(object, name, &member, err));
-    if (member.value.ptr == NULL) {
-        return put_first(object, name, value, out);
-    }
-    size_t before = (size_t)(member.value.ptr - object.ptr);
-    TRY(buffer_append(out, slice_make(object.ptr, before)));
-    TRY(buffer_append(out, value));
-    return buffer_append(out, slice_skip(object, before + member.value.len));
+    return json_member_write(object, &member, name, value, out);
 }

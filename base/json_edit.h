@@ -19,6 +19,10 @@ struct json_member {
 /* STATUS_INVALID: no JSON, no object, or the name is there twice. */
 MUST_USE enum status json_member_find(struct slice object, struct slice name,
                                       struct json_member *ret, struct error *err);
+/* The object with `value`, a JSON text, in place of what json_member_find() found of `name`, or as
+ * its first member. STATUS_TOO_LARGE: the buffer is full, and has a part of it. */
+MUST_USE enum status json_member_write(struct slice object, const struct json_member *found,
+                                       struct slice name, struct slice value, struct buffer *out);
 /* The object with `value`, a JSON text, in place of the member's, or the member as its first.
  * STATUS_TOO_LARGE: the buffer is full, and has a part of it. */
 MUST_USE enum status json_member_put(struct slice object, struct slice name, struct slice value,

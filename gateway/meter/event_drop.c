@@ -1,5 +1,7 @@
 #include "gateway/meter/event_drop.h"
 
+#include "base/memory.h"
+
 #include <assert.h>
 
 enum member { MEMBER_OTHER, MEMBER_CHOICES, MEMBER_USAGE };
@@ -22,16 +24,20 @@ static void begin_event(struct event_drop *drop)
     json_scan_init(&drop->json);
 }
 
-void event_drop_init(struct event_drop *drop)
+struct event_drop *event_drop_new(void)
 {
-    *drop = (struct event_drop){0};
+    struct event_drop *drop = MEMORY_NEW(struct event_drop);
     buffer_init(&drop->held, EVENT_DROP_HELD);
     begin_event(drop);
+    return drop;
 }
 
-void event_drop_fini(struct event_drop *drop)
+void event_drop_free(struct event_drop *drop)
 {
-    buffer_fini(&drop->held);
+    if (drop != NULL) {
+        buffer_fini(&drop->held);
+        memory_free(drop);
+    }
 }
 
 /* ---- what an event is ---- */

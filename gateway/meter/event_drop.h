@@ -39,8 +39,8 @@ struct event_drop {
     struct json_scan json;
 };
 
-void event_drop_init(struct event_drop *drop);
-void event_drop_fini(struct event_drop *drop);
+struct event_drop *event_drop_new(void);
+void event_drop_free(struct event_drop *drop); /* takes NULL */
 
 /* Reads from the front of *data, and takes off what is settled, or held. True: *ret_piece may go,
  * until the next call it lies in *data or in `drop`; call again with what is left, empty or not.

@@ -375,3 +375,17 @@ enum status request_write_output_limit(struct slice body, struct slice name, uin
     int len = snprintf(digits, sizeof(digits), "%" PRIu64, limit);
     return json_member_put(body, name, slice_make(digits, (size_t)len), out, NULL);
 }
+
+enum status request_write_include_usage(struct slice body, struct buffer *out)
+{
+    static const struct slice name = SLICE_INIT("stream_options");
+    struct json_member options;
+    TRY(json_member_find(body, name, &options, NULL));
+    if (options.value.ptr == NULL || options.kind == JSON_NULL) {
+        return json_member_write(body, &options, name, SLICE("{\"include_usage\":true}"), out);
+    }
+    size_t before = (size_t)(options.value.ptr - body.ptr);
+    TRY(buffer_append(out, slice_make(body.ptr, before)));
+    TRY(json_member_put(options.value, SLICE("include_usage"), SLICE("true"), out, NULL));
+    return buffer_append(out, slice_skip(body, before + options.value.len));
+}

@@ -41,3 +41,9 @@ MUST_USE enum status request_facts_read(const struct call *call, struct slice bo
  * in its place. The body was read before. */
 MUST_USE enum status request_write_output_limit(struct slice body, struct slice name,
                                                 uint64_t limit, struct buffer *out);
+
+/* The body with stream_options.include_usage true: in what is there of "stream_options", else as
+ * its first member. STATUS_INVALID: that is no object, or may be read in two ways. */
+MUST_USE enum status request_write_include_usage(struct slice body, struct buffer *out);
+/* How much longer that makes it, at most. */
+enum { INCLUDE_USAGE_MAX = 64 };

@@ -25,20 +25,19 @@ static void check(bool claim)
 
 static void take_out(struct slice text, size_t piece_len, struct buffer *out)
 {
-    struct event_drop drop;
-    event_drop_init(&drop);
+    struct event_drop *drop = event_drop_new();
     while (text.len > 0) {
         struct slice piece;
         struct slice part = slice_make(text.ptr, text.len < piece_len ? text.len : piece_len);
         text = slice_skip(text, part.len);
-        while (event_drop_next(&drop, &part, &piece)) {
+        while (event_drop_next(drop, &part, &piece)) {
             check(piece.len > 0);
             check(buffer_append(out, piece) == STATUS_OK);
         }
-        check(part.len == 0 && buffer_len(&drop.held) <= EVENT_DROP_HELD);
+        check(part.len == 0 && buffer_len(&drop->held) <= EVENT_DROP_HELD);
     }
-    check(buffer_append(out, event_drop_end(&drop)) == STATUS_OK);
-    event_drop_fini(&drop);
+    check(buffer_append(out, event_drop_end(drop)) == STATUS_OK);
+    event_drop_free(drop);
 }
 
 /* An event with data, as a client sees it. */

@@ -192,6 +192,28 @@ static void check_written(const struct call *call, struct slice body)
     check(seen == 1);
 }
 
+/* All other bytes are the body's. */
+static void check_include_usage(const struct call *call, struct slice body)
+{
+    struct request_facts facts;
+    struct buffer out CLEANUP(buffer_fini);
+    buffer_init(&out, body.len + INCLUDE_USAGE_MAX);
+    check(request_write_include_usage(body, &out) == STATUS_OK);
+    struct slice written = buffer_bytes(&out);
+    check(request_facts_read(call, written, &facts, NULL) == STATUS_OK);
+    check(facts.include_usage && facts.stream);
+    size_t before = 0;
+    size_t behind = 0;
+    while (before < body.len && written.ptr[before] == body.ptr[before]) {
+        before++;
+    }
+    while (behind < body.len - before &&
+           written.ptr[written.len - behind - 1] == body.ptr[body.len - behind - 1]) {
+        behind++;
+    }
+    check(before + behind + SLICE("false").len >= body.len);
+}
+
 static bool is_compared(struct slice body)
 {
     size_t digits = 0;
@@ -233,6 +255,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         call != NULL && call->output_limit_count > 0 && get(root, call->output_limits[0]) == NULL;
     if (unlimited) {
         check_written(call, body);
+    }
+    if (call != NULL && call->include_usage && facts.stream && !facts.include_usage) {
+        check_include_usage(call, body);
     }
     return 0;
 }

@@ -51,18 +51,17 @@ enum ending { ENDS, GOES_ON };
 static struct written run(struct slice text, size_t first, size_t second, size_t piece,
                           enum ending ending)
 {
-    struct event_drop drop;
+    struct event_drop *drop = event_drop_new();
     struct written written = {.len = 0};
     size_t size = first;
-    event_drop_init(&drop);
     for (size_t at = 0; at < text.len; at += size, size = at <= first ? second : piece) {
         size = size < text.len - at ? size : text.len - at;
-        feed(&drop, slice_make(text.ptr + at, size), &written);
+        feed(drop, slice_make(text.ptr + at, size), &written);
     }
     if (ending == ENDS) {
-        append(&written, event_drop_end(&drop));
+        append(&written, event_drop_end(drop));
     }
-    event_drop_fini(&drop);
+    event_drop_free(drop);
     return written;
 }
 
@@ -222,21 +221,20 @@ static char *long_event(size_t len)
 
 static size_t left_of_long_event(size_t len, size_t piece_len)
 {
-    struct event_drop drop;
+    struct event_drop *drop = event_drop_new();
     size_t left = 0;
     char *event = long_event(len);
-    event_drop_init(&drop);
     for (size_t at = 0; at < len; at += piece_len) {
         struct slice piece;
         struct slice data = slice_make(event + at, piece_len < len - at ? piece_len : len - at);
-        while (event_drop_next(&drop, &data, &piece)) {
+        while (event_drop_next(drop, &data, &piece)) {
             cr_expect_arr_eq(piece.ptr, event + left, piece.len);
             left += piece.len;
         }
-        cr_expect_leq(buffer_len(&drop.held), EVENT_DROP_HELD);
+        cr_expect_leq(buffer_len(&drop->held), EVENT_DROP_HELD);
     }
-    left += event_drop_end(&drop).len;
-    event_drop_fini(&drop);
+    left += event_drop_end(drop).len;
+    event_drop_free(drop);
     free(event);
     return left;
 }
