@@ -98,9 +98,10 @@ const struct field route_fields[] = {
                 "the profile's way. Required with a credential on an `http` route."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
-                "sends a key, Accept-Encoding, X-Sallyport-*, method and URL overrides. Unless "
-                "passed: Cookie, traceparent, tracestate, baggage, Forwarded, Via, X-Forwarded-* "
-                "and its like."),
+                "sends a key, X-Sallyport-*, method and URL overrides. Of Accept-Encoding "
+                "gzip, br and zstd are left where the answer has to be read. Unless passed: "
+                "Cookie, traceparent, tracestate, baggage, Forwarded, Via, X-Forwarded-* and its "
+                "like."),
     FIELD_SECTION(struct route_section, timeouts, timeouts_fields,
         .help = "How long the upstream may take; then 504."),
     FIELD_SECTION(struct route_section, retry, retry_fields, .word = "off",

@@ -2,7 +2,7 @@
  * headers: which request headers go upstream, compiled once a route.
  *
  * Dropped on every route, whatever it passes: hop-by-hop fields and what Connection names, Host,
- * Content-Length and Transfer-Encoding (written anew), Expect, Accept-Encoding, every header slot
+ * Content-Length, Transfer-Encoding and Accept-Encoding (written anew), Expect, every header slot
  * of every profile, Proxy-*, X-Sallyport-*, the method and URL override headers, and what the route
  * says. Dropped unless the route passes them: Cookie, trace context (traceparent, tracestate,
  * baggage), and what would show the inside to a third party (Forwarded, Via, X-Forwarded-*,

@@ -4,6 +4,7 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/decoding.h"
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/hold.h"
 #include "gateway/exchange/metering.h"
@@ -40,11 +41,13 @@ static void write_piece(struct exchange *exchange, struct slice data)
     connection_wrote(exchange->connection, len + data.len + 2);
 }
 
-/* Passes body bytes on, without the credential. */
+/* Passes body bytes on, without the credential; encoded ones were looked at, and cannot be changed.
+ */
 static void relay(struct exchange *exchange, struct slice data)
 {
-    const struct scrubber *scrubber =
-        exchange->credential == NULL ? NULL : exchange->credential->scrubber;
+    const struct scrubber *scrubber = exchange->credential == NULL || exchange->decoding != NULL
+                                          ? NULL
+                                          : exchange->credential->scrubber;
     if (scrubber == NULL || (exchange->scrub.held_len == 0 && scrub_is_clean(scrubber, data))) {
         write_piece(exchange, data);
         return;
@@ -58,7 +61,7 @@ static void relay(struct exchange *exchange, struct slice data)
 
 static void relay_rest(struct exchange *exchange)
 {
-    if (exchange->scrub.held_len == 0) {
+    if (exchange->scrub.held_len == 0 || exchange->decoding != NULL) {
         return;
     }
     struct buffer *clean = &exchange->side->clean;
@@ -124,7 +127,8 @@ static enum step_result broken_off(struct exchange *exchange)
 
 /* ---- more room in the quotas ---- */
 
-/* Between two events the stream can be ended as if the model had come to its limit. */
+/* Between two events the stream can be ended as if the model had come to its limit; an encoded one
+ * can only be cut. */
 static enum step_result end_early(struct exchange *exchange)
 {
     struct buffer end CLEANUP(buffer_fini);
@@ -134,7 +138,7 @@ static enum step_result end_early(struct exchange *exchange)
         quota_note_refusal(exchange, demand);
     }
     exchange_note_end(exchange, ENDED_BY_QUOTA);
-    if (exchange->answer_framing == HTTP1_LENGTH ||
+    if (exchange->answer_framing == HTTP1_LENGTH || exchange->decoding != NULL ||
         metering_write_end(exchange, &end) != STATUS_OK || buffer_len(&end) == 0) {
         metrics_add(exchange->side->metrics, METRIC_responses_cut_total, 1);
         return exchange_go(exchange, EXCHANGE_SETTLE);
@@ -176,24 +180,31 @@ static bool may_go_on(struct exchange *exchange, enum step_result *ret)
             break;
         }
     }
-    return exchange->hold.state == HOLD_FILLING || write_head(exchange, ret);
+    return exchange->hold.state == HOLD_FILLING || decoding_keeps_head(exchange) ||
+           write_head(exchange, ret);
 }
 
 enum step_result deliver_begin(struct exchange *exchange)
 {
     entry_answered(exchange, exchange->response);
     object_watch_begin(exchange, exchange->response);
-    if (exchange->metering != NULL && metering_head(exchange, exchange->response)) {
+    enum step_result result = STEP_WAIT;
+    bool extend = exchange->metering != NULL && metering_head(exchange, exchange->response);
+    if (!decoding_begin(exchange, &result)) {
+        return result;
+    }
+    if (extend) {
         metering_extend(exchange);
     }
     hold_begin(exchange);
     return deliver_resume(exchange);
 }
 
-/* Bytes that were moved so far. */
+/* Bytes that were moved or decoded so far. */
 static uint64_t progress(const struct exchange *exchange)
 {
-    return attempt_facts(exchange->attempt)->received_bytes + exchange->hold.emptied;
+    return attempt_facts(exchange->attempt)->received_bytes + exchange->hold.emptied +
+           decoding_work(exchange);
 }
 
 /* Others want their turn, too: also if what comes is framing with hardly a byte in it. */
@@ -212,14 +223,20 @@ static bool pass_on(struct exchange *exchange, struct slice data, enum step_resu
         pass = metering_look(exchange, data, &count);
     }
     struct slice piece = slice_make(data.ptr, count);
-    object_watch_look(exchange, piece);
+    if (exchange->decoding == NULL) {
+        object_watch_look(exchange, piece);
+    }
     if (exchange->hold.state != HOLD_FILLING || !hold_put(exchange, piece)) {
         if (!write_head(exchange, ret)) {
             return false;
         }
         relay(exchange, piece);
     }
-    attempt_consume(exchange->attempt, count);
+    if (exchange->decoding != NULL) {
+        decoding_consume(exchange, count);
+    } else {
+        attempt_consume(exchange->attempt, count);
+    }
     if (pass == METERING_EXTEND) {
         metering_extend(exchange);
     }
@@ -246,7 +263,9 @@ static void empty(struct exchange *exchange, size_t room)
 static bool end(struct exchange *exchange, enum step_result *ret)
 {
     if (exchange->hold.state != HOLD_FILLING) {
-        *ret = complete(exchange);
+        if (write_head(exchange, ret)) {
+            *ret = complete(exchange);
+        }
         return false;
     }
     hold_complete(exchange);
@@ -277,6 +296,56 @@ static bool may_read(struct exchange *exchange, uint64_t before, unsigned pieces
     return *ret_room > 0;
 }
 
+/* A piece of the answer as it came. False: *ret is what the step comes to. */
+static bool relay_next(struct exchange *exchange, size_t room, enum step_result *ret)
+{
+    struct slice data;
+    switch (attempt_read(exchange->attempt, &data)) {
+    case ATTEMPT_READY:
+        data.len = data.len < room ? data.len : room;
+        return pass_on(exchange, data, ret);
+    case ATTEMPT_PENDING:
+        connection_flush(exchange->connection);
+        *ret = STEP_WAIT;
+        return false;
+    case ATTEMPT_END:
+        return end(exchange, ret);
+    case ATTEMPT_FAILED:
+        break;
+    }
+    *ret = broken_off(exchange);
+    return false;
+}
+
+/* A piece of an encoded answer that was read. */
+static bool relay_decoded(struct exchange *exchange, size_t room, enum step_result *ret)
+{
+    struct slice data;
+    switch (decoding_read(exchange, &data)) {
+    case DECODING_READY:
+        data.len = data.len < room ? data.len : room;
+        return pass_on(exchange, data, ret);
+    case DECODING_BUSY:
+        return true;
+    case DECODING_EXTEND:
+        metering_extend(exchange);
+        return may_go_on(exchange, ret);
+    case DECODING_PENDING:
+        connection_flush(exchange->connection);
+        *ret = STEP_WAIT;
+        return false;
+    case DECODING_END:
+        return end(exchange, ret);
+    case DECODING_REFUSED:
+        *ret = decoding_refuse(exchange);
+        return false;
+    case DECODING_FAILED:
+        break;
+    }
+    *ret = broken_off(exchange);
+    return false;
+}
+
 enum step_result deliver_resume(struct exchange *exchange)
 {
     enum step_result result = STEP_WAIT;
@@ -284,27 +353,17 @@ enum step_result deliver_resume(struct exchange *exchange)
     uint64_t before = going ? progress(exchange) : 0;
     for (unsigned pieces = 0; going; pieces++) {
         size_t room;
-        struct slice data;
         if (!may_read(exchange, before, pieces, &room, &result)) {
             break;
         }
         if (exchange->hold.state == HOLD_EMPTYING) {
             empty(exchange, room);
-            continue;
-        }
-        switch (exchange->hold.whole ? ATTEMPT_END : attempt_read(exchange->attempt, &data)) {
-        case ATTEMPT_READY:
-            data.len = data.len < room ? data.len : room;
-            going = pass_on(exchange, data, &result);
-            break;
-        case ATTEMPT_PENDING:
-            connection_flush(exchange->connection);
-            return STEP_WAIT;
-        case ATTEMPT_END:
+        } else if (exchange->hold.whole) {
             going = end(exchange, &result);
-            break;
-        case ATTEMPT_FAILED:
-            return broken_off(exchange);
+        } else if (exchange->decoding != NULL) {
+            going = relay_decoded(exchange, room, &result);
+        } else {
+            going = relay_next(exchange, room, &result);
         }
     }
     return result;

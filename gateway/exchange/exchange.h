@@ -35,6 +35,7 @@
 
 struct connection;
 struct credential;
+struct decoding;
 struct demand;
 struct idempotency_use;
 struct ledger_row;
@@ -166,8 +167,9 @@ struct exchange {
     const struct http1_response *response; /* borrowed from the attempt */
     enum http1_framing answer_framing;     /* towards the client */
     bool answer_keep_alive;
-    struct hold hold; /* of the answer */
-    struct scrub_state scrub;
+    struct hold hold;          /* of the answer */
+    struct scrub_state scrub;  /* of the body; of an encoded one, of what it decodes to */
+    struct decoding *decoding; /* owned; NULL: it is not encoded, or passes as it is */
 
     enum ending ending;
     bool refused;

@@ -60,12 +60,21 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
 bool metering_tells(const struct exchange *exchange);
 bool metering_streams(const struct exchange *exchange);
 
+/* Is what the body says looked at? Before the answer is here: may it be? */
+bool metering_reads(const struct exchange *exchange);
+bool metering_may_read(const struct exchange *exchange);
+/* May a quota end the stream that is asked for, so that something must be written behind it? */
+bool metering_may_end(const struct exchange *exchange);
+
 enum metering_pass {
     METERING_PASS,   /* *ret_count bytes may go to the client */
     METERING_EXTEND, /* so may they, but before any more: metering_extend() */
 };
-/* Looks at the next bytes of the answer. */
+/* Looks at the next bytes of the answer; if it is decoded, at their number only. */
 enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count);
+/* At what an encoded answer decodes to: *ret_count of it was looked at. */
+enum metering_pass metering_look_text(struct exchange *exchange, struct slice text,
+                                      size_t *ret_count);
 /* The answer has come to its end. */
 void metering_complete(struct exchange *exchange);
 

@@ -128,6 +128,22 @@ bool metering_streams(const struct exchange *exchange)
     return metering != NULL && metering->scan != NULL && metering->events;
 }
 
+bool metering_reads(const struct exchange *exchange)
+{
+    return metering_tells(exchange) || metering_streams(exchange);
+}
+
+bool metering_may_read(const struct exchange *exchange)
+{
+    return exchange->metering != NULL && exchange->metering->counts_usage;
+}
+
+bool metering_may_end(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    return metering != NULL && metering->counts_output && metering->facts.stream;
+}
+
 /* ---- the body ---- */
 
 static void take_extension(struct exchange *exchange)
@@ -172,6 +188,25 @@ static uint64_t covered(const struct exchange *exchange)
                : granted;
 }
 
+enum metering_pass metering_look_text(struct exchange *exchange, struct slice text,
+                                      size_t *ret_count)
+{
+    struct metering *metering = exchange->metering;
+    enum metering_pass pass = METERING_PASS;
+    if (metering->scan != NULL) {
+        uint64_t enough = metering->events ? covered(exchange) : UINT64_MAX;
+        text.len = usage_scan_feed(metering->scan, text, enough);
+        if (enough != UINT64_MAX && usage_scan_output(metering->scan) > enough &&
+            !usage_scan_ended(metering->scan)) {
+            metering->wants_output = true;
+            pass = METERING_EXTEND;
+        }
+    }
+    metering->text_bytes += text.len;
+    *ret_count = text.len;
+    return pass;
+}
+
 enum metering_pass metering_look(struct exchange *exchange, struct slice data, size_t *ret_count)
 {
     struct metering *metering = exchange->metering;
@@ -181,14 +216,8 @@ enum metering_pass metering_look(struct exchange *exchange, struct slice data, s
         metering->wants_bytes = BYTES_SLICE;
         pass = METERING_EXTEND;
     }
-    if (metering->scan != NULL) {
-        uint64_t enough = metering->events ? covered(exchange) : UINT64_MAX;
-        data.len = usage_scan_feed(metering->scan, data, enough);
-        if (enough != UINT64_MAX && usage_scan_output(metering->scan) > enough &&
-            !usage_scan_ended(metering->scan)) {
-            metering->wants_output = true;
-            pass = METERING_EXTEND;
-        }
+    if (exchange->decoding == NULL && metering_look_text(exchange, data, &data.len) != pass) {
+        pass = METERING_EXTEND;
     }
     metering->answer_bytes += data.len;
     *ret_count = data.len;
@@ -216,7 +245,7 @@ static uint64_t output_estimate(const struct exchange *exchange)
         return usage_scan_output_estimate(metering->scan);
     }
     return !metering->counts_output || (metering->complete && metering->scan != NULL)
-               ? at_most(tokens_of_bytes(metering->answer_bytes), metering->output_bound)
+               ? at_most(tokens_of_bytes(metering->text_bytes), metering->output_bound)
                : metering_granted(exchange);
 }
 

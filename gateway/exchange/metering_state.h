@@ -35,6 +35,7 @@ struct metering {
     bool plain;              /* it is JSON */
     bool complete;           /* the answer came to its end */
     uint64_t answer_bytes;   /* passed so far */
+    uint64_t text_bytes;     /* the same, decoded */
     uint64_t bytes_covered;  /* of the answer, by the reservation */
     bool extending;          /* an extension was asked for, and its answer not looked at yet */
     bool wants_output;       /* what it asked for */

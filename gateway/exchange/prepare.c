@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "gateway/exchange/call_body.h"
+#include "gateway/exchange/decoding.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/trace.h"
@@ -181,6 +182,8 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
     TRY(write_target(exchange, out));
     TRY(buffer_append(out, SLICE(" HTTP/1.1\r\n")));
     TRY(write_fields(exchange, out));
+    TRY(codings_write_accept(request->fields, request->field_count, decoding_choice(exchange),
+                             out));
     TRY(trace_write(exchange, out));
     TRY(write_injected_header(exchange, out));
     TRY(write_framing(exchange, out));

@@ -2,6 +2,7 @@
 #include "auth/secrets/secret_store.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/decoding.h"
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/metering.h"
@@ -96,6 +97,7 @@ static void release(struct exchange *exchange)
     timer_cancel(&side->loop->timers, &exchange->hedge_timer);
     timer_cancel(&side->loop->timers, &exchange->total);
     waiter_cancel(&exchange->waiter);
+    decoding_free(exchange);
     credential_unref(TAKE(exchange->credential));
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);

@@ -160,27 +160,12 @@ enum problem_code weigh_problem(enum attempt_fault fault)
     return PROBLEM_UPSTREAM_UNREACHABLE;
 }
 
-/* An encoded answer could hide the credential from the scrubber, and none was asked for. */
-static bool encoded(const struct http1_response *response)
-{
-    for (unsigned i = 0; i < response->field_count; i++) {
-        if (http1_field_encodes(&response->fields[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum step_result weigh_final(struct exchange *exchange)
 {
     const struct attempt_failure *failure = attempt_failure(exchange->attempt);
     if (exchange->response == NULL) {
         return exchange_fail(exchange, ENDED_BY_UPSTREAM, weigh_problem(failure->fault), "%s",
                              failure->message);
-    }
-    if (encoded(exchange->response)) {
-        return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE,
-                             "the provider sent an encoded answer although none was asked for");
     }
     return exchange_go(exchange, EXCHANGE_DELIVER);
 }
