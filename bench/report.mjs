@@ -7,7 +7,7 @@ import path from 'node:path';
 const folder = process.argv[2];
 const lines = fs.readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 const targets = ['direct', 'nginx', 'haproxy', 'sallyport', 'nginx-log', 'sallyport-log',
-  'sallyport-memory', 'sallyport-redis', 'nginx-lua']
+  'sallyport-memory', 'sallyport-redis', 'nginx-lua', 'sallyport-metered']
   .filter((target) => lines.some((line) => line.target === target));
 
 const of = (target, what) => lines.filter((line) => line.target === target && line.what === what);
@@ -39,9 +39,11 @@ const names = {
   'sallyport-memory': 'sallyport, 4 quotas in memory',
   'sallyport-redis': 'sallyport, 4 quotas in Redis',
   'nginx-lua': 'nginx, Lua, 4 buckets in Redis',
+  'sallyport-metered': 'sallyport, metered, with a ledger',
 };
 const name = (target) => names[target] ?? target.replace('-log', ', access log');
 const withQuotas = targets.includes('nginx-lua');
+const withMetering = targets.includes('sallyport-metered');
 
 const rounds = Math.max(...lines.map((line) => line.round));
 const busy = fs.readFileSync(path.join(folder, 'loadavg'), 'utf8').split(' ')[0];
@@ -71,6 +73,14 @@ if (withQuotas) {
     times('sallyport-redis', 'nginx-lua')]));
 }
 
+if (withMetering) {
+  const times = (what) => show(against('sallyport', 'sallyport-metered', what, cpu, (a, b) => a / b), 2);
+  console.log('\n### What metering and the ledger cost: CPU of the whole process, against without\n');
+  console.log(table(['a request at saturation', 'a request at 4,000/s', 'an event of a stream', 'µs more an event'],
+    [[times('saturation'), times('rate'), times('stream'),
+      show(against('sallyport', 'sallyport-metered', 'stream', cpu, (a, b) => a - b), 2)]]));
+}
+
 if (!withQuotas) console.log('\n### Streams: 100 at once, 50 events each, an event every 2 ms, unbuffered\n');
 if (!withQuotas) console.log(table(
   ['', 'CPU µs an event', '× nginx', 'events/s', 'p50 added µs', 'p99 added µs'],
@@ -85,8 +95,8 @@ if (!withQuotas) console.log(table(
 const mib = (kib) => show(kib / 1024);
 const rss = (target, what) => figure(target, what, (line) => line.rss_kib);
 const idleConnections = 2000;
-if (!withQuotas) console.log('\n### Memory (RSS)\n');
-if (!withQuotas) console.log(table(
+if (!withQuotas && !withMetering) console.log('\n### Memory (RSS)\n');
+if (!withQuotas && !withMetering) console.log(table(
   ['', 'MiB at start', 'KiB an idle connection', 'MiB with 1,000 streams', 'and TLS to the upstream'],
   plain.map((target) => [
     target,

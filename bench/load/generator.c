@@ -7,6 +7,7 @@
  *       (no rate)   saturation: each connection sends the next request when it has its answer
  *       --sse PATH  streams: each connection reads one event stream after the other; latency is
  * from the event's own time stamp to its arrival
+ *       --chat PATH streams, as --sse, each asked for by a POST of a chat with "stream": true
  *       --idle      opens the connections, sends one request on each, and holds them
  *       --warm N    seconds that are not counted
  *       --watch PID also tells what that process used while it counted
@@ -58,6 +59,7 @@ static struct {
     const char *key;
     const char *path;
     const char *sse;
+    bool chat; /* sse is asked for by a POST */
     unsigned connections;
     double rate;
     double seconds;
@@ -367,21 +369,25 @@ static void run_idle(void)
 static void prepare_request(void)
 {
     char body[REQUEST_BODY_BYTES + 1];
-    int used = snprintf(body, sizeof(body),
-                        "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+    bool streams = options.mode == MODE_STREAMS;
+    bool gets = streams && !options.chat;
+    int used =
+        snprintf(body, sizeof(body),
+                 "{\"model\":\"gpt-4o\",%s\"messages\":[{\"role\":\"user\","
+                 "\"content\":\"",
+                 streams ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "");
     memset(body + used, 'y', sizeof(body) - (size_t)used);
     memcpy(body + REQUEST_BODY_BYTES - 4, "\"}]}", 4);
-    bool streams = options.mode == MODE_STREAMS;
     int len = snprintf(load.request, sizeof(load.request),
                        "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAuthorization: Bearer %s\r\n"
                        "User-Agent: bench/1.0\r\nAccept: application/json\r\n",
-                       streams ? "GET" : "POST", streams ? options.sse : options.path, options.port,
+                       gets ? "GET" : "POST", streams ? options.sse : options.path, options.port,
                        options.key);
     size_t room = sizeof(load.request) - (size_t)len;
-    len += streams ? snprintf(load.request + len, room, "\r\n")
-                   : snprintf(load.request + len, room,
-                              "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%.*s",
-                              REQUEST_BODY_BYTES, REQUEST_BODY_BYTES, body);
+    len += gets ? snprintf(load.request + len, room, "\r\n")
+                : snprintf(load.request + len, room,
+                           "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%.*s",
+                           REQUEST_BODY_BYTES, REQUEST_BODY_BYTES, body);
     load.request_len = (size_t)len;
 }
 
@@ -414,17 +420,12 @@ static void print_result(void)
 static bool parse(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"key", required_argument, NULL, 'k'},
-        {"path", required_argument, NULL, 'a'},
-        {"connections", required_argument, NULL, 'c'},
-        {"seconds", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'},
-        {"sse", required_argument, NULL, 'e'},
-        {"warm", required_argument, NULL, 'w'},
-        {"idle", no_argument, NULL, 'i'},
-        {"watch", required_argument, NULL, 'x'},
-        {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},    {"key", required_argument, NULL, 'k'},
+        {"path", required_argument, NULL, 'a'},    {"connections", required_argument, NULL, 'c'},
+        {"seconds", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
+        {"sse", required_argument, NULL, 'e'},     {"chat", required_argument, NULL, 'h'},
+        {"warm", required_argument, NULL, 'w'},    {"idle", no_argument, NULL, 'i'},
+        {"watch", required_argument, NULL, 'x'},   {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (option) {
@@ -447,8 +448,10 @@ static bool parse(int argc, char **argv)
             options.rate = strtod(optarg, NULL);
             options.mode = MODE_RATE;
             break;
+        case 'h':
         case 'e':
             options.sse = optarg;
+            options.chat = option == 'h';
             options.mode = MODE_STREAMS;
             break;
         case 'w':

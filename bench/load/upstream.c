@@ -3,9 +3,10 @@
  * product's code, so that it is the same for all.
  *
  *   POST any path            2 KiB of JSON with a Content-Length, after --delay-us if given
- *   GET /sse?events=N&bytes=N&interval_us=N
+ *   any path?events=N&bytes=N&interval_us=N
  *                            text/event-stream in chunks, one event a write; each event says when
- *                            it was written (CLOCK_MONOTONIC, µs), so that its way can be timed
+ *                            it was written (CLOCK_MONOTONIC, µs), so that its way can be timed.
+ *                            With &chat they are a chat's, the last one tells its usage
  *   --key KEY                anything without "Authorization: Bearer KEY" is 401
  *   --cert FILE --key-file FILE    TLS
  *
@@ -48,6 +49,7 @@ struct client {
     size_t body_left; /* of a request body that is still to come */
     bool answering;   /* between the end of a request and the end of its answer */
     unsigned long events_left, event_bytes;
+    bool chat;        /* the events are a chat's */
     int64_t interval; /* µs */
     int64_t due;      /* when the answer or the next event is to be written; 0: not waiting */
     struct client *next, *prev; /* in the line of those who wait, by `due` */
@@ -173,19 +175,38 @@ static bool write_bytes(struct client *client, const char *bytes, size_t len)
     return flush(client);
 }
 
+/* What stands before and behind the x's of an event. */
+static const char *event_begin(const struct client *client)
+{
+    return client->chat
+               ? "\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"model\":"
+                 "\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\""
+               : "\"x\":\"";
+}
+
+static const char *event_end(const struct client *client, bool last)
+{
+    static const char chat_last[] =
+        "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":250,"
+        "\"completion_tokens\":49,\"total_tokens\":299}}\n\n";
+    return !client->chat ? "\"}\n\n"
+           : last        ? chat_last
+                         : "\"},\"finish_reason\":null}],\"usage\":null}\n\n";
+}
+
 static bool write_event(struct client *client)
 {
     char event[EVENT_MAX_BYTES + 64];
     char data[EVENT_MAX_BYTES];
-    int used =
-        snprintf(data, sizeof(data), "data: {\"t\":%lld,\"x\":\"", (long long)wire_now_ns() / 1000);
-    size_t len = (size_t)used;
-    while (len + 4 < client->event_bytes) {
+    bool last = --client->events_left == 0;
+    const char *end = event_end(client, last);
+    size_t len = (size_t)snprintf(data, sizeof(data), "data: {\"t\":%lld,%s",
+                                  (long long)wire_now_ns() / 1000, event_begin(client));
+    while (len + strlen(end) < client->event_bytes) {
         data[len++] = 'x';
     }
-    memcpy(data + len, "\"}\n\n", 4);
-    len += 4;
-    bool last = --client->events_left == 0;
+    memcpy(data + len, end, strlen(end));
+    len += strlen(end);
     int total = snprintf(event, sizeof(event), "%zx\r\n%.*s\r\n%s", len, (int)len, data,
                          last ? "0\r\n\r\n" : "");
     client->answering = !last;
@@ -220,8 +241,9 @@ static bool start_stream(struct client *client, const char *target)
                                "Transfer-Encoding: chunked\r\n\r\n";
     client->events_left = number_after(target, "events=", 50);
     client->event_bytes = number_after(target, "bytes=", 120);
+    client->chat = strstr(target, "&chat") != NULL;
     client->interval = (int64_t)number_after(target, "interval_us=", 0);
-    if (client->event_bytes > EVENT_MAX_BYTES - 8 || client->events_left == 0) {
+    if (client->event_bytes > EVENT_MAX_BYTES / 2 || client->events_left == 0) {
         return false;
     }
     client->answering = true;
@@ -252,7 +274,7 @@ static bool answer(struct client *client, const char *head)
         return write_bytes(client, refused, sizeof(refused) - 1);
     }
     (void)sscanf(head, "%*s %255s", target);
-    if (strstr(target, "/sse") != NULL) {
+    if (strstr(target, "?events=") != NULL) {
         return start_stream(client, target);
     }
     if (server.delay > 0) {
