@@ -8,11 +8,11 @@
 
 #include <openssl/rand.h>
 
-static uint64_t seed[2];
+static uint64_t own_seed[2];
 
 static void make_seed(void)
 {
-    if (RAND_bytes((unsigned char *)seed, sizeof(seed)) != 1) {
+    if (RAND_bytes((unsigned char *)own_seed, sizeof(own_seed)) != 1) {
         abort();
     }
 }
@@ -41,11 +41,8 @@ static void sip_round(struct sip *s)
 }
 
 /* SipHash-1-3. */
-uint64_t table_hash(struct slice key)
+static inline uint64_t sip_hash(const uint64_t seed[2], struct slice key)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_seed);
-
     struct sip s = {0x736f6d6570736575U ^ seed[0], 0x646f72616e646f6dU ^ seed[1],
                     0x6c7967656e657261U ^ seed[0], 0x7465646279746573U ^ seed[1]};
     const char *ptr = key.ptr;
@@ -69,6 +66,18 @@ uint64_t table_hash(struct slice key)
     sip_round(&s);
     sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t table_hash(struct slice key)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, make_seed);
+    return sip_hash(own_seed, key);
+}
+
+uint64_t table_hash_with(const uint64_t seed[2], struct slice key)
+{
+    return sip_hash(seed, key);
 }
 
 void table_fini(struct table *table)

@@ -33,3 +33,5 @@ void *table_get(const struct table *table, struct slice key);
 
 /* Seeded; differs from process to process. */
 uint64_t table_hash(struct slice key);
+/* With a seed of the caller's: for what outlives the process. */
+uint64_t table_hash_with(const uint64_t seed[2], struct slice key);

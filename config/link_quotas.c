@@ -353,10 +353,12 @@ void link_quotas(struct link *link)
             link_own(&quotas, &tenants[i]);
         }
     }
-    if (quotas.budget != NULL && !link->snapshot->store.redis) {
+    if (quotas.budget != NULL && !link->snapshot->store.redis &&
+        link->snapshot->ledger.path == NULL) {
         tree_warn(link->problems, quotas.budget->per,
-                  "budgets restart at zero when the gateway restarts, for store.url is memory:; to "
-                  "keep them write store: {url: redis://HOST}");
+                  "budgets restart at zero when the gateway restarts, for store.url is memory: and "
+                  "there is no ledger to fill them from; to keep them write ledger: {url: "
+                  "\"sqlite:usage.db\"}");
     }
     link->snapshot->limits = quotas.limits;
     link->snapshot->limit_count = quotas.count;

@@ -8,6 +8,7 @@
 #include "gateway/observe/audit_log.h"
 #include "gateway/quotas_state.h"
 #include "limiter/each_values.h"
+#include "limiter/past_windows.h"
 #include "limiter/store_memory.h"
 #include "limiter/store_redis.h"
 
@@ -69,12 +70,21 @@ void quotas_free(struct quotas *quotas)
         return;
     }
     store_memory_free(quotas->memory);
+    past_windows_free(quotas->past);
     store_redis_free(quotas->redis);
     each_values_free(quotas->values);
     wait_lines_free(quotas->lines);
     wait_lines_free(quotas->joins);
     memory_free(quotas->store_name);
     memory_free(quotas);
+}
+
+void quotas_recall(struct quotas *quotas, struct past_windows *take_past)
+{
+    quotas->past = take_past;
+    if (quotas->memory != NULL) {
+        store_memory_recall(quotas->memory, quotas->past);
+    }
 }
 
 /* ---- a worker's side ---- */

@@ -10,12 +10,16 @@
 struct buffer;
 struct loop;
 struct mailbox;
+struct past_windows;
 struct quotas;
 struct snapshot;
 
 MUST_USE enum status quotas_new(const struct snapshot *snapshot, struct quotas **ret,
                                 struct error *err);
 void quotas_free(struct quotas *quotas); /* takes NULL; after all sides */
+
+/* Of a store in memory: windows go on from there. Takes it; before any worker asks. */
+void quotas_recall(struct quotas *quotas, struct past_windows *take_past);
 
 /* Before the loop runs, or on its thread. */
 void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mailbox,

@@ -5,6 +5,7 @@
 #pragma once
 
 struct each_values;
+struct past_windows;
 struct store_memory;
 struct store_redis;
 struct store_redis_side;
@@ -14,6 +15,7 @@ enum { QUOTA_SIDES_MAX = 256 };
 
 struct quotas {
     struct store_memory *memory;                     /* owned; NULL: Redis */
+    struct past_windows *past;                       /* owned; NULL: none; memory's */
     struct store_redis *redis;                       /* owned; NULL: memory */
     struct each_values *values;                      /* owned; the process's */
     struct wait_lines *lines;                        /* owned; the process's */

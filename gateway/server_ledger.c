@@ -8,12 +8,23 @@
 #include "gateway/ledger/ledger_query.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/timestamp.h"
+#include "gateway/quotas.h"
 #include "gateway/request_report.h"
 #include "gateway/server_state.h"
+#include "limiter/past_windows.h"
 
 #include <string.h>
 
 #define USUAL_SPAN (24 * 3600 * SEC)
+
+static void add_past(void *ctx, const struct ledger_charge *charge)
+{
+    const struct past_window window = {.hash = charge->hash,
+                                       .start_ms = charge->start_ms,
+                                       .end_ms = charge->end_ms,
+                                       .used = charge->amount};
+    past_windows_add(ctx, &window);
+}
 
 enum status server_ledger_start(struct server *server, struct error *err)
 {
@@ -21,15 +32,22 @@ enum status server_ledger_start(struct server *server, struct error *err)
     if (config->path == NULL) {
         return STATUS_OK;
     }
-    const struct ledger_settings settings = {.path = config->path,
-                                             .keep = config->keep,
-                                             .max_bytes = config->max_bytes,
-                                             .workers = server->snapshot->gateway.workers};
+    struct past_windows *past = past_windows_new();
+    const struct ledger_settings settings = {
+        .path = config->path,
+        .keep = config->keep,
+        .max_bytes = config->max_bytes,
+        .workers = server->snapshot->gateway.workers,
+        .past = server->snapshot->store.redis ? NULL : add_past,
+        .ctx = past};
     enum status status = ledger_start(&settings, &server->ledger, err);
     if (status != STATUS_OK) {
+        past_windows_free(past);
         error_prefix(err, "ledger.url");
         return status;
     }
+    past_windows_finish(past, ledger_seed(server->ledger));
+    quotas_recall(server->quotas, past);
     return STATUS_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "limiter/cell.h"
 
+#include "limiter/past_windows.h"
 #include "limiter/window.h"
 
 #include <assert.h>
@@ -27,6 +28,15 @@ static void begin_window(struct cell *cell, const struct window *window)
     cell->settled = 0;
     cell->refunded = 0;
     cell->forgiven = 0;
+}
+
+void cell_recall(struct cell *cell, const struct past_window *past)
+{
+    assert(cell_is_new(cell));
+    const struct window window = {.start_ms = past->start_ms, .end_ms = past->end_ms};
+    begin_window(cell, &window);
+    cell->taken = past->used;
+    cell->settled = past->used;
 }
 
 static void advance_window(struct cell *cell, const struct limit *limit, int64_t wall_ms)
@@ -151,6 +161,15 @@ static void part_add(struct cell_part *part, struct cell *cell, uint64_t amount)
     part->amount += amount;
 }
 
+static void note_window(const struct cell *cell, struct demand *demand)
+{
+    if (demand->window_end_ms != cell->end_ms) {
+        demand->former = demand->granted; /* in a window that is over */
+        demand->window_start_ms = cell->start_ms;
+        demand->window_end_ms = cell->end_ms;
+    }
+}
+
 void cell_take(struct cell *cell, struct demand *demand, struct cell_part *part, uint64_t amount)
 {
     cell->taken += amount;
@@ -160,6 +179,7 @@ void cell_take(struct cell *cell, struct demand *demand, struct cell_part *part,
         part_add(part, cell, amount);
         cell->reserved += amount;
     }
+    note_window(cell, demand);
     demand->position =
         cell->span == LIMIT_RATE ? bucket_take(&cell->bucket, amount) : (uint64_t)cell->start_ms;
     demand->last_taken = amount;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct cell;
+struct past_window;
 
 struct cell_instant {
     usec_t now;  /* monotonic; for rates */
@@ -54,6 +55,15 @@ struct cell {
 static inline struct slice cell_key(const struct cell *cell)
 {
     return slice_make(cell->key, cell->key_len);
+}
+
+/* A new cell of a window goes on in one that was charged before this process began. Before
+ * cell_advance(). */
+void cell_recall(struct cell *cell, const struct past_window *past);
+/* Has it begun a window yet? */
+static inline bool cell_is_new(const struct cell *cell)
+{
+    return cell->end_ms == 0;
 }
 
 /* Drains the bucket, or begins the window. First, before anything below that takes a limit. */

@@ -48,6 +48,8 @@ void reservation_begin(struct reservation *reservation)
         struct demand *demand = &reservation->demands[i];
         demand->granted = 0;
         demand->taken_alone = 0;
+        demand->former = 0;
+        demand->window_end_ms = 0;
         demand->over = false;
         demand->refused = false;
     }
@@ -56,6 +58,24 @@ void reservation_begin(struct reservation *reservation)
 uint64_t demand_hash(const struct demand *demand)
 {
     return demand->key_hash != 0 ? demand->key_hash : table_hash(demand->key);
+}
+
+uint64_t demand_window_reserved(const struct demand *demand)
+{
+    return demand->granted - demand->former;
+}
+
+uint64_t demand_window_charge(const struct demand *demand)
+{
+    uint64_t reserved = demand_window_reserved(demand);
+    if (!limit_settles(demand->limit)) {
+        return reserved; /* charged at once */
+    }
+    if (demand->used >= demand->granted) {
+        return reserved + (demand->used - demand->granted);
+    }
+    uint64_t unused = demand->granted - demand->used;
+    return unused < reserved ? reserved - unused : 0;
 }
 
 uint64_t demand_amount(const struct demand *demand, uint64_t output)

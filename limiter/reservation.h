@@ -37,9 +37,13 @@ struct demand {
     uint64_t whole;     /* burst of a rate, else the limit's amount: what `left` is a part of */
     usec_t room_after;  /* refused: when it would fit; -1: never */
     usec_t reset_after; /* when all is there again: bucket full, next window; 0: of concurrency */
-    bool refused;       /* by this rule (of LIMIT_DENY) */
-    bool over;          /* LIMIT_WARN: it did not fit, and was taken all the same */
-    bool crossed;       /* warn_percent was crossed by this very request, or `over` began */
+    /* Of windows: the one that was taken of last, and what of `granted` was taken of former ones.
+     */
+    int64_t window_start_ms, window_end_ms;
+    uint64_t former;
+    bool refused; /* by this rule (of LIMIT_DENY) */
+    bool over;    /* LIMIT_WARN: it did not fit, and was taken all the same */
+    bool crossed; /* warn_percent was crossed by this very request, or `over` began */
     /* The store's own: where in the bucket, or in which window, it was taken. */
     uint64_t position;    /* bucket_take(); start_ms of a window */
     uint64_t last_taken;  /* by the last step, which `position` is of */
@@ -95,6 +99,11 @@ void reservation_begin(struct reservation *reservation);
 
 /* The hash of its key, for tables. */
 uint64_t demand_hash(const struct demand *demand);
+
+/* What it comes to in the last of its windows: all that was granted there, and, once it is settled
+ * (`used` is set), what was used beyond the former ones; as every store counts. */
+uint64_t demand_window_reserved(const struct demand *demand);
+uint64_t demand_window_charge(const struct demand *demand);
 
 /* The amount of a demand for so many tokens of output; saturates at LIMIT_AMOUNT_MAX + 1, which no
  * limit has room for. */

@@ -3,12 +3,14 @@
 #include "base/memory.h"
 #include "base/table.h"
 #include "limiter/cells.h"
+#include "limiter/past_windows.h"
 
 #include <assert.h>
 
 struct store_memory {
     struct cells *cells; /* owned */
     struct limiter_clock clock;
+    const struct past_windows *past; /* borrowed; NULL: none */
 };
 
 /* What one demand bids for in one step. The keys of a reservation differ, as no two rules have the
@@ -128,6 +130,32 @@ static bool decide(struct step *step)
     return admitted;
 }
 
+/* ---- what was before ---- */
+
+static bool has_window(enum limit_span span)
+{
+    return span != LIMIT_RATE && span != LIMIT_HELD;
+}
+
+/* A window is asked for once, when its cell begins: until it is over, the cell is not dropped. */
+static void recall(const struct store_memory *store, struct cell *cell,
+                   const struct cell_instant *at)
+{
+    struct past_window past;
+    if (has_window(cell->span) && cell_is_new(cell) &&
+        past_windows_find(store->past, cell_key(cell), at->wall / MSEC, &past)) {
+        cell_recall(cell, &past);
+    }
+}
+
+static struct cell *add_cell(struct store_memory *store, uint64_t hash, struct slice key,
+                             enum limit_span span, const struct cell_instant *at)
+{
+    struct cell *cell = cells_add(store->cells, hash, key, span);
+    recall(store, cell, at);
+    return cell;
+}
+
 /* ---- the operations ---- */
 
 static struct cell_part *parts_of(const struct reservation *reservation)
@@ -169,7 +197,8 @@ static void ask(void *side, struct reservation *reservation)
     cells_lock(store->cells, step.stripes);
     for (unsigned i = 0; i < step.count; i++) {
         struct bid *bid = &step.bids[i];
-        bid->cell = cells_add(store->cells, bid->hash, bid->demand->key, bid->demand->limit->span);
+        bid->cell =
+            add_cell(store, bid->hash, bid->demand->key, bid->demand->limit->span, &step.at);
     }
     bool admitted = decide(&step);
     cells_tidy(store->cells, step.stripes, &step.at);
@@ -242,6 +271,11 @@ struct store_memory *store_memory_new(const struct limiter_clock *clock)
     return store;
 }
 
+void store_memory_recall(struct store_memory *store, const struct past_windows *past)
+{
+    store->past = past;
+}
+
 void store_memory_free(struct store_memory *store)
 {
     if (store != NULL) {
@@ -252,13 +286,19 @@ void store_memory_free(struct store_memory *store)
 
 /* ---- for the admin listener ---- */
 
-/* The cell, up to date, with its stripe locked; NULL, and nothing locked, if it is not known. */
+/* The cell, up to date, with its stripe locked; NULL, and nothing locked, if it is not known. One
+ * that was charged before this process began is known. */
 static struct cell *lock_cell(struct store_memory *store, const struct limit *limit,
                               struct slice key, const struct cell_instant *at)
 {
     uint64_t hash = table_hash(key);
     cells_lock(store->cells, cells_stripe_bit(hash));
     struct cell *cell = cells_find(store->cells, hash, key);
+    struct past_window past;
+    if (cell == NULL && has_window(limit->span) &&
+        past_windows_find(store->past, key, at->wall / MSEC, &past)) {
+        cell = add_cell(store, hash, key, limit->span, at);
+    }
     if (cell == NULL) {
         cells_unlock(store->cells, cells_stripe_bit(hash));
     } else {

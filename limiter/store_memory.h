@@ -11,11 +11,16 @@
 
 #include "limiter/store.h"
 
+struct past_windows;
 struct store_memory;
 
 /* Any thread may use it from then on. */
 struct store_memory *store_memory_new(const struct limiter_clock *clock);
 void store_memory_free(struct store_memory *store); /* takes NULL; nothing may be held any more */
+
+/* Windows go on where an earlier process left them. `past` is finished, and outlives the store;
+ * first of all. */
+void store_memory_recall(struct store_memory *store, const struct past_windows *past);
 
 /* For a worker, or any thread: the same for all. */
 struct store_side store_memory_side(struct store_memory *store);

@@ -2,6 +2,7 @@
 
 #include "auth/inbound/tenant.h"
 #include "gateway/exchange/clean_text.h"
+#include "gateway/exchange/entry_charges.h"
 #include "gateway/exchange/entry_details.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
@@ -24,8 +25,12 @@ static void put_name(char *ret, size_t size, const char *name)
 
 /* ---- what is reserved ---- */
 
+struct reserved {
+    uint64_t tokens, cost;
+};
+
 /* Rules of one unit ask for the same: the most that one of them was given is what is reserved. */
-static void add_reserved(const struct reservation *reservation, struct ledger_row *row)
+static void add_reserved(const struct reservation *reservation, struct reserved *sum)
 {
     uint64_t tokens = 0;
     uint64_t cost = 0;
@@ -37,8 +42,8 @@ static void add_reserved(const struct reservation *reservation, struct ledger_ro
             cost = demand->granted;
         }
     }
-    row->reserved_tokens += tokens;
-    row->reserved_cost += cost;
+    sum->tokens += tokens;
+    sum->cost += cost;
 }
 
 void entry_reserved(struct exchange *exchange)
@@ -47,16 +52,17 @@ void entry_reserved(struct exchange *exchange)
     if (row == NULL) {
         return;
     }
-    struct ledger_row sum = {0};
+    struct reserved sum = {0};
     for (unsigned i = 0; i < exchange->earlier_count; i++) {
         add_reserved(exchange->earlier[i], &sum);
     }
     if (exchange->reservation != NULL) {
         add_reserved(exchange->reservation, &sum);
     }
-    row->reserved_tokens = sum.reserved_tokens;
-    row->reserved_cost = sum.reserved_cost;
-    row->flags |= sum.reserved_tokens > 0 || sum.reserved_cost > 0 ? LEDGER_METERED : 0;
+    row->reserved_tokens = sum.tokens;
+    row->reserved_cost = sum.cost;
+    row->flags |= sum.tokens > 0 || sum.cost > 0 ? LEDGER_METERED : 0;
+    entry_charges_reserved(exchange, row);
 }
 
 /* ---- who asks for what ---- */
@@ -197,6 +203,7 @@ static void conclude(const struct exchange *exchange, struct ledger_row *row, us
     object_watch_put(exchange, row);
     put_end(exchange, row, now);
     entry_details_write(exchange, row->details, sizeof(row->details));
+    entry_charges_settled(exchange, row);
 }
 
 void entry_close(struct exchange *exchange, usec_t now)
@@ -209,7 +216,8 @@ void entry_close(struct exchange *exchange, usec_t now)
         open(exchange);
     }
     if (exchange->entry == NULL) {
-        struct ledger_row row = {0};
+        struct ledger_row row;
+        memset(&row, 0, offsetof(struct ledger_row, charges));
         describe(exchange, &row);
         conclude(exchange, &row, now);
         ledger_fold(side->ledger, &row);

@@ -1,5 +1,6 @@
 #include "gateway/ledger/ledger.h"
 
+#include "base/table.h"
 #include "gateway/ledger/ledger_state.h"
 #include "gateway/observe/helper_thread.h"
 #include "gateway/observe/log.h"
@@ -26,9 +27,44 @@ static void free_ledger(struct ledger *ledger)
     memory_free(ledger);
 }
 
-static enum status start(struct ledger *ledger, struct error *err)
+struct past {
+    const struct ledger_settings *settings;
+    int64_t now_ms;
+};
+
+static void tell_row(void *ctx, const struct ledger_row *row)
 {
-    TRY(ledger_store_open(ledger->path, ledger->max_bytes, &ledger->store, err));
+    const struct past *past = ctx;
+    for (unsigned i = 0; i < row->charge_count; i++) {
+        if (row->charges[i].end_ms > past->now_ms) {
+            past->settings->past(past->settings->ctx, &row->charges[i]);
+        }
+    }
+}
+
+/* What could not be moved is still in the rings; the most of it, that is: if the process was killed
+ * between a batch and freeing its places, those are told of twice, to be on the safe side. */
+static enum status tell_past(struct ledger *ledger, const struct ledger_settings *settings,
+                             struct error *err)
+{
+    struct past past = {.settings = settings, .now_ms = clock_wall() / MSEC};
+    if (settings->past == NULL) {
+        return STATUS_OK;
+    }
+    for (unsigned i = 0; i < ledger->source_count; i++) {
+        struct ledger_ring *ring = ledger->sources[i].ring;
+        (void)ledger_ring_closed_rows(ring, ledger_ring_backlog(ring), &past, tell_row);
+    }
+    return ledger->store == NULL /* moved away this very moment */
+               ? STATUS_OK
+               : ledger_windows_read(ledger_store_db(ledger->store), past.now_ms, settings->ctx,
+                                     settings->past, err);
+}
+
+static enum status start(struct ledger *ledger, const struct ledger_settings *settings,
+                         struct error *err)
+{
+    TRY(ledger_open_store(ledger, err));
     TRY(ledger_rings_open(ledger, err));
     bool more_to_delete;
     uint64_t recovered = load(&ledger->rows_recovered);
@@ -36,6 +72,7 @@ static enum status start(struct ledger *ledger, struct error *err)
     if (ledger_move_all(ledger, &more_to_delete) == STATUS_OK && recovered > 0) {
         log_info("ledger: %" PRIu64 " rows that an earlier process left are kept", recovered);
     }
+    TRY(tell_past(ledger, settings, err));
     int failed = helper_thread_start(&ledger->thread, ledger_mover_main, ledger);
     if (failed != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "cannot start a thread: %s", strerrordesc_np(failed));
@@ -55,7 +92,7 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     atomic_init(&ledger->writable, true);
     (void)pthread_mutex_init(&ledger->lock, NULL);
     helper_thread_init_news(&ledger->news_came);
-    enum status status = start(ledger, err);
+    enum status status = start(ledger, settings, err);
     if (status != STATUS_OK) {
         free_ledger(ledger);
         return status;
@@ -131,6 +168,24 @@ void ledger_fold(struct ledger *ledger, const struct ledger_row *row)
     (void)pthread_mutex_unlock(&ledger->lock);
     (void)atomic_fetch_add_explicit(&ledger->rows_folded, 1, memory_order_relaxed);
     ledger_wake(ledger);
+}
+
+void ledger_fold_charge(struct ledger *ledger, const struct ledger_charge *charge)
+{
+    (void)pthread_mutex_lock(&ledger->lock);
+    ledger_charges_add(&ledger->folded.charges, charge);
+    (void)pthread_mutex_unlock(&ledger->lock);
+    ledger_wake(ledger);
+}
+
+const uint64_t *ledger_seed(const struct ledger *ledger)
+{
+    return ledger->seed;
+}
+
+uint64_t ledger_key_hash(const struct ledger *ledger, struct slice key)
+{
+    return table_hash_with(ledger->seed, key);
 }
 
 void ledger_get_stats(struct ledger *ledger, struct ledger_stats *ret)

@@ -25,10 +25,14 @@ struct ledger_settings {
     uint64_t
         max_bytes; /* of the database: beyond it the oldest rows go before their time; 0: any */
     unsigned workers;
+    /* Called at start for what quotas' windows that are not over were charged with, by all that was
+     * before; of one window there may be several, which add up. NULL: not wanted. */
+    void (*past)(void *ctx, const struct ledger_charge *charge);
+    void *ctx; /* for past */
 };
 
-/* Opens the database, moves there what an earlier process left in any ring (of any number), then
- * starts the thread. */
+/* Opens the database, moves there what an earlier process left in any ring (of any number), tells
+ * of the past, then starts the thread. */
 MUST_USE enum status ledger_start(const struct ledger_settings *settings, struct ledger **ret,
                                   struct error *err);
 /* Moves what is closed, ends the thread, closes all. Workers must have ended. Takes NULL. */
@@ -42,6 +46,14 @@ struct ledger_ring *ledger_ring_of(struct ledger *ledger, unsigned worker);
 void ledger_wake(struct ledger *ledger);
 /* A row that found no place in its ring, at its end: counted into its minute's sums. Any thread. */
 void ledger_fold(struct ledger *ledger, const struct ledger_row *row);
+
+/* A charge of a request for whose row it is one too many, at its end. Any thread. */
+void ledger_fold_charge(struct ledger *ledger, const struct ledger_charge *charge);
+
+/* How charges name a quota's key: by table_hash_with() that seed, which lies in the database. Any
+ * thread. */
+const uint64_t *ledger_seed(const struct ledger *ledger);
+uint64_t ledger_key_hash(const struct ledger *ledger, struct slice key);
 
 /* Any thread. */
 struct ledger_stats {

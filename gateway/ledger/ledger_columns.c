@@ -55,6 +55,9 @@ bool ledger_row_sound(struct ledger_row *row)
             ((char *)row)[column->offset + column->size - 1] = '\0';
         }
     }
+    if (row->charge_count > LEDGER_CHARGES_MAX) {
+        row->charge_count = 0;
+    }
     return strspn(row->id, "0123456789abcdef") == sizeof(row->id) - 1;
 }
 

@@ -29,7 +29,8 @@ static inline int64_t ledger_saturated(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-/* What lies in a file may be torn: ends all texts; false: its id is none, so it is no row. */
+/* What lies in a file may be torn: ends all texts and lists; false: its id is none, so it is no
+ * row. */
 bool ledger_row_sound(struct ledger_row *row);
 /* Of one that nobody will close any more: with all that was reserved. */
 void ledger_row_died(struct ledger_row *row, usec_t now);

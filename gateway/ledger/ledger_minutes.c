@@ -73,11 +73,15 @@ void ledger_minutes_add(struct ledger_minutes *minutes, const struct ledger_row 
         add(&minute->units[i], row->units[i]);
     }
     add(&minute->cost, row->cost);
+    for (unsigned i = 0; i < row->charge_count; i++) {
+        ledger_charges_add(&minutes->charges, &row->charges[i]);
+    }
 }
 
 void ledger_minutes_fini(struct ledger_minutes *minutes)
 {
     table_fini(&minutes->index);
     arena_fini(&minutes->arena);
+    ledger_charges_fini(&minutes->charges);
     *minutes = (struct ledger_minutes){0};
 }

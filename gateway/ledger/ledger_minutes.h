@@ -1,12 +1,13 @@
 /*
- * ledger_minutes: sums by minute, tenant, route and model, gathered in memory: of a batch, and of
- * rows that found no place. Bounded: beyond that many, sums lose their model, then all but their
- * minute; never an amount. One thread at a time. Internal to ledger/.
+ * ledger_minutes: sums by minute, tenant, route and model, and by window of a quota, gathered in
+ * memory: of a batch, and of rows that found no place. Bounded: beyond that many, sums lose their
+ * model, then all but their minute; never an amount. One thread at a time. Internal to ledger/.
  */
 #pragma once
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "gateway/ledger/ledger_charges.h"
 #include "gateway/ledger/ledger_row.h"
 
 #define LEDGER_OTHER "__other__"
@@ -32,7 +33,13 @@ struct ledger_minutes {
     struct table index;
     struct ledger_minute *first; /* in the arena */
     unsigned count;
+    struct ledger_charges charges; /* of the same rows, and some alone */
 };
+
+static inline bool ledger_minutes_any(const struct ledger_minutes *minutes)
+{
+    return minutes->count > 0 || minutes->charges.count > 0;
+}
 
 void ledger_minutes_add(struct ledger_minutes *minutes, const struct ledger_row *row);
 void ledger_minutes_fini(struct ledger_minutes *minutes); /* it is empty then */

@@ -7,6 +7,8 @@
 #include <time.h>
 
 #define SUMS_KEPT ((usec_t)400 * 86400 * SEC)
+/* Of windows that are over: a clock may be set back. */
+#define WINDOWS_KEPT ((usec_t)3600 * SEC)
 
 static const usec_t gather_time = 100 * MSEC;
 static const usec_t gather_step = 20 * MSEC;
@@ -54,6 +56,10 @@ static enum status add_sums(const struct batch *batch, const struct ledger_minut
     for (const struct ledger_minute *minute = sums->first; minute != NULL; minute = minute->next) {
         TRY(ledger_store_add_minute(batch->ledger->store, minute, batch->err));
     }
+    for (const struct ledger_window *window = sums->charges.first; window != NULL;
+         window = window->next) {
+        TRY(ledger_store_add_charge(batch->ledger->store, &window->sum, batch->err));
+    }
     return STATUS_OK;
 }
 
@@ -73,6 +79,11 @@ static void finish(struct batch *batch)
     for (unsigned i = 0; i < ledger->source_count; i++) {
         ledger_ring_free_taken(ledger->sources[i].ring);
     }
+    if (ledger->folding.charges.lost > 0) {
+        log_error("ledger: %" PRIu64 " charges of quotas are not in the sums that budgets go on "
+                  "from after a restart: there were too many, while \"%s\" could not be written",
+                  ledger->folding.charges.lost, ledger->path);
+    }
     ledger_minutes_fini(&ledger->folding);
     (void)atomic_fetch_add_explicit(&ledger->rows_written, batch->new_rows, memory_order_relaxed);
 }
@@ -80,7 +91,7 @@ static void finish(struct batch *batch)
 /* What was folded goes into the next batch; if that fails, into the one after it, once. */
 static void take_folded(struct ledger *ledger)
 {
-    if (ledger->folding.count > 0) {
+    if (ledger_minutes_any(&ledger->folding)) {
         return;
     }
     (void)pthread_mutex_lock(&ledger->lock);
@@ -96,7 +107,7 @@ static bool has_work(const struct ledger *ledger)
             return true;
         }
     }
-    return ledger->folding.count > 0;
+    return ledger_minutes_any(&ledger->folding);
 }
 
 /* ---- failures ---- */
@@ -122,22 +133,31 @@ static void note_success(struct ledger *ledger)
     }
 }
 
+enum status ledger_open_store(struct ledger *ledger, struct error *err)
+{
+    TRY(ledger_store_open(ledger->path, ledger->max_bytes, &ledger->store, err));
+    enum status status = ledger_windows_seed(ledger_store_db(ledger->store), ledger->seed, err);
+    if (status != STATUS_OK) {
+        ledger_store_close(TAKE(ledger->store));
+    }
+    return status;
+}
+
 static enum status open_again(struct ledger *ledger, struct error *err)
 {
     if (ledger->store != NULL && ledger_store_moved(ledger->store)) {
         log_warn("ledger: \"%s\" was moved or deleted; another one is begun", ledger->path);
         ledger_store_close(TAKE(ledger->store));
     }
-    return ledger->store != NULL
-               ? STATUS_OK
-               : ledger_store_open(ledger->path, ledger->max_bytes, &ledger->store, err);
+    return ledger->store != NULL ? STATUS_OK : ledger_open_store(ledger, err);
 }
 
 enum status ledger_move_batch(struct ledger *ledger, bool *ret_more)
 {
     struct error err;
     struct batch batch = {.ledger = ledger, .err = &err};
-    bool left = ledger->folding.count > 0; /* then others may have been folded behind it */
+    bool left =
+        ledger_minutes_any(&ledger->folding); /* then others may have been folded behind it */
     *ret_more = false;
     take_folded(ledger);
     if (!has_work(ledger)) {
@@ -173,6 +193,9 @@ static bool trim(struct ledger *ledger)
         return false;
     }
     enum status status = ledger_store_trim(ledger->store, now - keep, now - SUMS_KEPT, &rows, &err);
+    if (status == STATUS_OK) {
+        status = ledger_store_trim_windows(ledger->store, (now - WINDOWS_KEPT) / MSEC, &err);
+    }
     bool failed = status != STATUS_OK;
     if (failed && !ledger->trim_failing && ledger->failing_since == 0) {
         log_warn("ledger: \"%s\": what is too old cannot be deleted: %s", ledger->path,

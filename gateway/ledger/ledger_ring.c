@@ -36,7 +36,7 @@ struct ledger_row *ledger_ring_take(struct ledger_ring *ring)
         return NULL;
     }
     struct ledger_row *row = &ring->places[ring->free[--ring->free_count]].row;
-    memset(row, 0, sizeof(*row));
+    memset(row, 0, offsetof(struct ledger_row, charges));
     return row;
 }
 

@@ -33,7 +33,8 @@ unsigned ledger_ring_backlog(const struct ledger_ring *ring);
 
 /* ---- the worker ---- */
 
-/* A place to fill; NULL: none is free. Zeroed. It counts from ledger_ring_opened() on. */
+/* A place to fill; NULL: none is free. Zeroed, but for its charges. It counts from
+ * ledger_ring_opened() on. */
 struct ledger_row *ledger_ring_take(struct ledger_ring *ring);
 void ledger_ring_opened(struct ledger_ring *ring, struct ledger_row *row);
 /* All that will be is in it. */

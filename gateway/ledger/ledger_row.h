@@ -49,6 +49,16 @@ struct ledger_object {
     bool has_amount;
 };
 
+/* What a quota's calendar window was charged with: what is reserved until the row closes, so that a
+ * killed gateway's row has the full charge, then what was used. */
+struct ledger_charge {
+    uint64_t hash;            /* ledger_key_hash() of the quota's key */
+    int64_t start_ms, end_ms; /* the window, since 1970-01-01 UTC */
+    uint64_t amount;          /* in the unit of the quota */
+};
+
+enum { LEDGER_CHARGES_MAX = 32 };
+
 struct ledger_row {
     char id[33]; /* the exchange's, 32 hex digits */
     usec_t opened_at, closed_at;
@@ -72,6 +82,8 @@ struct ledger_row {
     struct ledger_object object;
     char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price;
                            empty: none, or it was too long */
+    uint32_t charge_count;
+    struct ledger_charge charges[LEDGER_CHARGES_MAX]; /* the last: not zeroed, nor read, beyond */
 };
 
 /* Cut at a whole UTF-8 character; what is no UTF-8, or a control character, becomes '?'. */

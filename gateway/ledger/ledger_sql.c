@@ -83,17 +83,34 @@ static enum status put_minutes(struct buffer *out)
 #undef UNIT_COLUMN
 }
 
-static enum status put_schema(struct buffer *out)
+/* Windows by their end: those that are over are the first, those that are not the last. A seed is
+ * made once for each database. */
+static enum status put_quotas(struct buffer *out)
 {
-    TRY(put_requests(out));
-    TRY(put_minutes(out));
+    return buffer_append(
+        out, SLICE("CREATE TABLE quota_sums (ends_ms INTEGER NOT NULL, hash INTEGER NOT NULL, "
+                   "starts_ms INTEGER NOT NULL, used INTEGER NOT NULL, "
+                   "PRIMARY KEY (ends_ms, hash)) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE quota_seed (one INTEGER PRIMARY KEY CHECK (one = 1), "
+                   "low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;"));
+}
+
+static enum status put_schema(struct buffer *out, int64_t version)
+{
+    if (version == 0) {
+        TRY(put_requests(out));
+        TRY(put_minutes(out));
+    }
+    if (version < 2) {
+        TRY(put_quotas(out));
+    }
     TRY(buffer_print(out, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
                      (int)LEDGER_APPLICATION_ID, (int)LEDGER_SCHEMA_VERSION));
     return buffer_append(out, slice_make("", 1)); /* its NUL */
 }
 
-/* *ret_empty: there is nothing in it. */
-static enum status look_at(sqlite3 *db, bool *ret_empty, struct error *err)
+/* *ret_version: 0 if there is nothing in it. */
+static enum status look_at(sqlite3 *db, int64_t *ret_version, struct error *err)
 {
     int64_t version = 0;
     int64_t application = 0;
@@ -101,8 +118,9 @@ static enum status look_at(sqlite3 *db, bool *ret_empty, struct error *err)
     TRY(ledger_sql_number(db, "PRAGMA user_version", &version, err));
     TRY(ledger_sql_number(db, "PRAGMA application_id", &application, err));
     TRY(ledger_sql_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err));
-    *ret_empty = version == 0 && application == 0 && tables == 0;
-    if (!*ret_empty && application != LEDGER_APPLICATION_ID) {
+    bool empty = version == 0 && application == 0 && tables == 0;
+    *ret_version = version;
+    if (!empty && (application != LEDGER_APPLICATION_ID || version < 1)) {
         FAIL(err, STATUS_INVALID, "it is the database of something else; name another file");
     }
     if (version > LEDGER_SCHEMA_VERSION) {
@@ -113,11 +131,11 @@ static enum status look_at(sqlite3 *db, bool *ret_empty, struct error *err)
     return STATUS_OK;
 }
 
-static enum status make_tables(sqlite3 *db, struct error *err)
+static enum status make_tables(sqlite3 *db, int64_t version, struct error *err)
 {
     struct buffer sql CLEANUP(buffer_fini);
     buffer_init(&sql, SQL_MAX_BYTES);
-    if (put_schema(&sql) != STATUS_OK) {
+    if (put_schema(&sql, version) != STATUS_OK) {
         FAIL(err, STATUS_TOO_LARGE, "the schema is too long");
     }
     return ledger_sql_run(db, buffer_bytes(&sql).ptr, err);
@@ -126,11 +144,11 @@ static enum status make_tables(sqlite3 *db, struct error *err)
 /* Two that start at once: the second sees what the first has made. */
 enum status ledger_sql_make_schema(sqlite3 *db, struct error *err)
 {
-    bool empty = false;
+    int64_t version = 0;
     TRY(ledger_sql_run(db, "BEGIN IMMEDIATE", err));
-    enum status status = look_at(db, &empty, err);
-    if (status == STATUS_OK && empty) {
-        status = make_tables(db, err);
+    enum status status = look_at(db, &version, err);
+    if (status == STATUS_OK && version < LEDGER_SCHEMA_VERSION) {
+        status = make_tables(db, version, err);
     }
     if (status == STATUS_OK) {
         status = ledger_sql_run(db, "COMMIT", err);
@@ -143,9 +161,9 @@ enum status ledger_sql_make_schema(sqlite3 *db, struct error *err)
 
 enum status ledger_sql_check_schema(sqlite3 *db, struct error *err)
 {
-    bool empty = false;
-    TRY(look_at(db, &empty, err));
-    if (empty) {
+    int64_t version = 0;
+    TRY(look_at(db, &version, err));
+    if (version == 0) {
         FAIL(err, STATUS_NOT_FOUND, "nothing has been written to it yet");
     }
     return STATUS_OK;

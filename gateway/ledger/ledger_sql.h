@@ -11,7 +11,7 @@
 
 struct buffer;
 
-enum { LEDGER_SCHEMA_VERSION = 1, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
+enum { LEDGER_SCHEMA_VERSION = 2, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
 
 /* What SQLite says, as a status: STATUS_UNAVAILABLE. */
 MUST_USE enum status ledger_sql_fail(sqlite3 *db, int code, struct error *err);
@@ -24,7 +24,8 @@ MUST_USE enum status ledger_sql_number(sqlite3 *db, const char *sql, int64_t *re
                                        struct error *err);
 /* "id, opened_at, ...": all columns of a row, in the table's order. */
 MUST_USE enum status ledger_sql_columns(struct buffer *out);
-/* Makes the tables where there are none; STATUS_INVALID: it is of something else, or of a newer
+/* Makes the tables that are not there: all, or those that an older version does not know;
+ * STATUS_INVALID: it is of something else, or of a newer
  * version. */
 MUST_USE enum status ledger_sql_make_schema(sqlite3 *db, struct error *err);
 /* Likewise for one who only reads: STATUS_NOT_FOUND, if there are none yet. */

@@ -8,13 +8,14 @@
 #include "gateway/ledger/ledger_minutes.h"
 #include "gateway/ledger/ledger_ring.h"
 #include "gateway/ledger/ledger_store.h"
+#include "gateway/ledger/ledger_windows.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Places of a ring: requests in flight, and what is closed while the disk takes its time. About 13
+/* Places of a ring: requests in flight, and what is closed while the disk takes its time. About 16
  * MiB. */
-enum { LEDGER_RING_PLACES = 6 * 1024 };
+enum { LEDGER_RING_PLACES = 5 * 1024 };
 
 struct ledger_source {
     struct ledger_ring *ring; /* owned */
@@ -28,6 +29,7 @@ struct ledger {
      * those that an earlier process left, until they are empty: the thread's. */
     struct ledger_source *sources; /* owned */
     unsigned source_count, workers;
+    uint64_t seed[2]; /* of ledger_key_hash(); the same for as long as the process lives */
 
     pthread_t thread;
     pthread_mutex_t lock;
@@ -50,6 +52,9 @@ struct ledger {
 };
 
 enum { LEDGER_BATCH_ROWS = 1000 };
+
+/* Opens the database, which has the process's seed then, or gives it its own. */
+MUST_USE enum status ledger_open_store(struct ledger *ledger, struct error *err);
 
 /* Opens the workers' rings, and others that have rows. */
 MUST_USE enum status ledger_rings_open(struct ledger *ledger, struct error *err);

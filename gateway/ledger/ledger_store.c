@@ -32,8 +32,10 @@ enum statement {
     COMMIT,
     ADD_ROW,
     ADD_MINUTE,
+    ADD_CHARGE,
     DROP_OLD_ROWS,
     DROP_OLD_MINUTES,
+    DROP_OLD_WINDOWS,
     PAGE_COUNT,
     FREE_COUNT,
     STATEMENTS
@@ -109,6 +111,10 @@ static const char add_minute[] =
 #undef UNIT_MARK
 #undef UNIT_NAME
 
+static const char add_charge[] =
+    "INSERT INTO quota_sums (ends_ms, hash, starts_ms, used) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (ends_ms, hash) DO UPDATE SET " SUM("used");
+
 static enum status prepare(struct ledger_store *store, struct error *err)
 {
     struct buffer add_row CLEANUP(buffer_fini);
@@ -122,11 +128,15 @@ static enum status prepare(struct ledger_store *store, struct error *err)
         [COMMIT] = "COMMIT",
         [ADD_ROW] = buffer_bytes(&add_row).ptr,
         [ADD_MINUTE] = add_minute,
+        [ADD_CHARGE] = add_charge,
         [DROP_OLD_ROWS] = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
                           "WHERE closed_at < ? ORDER BY closed_at, id LIMIT ?)",
         /* There may be many in a minute, but not without end: they were written in batches. */
         [DROP_OLD_MINUTES] = "DELETE FROM minutes WHERE minute < ? AND "
                              "minute < (SELECT min(minute) + 10 FROM minutes)",
+        [DROP_OLD_WINDOWS] = "DELETE FROM quota_sums WHERE (ends_ms, hash) IN (SELECT ends_ms, "
+                             "hash FROM quota_sums WHERE ends_ms < ? ORDER BY ends_ms, hash "
+                             "LIMIT ?)",
         [PAGE_COUNT] = "PRAGMA page_count",
         [FREE_COUNT] = "PRAGMA freelist_count",
     };
@@ -234,6 +244,11 @@ bool ledger_store_moved(struct ledger_store *store)
            moved != 0;
 }
 
+sqlite3 *ledger_store_db(struct ledger_store *store)
+{
+    return store->db;
+}
+
 /* ---- a batch ---- */
 
 enum status ledger_store_begin(struct ledger_store *store, struct error *err)
@@ -317,6 +332,17 @@ enum status ledger_store_add_minute(struct ledger_store *store, const struct led
     return step(store, ADD_MINUTE, SQLITE_DONE, err);
 }
 
+enum status ledger_store_add_charge(struct ledger_store *store, const struct ledger_charge *charge,
+                                    struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[ADD_CHARGE];
+    (void)sqlite3_bind_int64(statement, 1, charge->end_ms);
+    (void)sqlite3_bind_int64(statement, 2, (int64_t)charge->hash);
+    (void)sqlite3_bind_int64(statement, 3, charge->start_ms);
+    (void)sqlite3_bind_int64(statement, 4, ledger_saturated(charge->amount));
+    return step(store, ADD_CHARGE, SQLITE_DONE, err);
+}
+
 enum status ledger_store_commit(struct ledger_store *store, struct error *err)
 {
     return step(store, COMMIT, SQLITE_DONE, err);
@@ -380,4 +406,13 @@ enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before, us
     TRY(drop_rows(store, rows_before, ret_rows, err));
     TRY(drop_minutes(store, sums_before, err));
     return *ret_rows == LEDGER_TRIM_ROWS ? STATUS_OK : make_room(store, ret_rows, err);
+}
+
+enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
+                                      struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[DROP_OLD_WINDOWS];
+    (void)sqlite3_bind_int64(statement, 1, ended_before_ms);
+    (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
+    return step(store, DROP_OLD_WINDOWS, SQLITE_DONE, err);
 }

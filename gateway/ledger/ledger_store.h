@@ -13,6 +13,7 @@
 
 struct ledger_minute;
 struct ledger_store;
+struct sqlite3;
 
 /* STATUS_INVALID: it is no ledger of this version. The error names the file. */
 MUST_USE enum status ledger_store_open(const char *path, uint64_t max_bytes,
@@ -20,6 +21,7 @@ MUST_USE enum status ledger_store_open(const char *path, uint64_t max_bytes,
 void ledger_store_close(struct ledger_store *store); /* takes NULL */
 /* Its file was moved or deleted: what is written goes where nobody will find it. */
 bool ledger_store_moved(struct ledger_store *store);
+struct sqlite3 *ledger_store_db(struct ledger_store *store);
 
 /* A batch. What fails leaves all as it was before ledger_store_begin(), once it was called off. */
 MUST_USE enum status ledger_store_begin(struct ledger_store *store, struct error *err);
@@ -28,6 +30,9 @@ MUST_USE enum status ledger_store_add(struct ledger_store *store, const struct l
                                       bool *ret_new, struct error *err);
 MUST_USE enum status ledger_store_add_minute(struct ledger_store *store,
                                              const struct ledger_minute *minute, struct error *err);
+/* To what its window was charged with already. */
+MUST_USE enum status ledger_store_add_charge(struct ledger_store *store,
+                                             const struct ledger_charge *charge, struct error *err);
 MUST_USE enum status ledger_store_commit(struct ledger_store *store, struct error *err);
 void ledger_store_call_off(struct ledger_store *store);
 
@@ -37,3 +42,6 @@ enum { LEDGER_TRIM_ROWS = 1000 };
  * much; *ret_rows were deleted. As long as it is LEDGER_TRIM_ROWS, there may be more. */
 MUST_USE enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before,
                                        usec_t sums_before, unsigned *ret_rows, struct error *err);
+/* The same of windows that ended before `ended_before_ms`: some at a time. */
+MUST_USE enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
+                                               struct error *err);

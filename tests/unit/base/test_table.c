@@ -65,3 +65,12 @@ Test(table, hashes_depend_on_every_byte_and_on_the_length)
         }
     }
 }
+
+Test(table, a_hash_with_a_seed_of_ones_own_is_the_same_in_every_process)
+{
+    static const uint64_t seed[2] = {0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
+    static const uint64_t other[2] = {0x0706050403020100U, 0x0f0e0d0c0b0a0909U};
+    cr_expect_eq(table_hash_with(seed, SLICE("")), 0xabac0158050fc4dcU); /* SipHash-1-3's own */
+    cr_expect_neq(table_hash_with(seed, SLICE("a key")), table_hash_with(other, SLICE("a key")));
+    cr_expect_neq(table_hash_with(seed, SLICE("a key")), table_hash_with(seed, SLICE("b key")));
+}

@@ -395,9 +395,12 @@ Test(quota_checks, budgets_in_memory_are_warned_of_once)
     cr_expect_str_eq(
         problem_line(problems.warnings, problems.warning_count, 0),
         "f:3:53: quotas[1].per: budgets restart at zero when the gateway restarts, for "
-        "store.url is memory:; to keep them write store: {url: redis://HOST}");
+        "store.url is memory: and there is no ledger to fill them from; to keep them write "
+        "ledger: {url: \"sqlite:usage.db\"}");
     load("version: 1\nquotas: [{requests: 1, per: day}]\nledger: {url: \"sqlite:u.db\"}\n");
-    cr_expect_eq(problems.warning_count, 1U, "a ledger does not fill them again");
+    cr_expect_eq(problems.warning_count, 0U, "a ledger fills them again");
+    load("version: 1\nquotas: [{requests: 1, per: day}]\nledger: none\n");
+    cr_expect_eq(problems.warning_count, 1U);
     load("version: 1\nquotas: [{requests: 1, per: 1m}, {concurrency: 1}]\n");
     cr_expect_eq(problems.warning_count, 0U);
     load(OVER "{requests: 1, per: day}\n");
