@@ -216,7 +216,7 @@ static void print_units(const struct cJSON *row)
     static const char *const tokens[] = {"input_tokens",  "cache_read_tokens", "cache_write_tokens",
                                          "output_tokens", "reasoning_tokens",  "audio_tokens",
                                          "images",        "characters",        "milliseconds",
-                                         "messages",      "segments"};
+                                         "messages",      "segments",          "searches"};
     const struct cJSON *units = json_get(row, "units");
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
         uint64_t count = command_number_of(units, tokens[i]);
@@ -259,6 +259,9 @@ static void print_usage(const struct cJSON *row, const struct cJSON *details)
         print_price(row, details);
         print_line("cost");
         (void)printf("%.*s USD", SLICE_ARG(command_text_of(row, "cost_usd")));
+    }
+    if (is_true(row, "repriced")) {
+        (void)printf(", by a later price; its receipt and its quotas have the price above");
     }
     if (is_true(row, "estimated")) {
         (void)printf(", estimated: an answer did not tell what it used, or did not come");

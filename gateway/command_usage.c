@@ -2,6 +2,7 @@
  */
 #include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/command_reprice.h"
 #include "gateway/command_time.h"
 #include "gateway/ledger/ledger_query.h"
 #include "gateway/ledger/ledger_report.h"
@@ -13,6 +14,7 @@ static const char usage[] =
     "usage: sallyport usage [--since WHEN] [--until WHEN] [--by WHAT] [--tenant NAME]\n"
     "                       [--route NAME] [--model NAME] [--objects [--type TYPE]]\n"
     "                       [--json | --csv] [-c FILE]\n"
+    "       sallyport usage --reprice --help\n"
     "\n"
     "Sums of requests, of what they used, and of what they cost, in US dollars.\n"
     "\n"
@@ -178,6 +180,9 @@ int command_usage(int argc, char **argv)
         {.name = NULL},
     };
     int code = EXIT_DONE;
+    if (command_reprice_wanted(argc, argv)) {
+        return command_reprice(argc, argv);
+    }
     if (!command_read(argc, argv, usage, options, &arguments.line, &code) ||
         !command_words_at_most(&arguments.line, 0, &code)) {
         return code;

@@ -16,6 +16,7 @@
 #include "gateway/quota_report.h"
 #include "gateway/quotas.h"
 #include "gateway/reload.h"
+#include "gateway/reprice_note.h"
 #include "gateway/server_ledger.h"
 #include "gateway/server_pages.h"
 #include "gateway/server_state.h"
@@ -185,6 +186,17 @@ static enum status show_request(void *ctx, const char *id, struct buffer *out, s
     return server_ledger_request(ctx, id, out, err);
 }
 
+static void note_repriced(void *ctx, const struct usage_repriced *repriced)
+{
+    (void)ctx;
+    reprice_note(repriced, REPRICE_NOTED_BY_GATEWAY);
+}
+
+static enum status show_maker(void *ctx, const char *object, struct buffer *out, struct error *err)
+{
+    return server_ledger_maker(ctx, object, out, err);
+}
+
 static enum status show_usage(void *ctx, const struct usage_question *question, struct buffer *out,
                               struct error *err)
 {
@@ -264,6 +276,8 @@ const struct admin_ops server_admin_ops = {
     .breakers = show_breakers,
     .reset_breakers = reset_breakers,
     .request = show_request,
+    .maker = show_maker,
+    .repriced = note_repriced,
     .usage = show_usage,
     .refused = note_refused,
 };

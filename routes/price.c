@@ -97,6 +97,14 @@ const struct price *price_dearest(const struct price_list *list)
     return &list->dearest;
 }
 
+const struct price *price_for(const struct price_list *list, struct slice model,
+                              bool *ret_stands_in)
+{
+    const struct price *own = price_find(list, model);
+    *ret_stands_in = own == NULL;
+    return own == NULL ? price_dearest(list) : own;
+}
+
 /* ---- an operator's ---- */
 
 void token_prices_complete(struct token_prices *prices, unsigned said)

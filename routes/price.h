@@ -68,6 +68,10 @@ const struct price *price_find(const struct price_list *list, struct slice model
 /* What stands in for an unknown model: of each figure the dearest, the largest, of the provider. */
 const struct price *price_dearest(const struct price_list *list);
 
+/* What a call of that model is charged by: its own price, or what stands in for it. */
+const struct price *price_for(const struct price_list *list, struct slice model,
+                              bool *ret_stands_in);
+
 /* Of one call. Rounded up to whole nano-USD. Saturates at UINT64_MAX. Where there are prices of
  * tokens, and tokens were told, images, seconds and characters cost nothing beside them. */
 uint64_t price_cost(const struct price *price, const struct usage *usage);

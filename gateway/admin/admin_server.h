@@ -37,6 +37,16 @@ struct usage_question {
     const char *type, *object; /* only of objects: of that type, with that id */
 };
 
+/* What a command did, or is about to do, to what requests of the past cost. */
+struct usage_repriced {
+    bool done;
+    int64_t since, until;               /* seconds since 1970 */
+    const char *tenant, *route, *model; /* of these alone; "": of all */
+    uint64_t rows;                      /* that were changed */
+    uint64_t before, after;             /* what those cost that have a price, in nano-USD */
+    const char *peer;
+};
+
 /* What a token is good for, or an endpoint asks for; each has what those before it have. */
 enum admin_right { ADMIN_NOTHING, ADMIN_READS, ADMIN_ALL };
 
@@ -76,6 +86,8 @@ struct admin_ops {
     enum status (*maker)(void *ctx, const char *object, struct buffer *out, struct error *err);
     enum status (*usage)(void *ctx, const struct usage_question *question, struct buffer *out,
                          struct error *err);
+    /* Notes it for whoever audits. */
+    void (*repriced)(void *ctx, const struct usage_repriced *repriced);
     /* Appends the quotas of a tenant (NULL: of all) as JSON. STATUS_NOT_FOUND: no such tenant;
      * STATUS_UNAVAILABLE: the store. */
     enum status (*quotas)(void *ctx, const char *tenant, struct buffer *out, struct error *err);

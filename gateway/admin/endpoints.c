@@ -2,6 +2,8 @@
 
 #include "base/encode.h"
 #include "gateway/admin/dashboard.h"
+#include "gateway/admin/endpoint_parts.h"
+#include "gateway/admin/endpoints_ledger.h"
 #include "gateway/observe/openmetrics.h"
 #include "limiter/limit.h"
 #include "routes/target.h"
@@ -65,94 +67,51 @@ static void show_metrics(const struct admin_request *request, const struct admin
     ops->metrics(ctx, &answer->body);
 }
 
-/* ---- parameters and answers ---- */
-
-enum { PARAMETER_MAX_BYTES = 256 };
-
-/* A parameter of the query, decoded; "" if it is absent. False: it is too long or broken. */
-static bool parameter(const struct admin_request *request, struct slice name,
-                      char out[PARAMETER_MAX_BYTES])
-{
-    char decoded[3 * PARAMETER_MAX_BYTES];
-    struct slice value = {0};
-    struct slice query = slice_from(request->query);
-    size_t len = 0;
-    if (query.len > 0 && target_query_get(query, name, &value) &&
-        (value.len > sizeof(decoded) || decode_percent(value, decoded, &len) != STATUS_OK ||
-         len >= PARAMETER_MAX_BYTES || memchr(decoded, '\0', len) != NULL)) {
-        return false;
-    }
-    memcpy(out, decoded, len);
-    out[len] = '\0';
-    return true;
-}
-
-static void answer_json(struct admin_answer *answer, unsigned status)
-{
-    answer->status = status;
-    answer->content_type = "application/json";
-}
-
-/* {"error": "..."} */
-static void answer_error(struct admin_answer *answer, unsigned status, const char *text)
-{
-    buffer_consume(&answer->body, buffer_len(&answer->body));
-    answer_json(answer, status);
-    if (buffer_append(&answer->body, SLICE("{\"error\":")) != STATUS_OK ||
-        encode_json_string(slice_from(text), &answer->body) != STATUS_OK ||
-        buffer_append(&answer->body, SLICE("}\n")) != STATUS_OK) {
-        answer->status = 500; /* not reached: nothing else is in the body */
-    }
-}
-
-static unsigned status_of(enum status status)
-{
-    return status == STATUS_NOT_FOUND ? 404 : status == STATUS_INVALID ? 400 : 503;
-}
-
 /* ---- quotas ---- */
 
 static void show_quotas(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
                         struct admin_answer *answer)
 {
-    char tenant[PARAMETER_MAX_BYTES];
+    char tenant[ENDPOINT_PARAMETER_MAX];
     struct error err;
-    if (!parameter(request, SLICE("tenant"), tenant)) {
-        answer_error(answer, 400, "tenant: percent-encoding is broken, or it is too long");
+    if (!endpoint_parameter(request, SLICE("tenant"), tenant)) {
+        endpoint_answer_error(answer, 400, "tenant: percent-encoding is broken, or it is too long");
         return;
     }
-    answer_json(answer, 200);
+    endpoint_answer_json(answer, 200);
     enum status status = ops->quotas(ctx, tenant[0] == '\0' ? NULL : tenant, &answer->body, &err);
     if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
+        endpoint_answer_error(answer, endpoint_status_of(status), err.message);
     }
 }
 
 static void change_quota(const struct admin_request *request, const struct admin_ops *ops,
                          void *ctx, bool raise, struct admin_answer *answer)
 {
-    char tenant[PARAMETER_MAX_BYTES];
-    char quota[PARAMETER_MAX_BYTES];
-    char route[PARAMETER_MAX_BYTES];
-    char by[PARAMETER_MAX_BYTES];
+    char tenant[ENDPOINT_PARAMETER_MAX];
+    char quota[ENDPOINT_PARAMETER_MAX];
+    char route[ENDPOINT_PARAMETER_MAX];
+    char by[ENDPOINT_PARAMETER_MAX];
     struct error err;
     struct quota_change change = {
         .tenant = tenant, .quota = quota, .route = route, .raise = raise, .peer = request->peer};
-    if (!parameter(request, SLICE("tenant"), tenant) ||
-        !parameter(request, SLICE("quota"), quota) || !parameter(request, SLICE("route"), route) ||
-        !parameter(request, SLICE("by"), by) || quota[0] == '\0') {
-        answer_error(answer, 400, "say which: ?quota=NAME, &tenant=NAME if it is a tenant's");
+    if (!endpoint_parameter(request, SLICE("tenant"), tenant) ||
+        !endpoint_parameter(request, SLICE("quota"), quota) ||
+        !endpoint_parameter(request, SLICE("route"), route) ||
+        !endpoint_parameter(request, SLICE("by"), by) || quota[0] == '\0') {
+        endpoint_answer_error(answer, 400,
+                              "say which: ?quota=NAME, &tenant=NAME if it is a tenant's");
         return;
     }
     if (raise && (!slice_number(slice_from(by), LIMIT_AMOUNT_MAX, &change.by) || change.by == 0)) {
-        answer_error(answer, 400,
-                     "by: a whole number in the quota's unit (cost: nano-USD), such as 1000");
+        endpoint_answer_error(
+            answer, 400, "by: a whole number in the quota's unit (cost: nano-USD), such as 1000");
         return;
     }
-    answer_json(answer, 200);
+    endpoint_answer_json(answer, 200);
     enum status status = ops->change_quota(ctx, &change, &answer->body, &err);
     if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
+        endpoint_answer_error(answer, endpoint_status_of(status), err.message);
     }
 }
 
@@ -175,110 +134,32 @@ static void show_breakers(const struct admin_request *request, const struct admi
 {
     struct error err;
     (void)request;
-    answer_json(answer, 200);
+    endpoint_answer_json(answer, 200);
     enum status status = ops->breakers(ctx, &answer->body, &err);
     if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
+        endpoint_answer_error(answer, endpoint_status_of(status), err.message);
     }
 }
 
 static void reset_breakers(const struct admin_request *request, const struct admin_ops *ops,
                            void *ctx, struct admin_answer *answer)
 {
-    char route[PARAMETER_MAX_BYTES];
+    char route[ENDPOINT_PARAMETER_MAX];
     struct slice given;
     struct error err;
     /* A misspelt parameter must not mean all. */
     bool all = request->query == NULL || request->query[0] == '\0';
     if (!all && (!target_query_get(slice_from(request->query), SLICE("route"), &given) ||
-                 !parameter(request, SLICE("route"), route) || route[0] == '\0')) {
-        answer_error(answer, 400, "say which: ?route=NAME, or nothing for all routes");
+                 !endpoint_parameter(request, SLICE("route"), route) || route[0] == '\0')) {
+        endpoint_answer_error(answer, 400, "say which: ?route=NAME, or nothing for all routes");
         return;
     }
-    answer_json(answer, 200);
+    endpoint_answer_json(answer, 200);
     enum status status =
         ops->reset_breakers(ctx, all ? NULL : route, request->peer, &answer->body, &err);
     if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
+        endpoint_answer_error(answer, endpoint_status_of(status), err.message);
     }
-}
-
-/* ---- the ledger ---- */
-
-#define REQUESTS_PATH "/api/v1/requests/"
-
-static void show_request(const struct admin_request *request, const struct admin_ops *ops,
-                         void *ctx, struct admin_answer *answer)
-{
-    struct error err;
-    answer_json(answer, 200);
-    enum status status =
-        ops->request(ctx, request->path + strlen(REQUESTS_PATH), &answer->body, &err);
-    if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
-    }
-}
-
-static void show_maker(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
-                       struct admin_answer *answer)
-{
-    char object[PARAMETER_MAX_BYTES];
-    struct error err;
-    if (!parameter(request, SLICE("object"), object) || object[0] == '\0') {
-        answer_error(answer, 400, "say which: ?object=ID, the request that made it");
-        return;
-    }
-    answer_json(answer, 200);
-    enum status status = ops->maker(ctx, object, &answer->body, &err);
-    if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
-    }
-}
-
-static void answer_usage(const struct admin_request *request, const struct admin_ops *ops,
-                         void *ctx, bool objects, struct admin_answer *answer)
-{
-    char by[PARAMETER_MAX_BYTES];
-    char since[PARAMETER_MAX_BYTES];
-    char tenant[PARAMETER_MAX_BYTES];
-    char route[PARAMETER_MAX_BYTES];
-    char model[PARAMETER_MAX_BYTES];
-    struct error err;
-    char type[PARAMETER_MAX_BYTES];
-    char object[PARAMETER_MAX_BYTES];
-    const struct usage_question question = {.by = by,
-                                            .since = since,
-                                            .tenant = tenant,
-                                            .route = route,
-                                            .model = model,
-                                            .objects = objects,
-                                            .type = type,
-                                            .object = object};
-    if (!parameter(request, SLICE("by"), by) || !parameter(request, SLICE("since"), since) ||
-        !parameter(request, SLICE("tenant"), tenant) ||
-        !parameter(request, SLICE("route"), route) ||
-        !parameter(request, SLICE("model"), model) || !parameter(request, SLICE("type"), type) ||
-        !parameter(request, SLICE("object"), object)) {
-        answer_error(answer, 400, "a parameter is too long, or not percent-encoded");
-        return;
-    }
-    answer_json(answer, 200);
-    enum status status = ops->usage(ctx, &question, &answer->body, &err);
-    if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
-    }
-}
-
-static void show_usage(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
-                       struct admin_answer *answer)
-{
-    answer_usage(request, ops, ctx, false, answer);
-}
-
-static void show_objects(const struct admin_request *request, const struct admin_ops *ops,
-                         void *ctx, struct admin_answer *answer)
-{
-    answer_usage(request, ops, ctx, true, answer);
 }
 
 /* ---- the server as a whole ---- */
@@ -287,10 +168,10 @@ static void show_page(const struct admin_ops *ops, void *ctx, enum admin_page pa
                       struct admin_answer *answer)
 {
     struct error err;
-    answer_json(answer, 200);
+    endpoint_answer_json(answer, 200);
     enum status status = ops->page(ctx, page, &answer->body, &err);
     if (status != STATUS_OK) {
-        answer_error(answer, status_of(status), err.message);
+        endpoint_answer_error(answer, endpoint_status_of(status), err.message);
     }
 }
 
@@ -313,7 +194,9 @@ static void reload_config(const struct admin_request *request, const struct admi
                           void *ctx, struct admin_answer *answer)
 {
     enum admin_reload end = ops->reload(ctx, request->peer, &answer->body);
-    answer_json(answer, end == ADMIN_RELOADED ? 200 : end == ADMIN_RELOAD_CONFLICT ? 409 : 422);
+    endpoint_answer_json(answer, end == ADMIN_RELOADED          ? 200
+                                 : end == ADMIN_RELOAD_CONFLICT ? 409
+                                                                : 422);
 }
 
 /* ---- which is asked ---- */
@@ -338,10 +221,11 @@ static const struct endpoint {
     {"/api/v1/quotas/raise", ADMIN_ALL, raise_quota},
     {"/api/v1/breakers", ADMIN_READS, show_breakers},
     {"/api/v1/breakers/reset", ADMIN_ALL, reset_breakers},
-    {"/api/v1/usage", ADMIN_READS, show_usage},
-    {"/api/v1/usage/objects", ADMIN_READS, show_objects},
-    {"/api/v1/requests", ADMIN_READS, show_maker},
-    {REQUESTS_PATH, ADMIN_READS, show_request},
+    {"/api/v1/usage", ADMIN_READS, endpoint_show_usage},
+    {"/api/v1/usage/objects", ADMIN_READS, endpoint_show_objects},
+    {"/api/v1/usage/repriced", ADMIN_ALL, endpoint_note_repriced},
+    {"/api/v1/requests", ADMIN_READS, endpoint_show_maker},
+    {ENDPOINT_REQUESTS_PATH, ADMIN_READS, endpoint_show_request},
     {"/api/v1/reload", ADMIN_ALL, reload_config},
 };
 
@@ -381,17 +265,19 @@ static bool may_ask(const struct endpoint *endpoint, const struct admin_request 
         return true;
     case ACCESS_TOKEN_MISSING:
     case ACCESS_TOKEN_WRONG:
-        answer_error(ret, 401,
-                     needed == ADMIN_ALL ? "changes need the token of admin.token_file or "
-                                           "admin.token: Authorization: Bearer TOKEN"
-                                         : "elsewhere than on loopback reading needs a token: "
-                                           "Authorization: Bearer TOKEN");
+        endpoint_answer_error(ret, 401,
+                              needed == ADMIN_ALL
+                                  ? "changes need the token of admin.token_file or "
+                                    "admin.token: Authorization: Bearer TOKEN"
+                                  : "elsewhere than on loopback reading needs a token: "
+                                    "Authorization: Bearer TOKEN");
         break;
     case ACCESS_TOKEN_READS:
-        answer_error(ret, 403, "this token reads; changes need the one that may do all");
+        endpoint_answer_error(ret, 403, "this token reads; changes need the one that may do all");
         break;
     case ACCESS_TOO_OFTEN:
-        answer_error(ret, 429, "too many wrong tokens came from this address; try again later");
+        endpoint_answer_error(ret, 429,
+                              "too many wrong tokens came from this address; try again later");
         break;
     }
     /* A page that asks before anybody has given it a token is no attempt. */

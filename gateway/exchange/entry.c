@@ -168,9 +168,15 @@ static void put_units(const struct exchange *exchange, struct ledger_row *row)
     row->units[LEDGER_UNIT_MILLISECONDS] = usage->milliseconds;
     row->units[LEDGER_UNIT_MESSAGES] = usage->messages;
     row->units[LEDGER_UNIT_SEGMENTS] = usage->segments;
+    row->units[LEDGER_UNIT_SEARCHES] = usage->searches;
+    row->units[LEDGER_UNIT_AUDIO_OUTPUT] = usage->audio_output;
+    row->units[LEDGER_UNIT_IMAGE_INPUT] = usage->image_input;
+    row->units[LEDGER_UNIT_IMAGE_OUTPUT] = usage->image_output;
     row->cost = used.cost_nanousd;
     row->flags |= LEDGER_METERED | (used.estimated ? (uint32_t)LEDGER_ESTIMATED : 0) |
                   (used.price_fallback ? (uint32_t)LEDGER_PRICE_FALLBACK : 0);
+    bool model_kept = slice_equal(used.model, slice_from(row->model)); /* whole, and as it was */
+    row->flags |= used.exact && model_kept ? (uint32_t)LEDGER_EXACT : 0;
 }
 
 static void put_end(const struct exchange *exchange, struct ledger_row *row, usec_t now)

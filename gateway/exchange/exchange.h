@@ -144,6 +144,7 @@ struct exchange {
     struct object_watch *object; /* owned; NULL: nothing is to be found (object_watch.h) */
     struct usage carried;      /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;
+    bool carries; /* there was such a charge */
     struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */
     struct reservation *earlier[ROUTE_FALLBACKS_MAX]; /* owned; of the routes before this one;
                                                          `used` is set */

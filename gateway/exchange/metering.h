@@ -110,5 +110,6 @@ struct metering_result {
     const struct price *price; /* in the snapshot; NULL: the provider has no prices */
     bool estimated;            /* the answer did not tell */
     bool price_fallback;       /* the model has no price: the dearest of the provider stood in */
+    bool exact;                /* the cost is that price times that usage: one attempt's, told */
 };
 bool metering_result(const struct exchange *exchange, struct metering_result *ret);

@@ -380,6 +380,7 @@ static void charge(struct exchange *exchange)
     }
     usage_add(&metering->spent, &metering->usage);
     metering->spent_nanousd += metering->cost_nanousd;
+    metering->lost = true;
     metering->usage = (struct usage){0};
     metering->cost_nanousd = 0;
     metering->charged = false;
@@ -420,6 +421,7 @@ void metering_carry(struct exchange *exchange, const struct metering *metering)
 {
     usage_add(&exchange->carried, &metering->spent);
     exchange->carried_nanousd += metering->spent_nanousd;
+    exchange->carries |= metering->lost;
 }
 
 /* ---- the end ---- */
@@ -471,5 +473,7 @@ bool metering_result(const struct exchange *exchange, struct metering_result *re
     usage_add(&ret->usage, &exchange->carried);
     bool lost = usage_tokens(&metering->spent) + usage_tokens(&exchange->carried) > 0;
     ret->estimated = metering->estimated || lost;
+    ret->exact = metered && metering->charged && !metering->estimated && !metering->lost &&
+                 !exchange->carries;
     return metered || lost;
 }

@@ -2,7 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "gateway/ledger/ledger_columns.h"
+#include "gateway/ledger/ledger_rows.h"
 #include "gateway/ledger/ledger_sql.h"
 
 #include <errno.h>
@@ -122,23 +122,6 @@ static enum status next(struct query *query, bool *ret_row, struct error *err)
 
 /* ---- sums ---- */
 
-/* 1 and 2: from, and up to, which minute, or moment; 3 to 5: what has to be equal; 6: the offset of
- * days, in seconds. */
-static void bind_filter(sqlite3_stmt *statement, const struct ledger_filter *filter, usec_t unit)
-{
-    int64_t until = filter->until == 0 ? INT64_MAX : (filter->until + unit - 1) / unit;
-    (void)sqlite3_bind_int64(statement, 1, filter->since / unit);
-    (void)sqlite3_bind_int64(statement, 2, until);
-    (void)sqlite3_bind_text(statement, 3, filter->tenant, -1, SQLITE_STATIC); /* NULL: any */
-    (void)sqlite3_bind_text(statement, 4, filter->route, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 5, filter->model, -1, SQLITE_STATIC);
-    if (sqlite3_bind_parameter_count(statement) >= 6) {
-        (void)sqlite3_bind_int64(statement, 6, filter->utc_offset);
-    }
-}
-#define EQUAL_WHERE_GIVEN                                                                          \
-    "(?3 IS NULL OR tenant = ?3) AND (?4 IS NULL OR route = ?4) AND (?5 IS NULL OR model = ?5)"
-
 static const char *group_of(enum ledger_by by)
 {
     switch (by) {
@@ -163,7 +146,7 @@ static enum status write_sums(const struct ledger_filter *filter, struct buffer 
         out,
         "SELECT %s, sum_up(requests), sum_up(errors), sum_up(estimated), " LEDGER_UNITS(
             SUM_OF) "sum_up(cost_nanousd) FROM minutes "
-                    "WHERE minute >= ?1 AND minute < ?2 AND " EQUAL_WHERE_GIVEN,
+                    "WHERE minute >= ?1 AND minute < ?2 AND " LEDGER_ROWS_EQUAL,
         group_of(filter->by)));
 #undef SUM_OF
     if (filter->by == LEDGER_BY_NOTHING) {
@@ -196,7 +179,7 @@ enum status ledger_sums(struct ledger_reader *reader, const struct ledger_filter
     struct query query CLEANUP(query_fini) = {.reader = reader};
     buffer_init(&sql, SQL_MAX_BYTES);
     TRY(prepare(&query, &sql, write_sums(filter, &sql), err));
-    bind_filter(query.statement, filter, 60 * SEC);
+    ledger_rows_bind(query.statement, filter, 60 * SEC);
     for (;;) {
         bool row;
         struct ledger_sum sum;
@@ -211,57 +194,11 @@ enum status ledger_sums(struct ledger_reader *reader, const struct ledger_filter
 
 /* ---- rows ---- */
 
-static void read_column(sqlite3_stmt *statement, int index, const struct ledger_column *column,
-                        struct ledger_row *row)
-{
-    void *at = (char *)row + column->offset;
-    int64_t number =
-        column->kind == LEDGER_COLUMN_TEXT ? 0 : sqlite3_column_int64(statement, index);
-    switch (column->kind) {
-    case LEDGER_COLUMN_TEXT:
-        ledger_text(at, column->size,
-                    slice_from((const char *)sqlite3_column_text(statement, index)));
-        break;
-    case LEDGER_COLUMN_SHORT:
-        *(uint16_t *)at = (uint16_t)number;
-        break;
-    case LEDGER_COLUMN_FLAGS:
-        *(uint32_t *)at = (uint32_t)number;
-        break;
-    case LEDGER_COLUMN_COUNT:
-        *(uint64_t *)at = (uint64_t)number;
-        break;
-    case LEDGER_COLUMN_TIME:
-        *(int64_t *)at = number;
-        break;
-    case LEDGER_COLUMN_MONEY:
-        *(int64_t *)at = number;
-        row->object.has_amount = sqlite3_column_type(statement, index) != SQLITE_NULL;
-        break;
-    }
-}
-
-static void read_row(sqlite3_stmt *statement, struct ledger_row *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    for (unsigned i = 0; i < ledger_column_count; i++) {
-        read_column(statement, (int)i, &ledger_columns[i], ret);
-    }
-}
-
-static enum status write_rows(const char *behind, struct buffer *out)
-{
-    TRY(buffer_append(out, SLICE("SELECT ")));
-    TRY(ledger_sql_columns(out));
-    TRY(buffer_append(out, SLICE(" FROM requests ")));
-    return buffer_append(out, slice_from(behind));
-}
-
 static enum status prepare_rows(struct query *query, const char *behind, struct error *err)
 {
     struct buffer sql CLEANUP(buffer_fini);
     buffer_init(&sql, SQL_MAX_BYTES);
-    return prepare(query, &sql, write_rows(behind, &sql), err);
+    return prepare(query, &sql, ledger_rows_select(behind, &sql), err);
 }
 
 static enum status each_row(struct query *query, void *ctx,
@@ -275,7 +212,7 @@ static enum status each_row(struct query *query, void *ctx,
         if (!there) {
             return STATUS_OK;
         }
-        read_row(query->statement, &row);
+        ledger_rows_read(query->statement, &row);
         each(ctx, &row);
     }
 }
@@ -297,7 +234,7 @@ enum status ledger_find(struct ledger_reader *reader, const char *id, struct led
     if (!there) {
         FAIL(err, STATUS_NOT_FOUND, "the ledger has no request with that id, or no more");
     }
-    read_row(query.statement, ret);
+    ledger_rows_read(query.statement, ret);
     return STATUS_OK;
 }
 
@@ -336,12 +273,12 @@ enum status ledger_find_object(struct ledger_reader *reader, const char *object,
     if (!there) {
         FAIL(err, STATUS_NOT_FOUND, "the ledger has no request that made that object, or no more");
     }
-    read_row(query.statement, ret);
+    ledger_rows_read(query.statement, ret);
     return STATUS_OK;
 }
 
 #define OBJECTS_WHERE                                                                              \
-    "WHERE object_id <> '' AND opened_at >= ?1 AND opened_at < ?2 AND " EQUAL_WHERE_GIVEN          \
+    "WHERE object_id <> '' AND opened_at >= ?1 AND opened_at < ?2 AND " LEDGER_ROWS_EQUAL          \
     " AND (?7 IS NULL OR object_type = ?7) AND (?8 IS NULL OR object_id = ?8) "
 
 enum status ledger_objects(struct ledger_reader *reader, const struct ledger_filter *filter,
@@ -354,7 +291,7 @@ enum status ledger_objects(struct ledger_reader *reader, const struct ledger_fil
                                        : OBJECTS_WHERE
                          "ORDER BY opened_at DESC, rowid DESC LIMIT ?9",
                      err));
-    bind_filter(query.statement, filter, USEC);
+    ledger_rows_bind(query.statement, filter, USEC);
     (void)sqlite3_bind_text(query.statement, 7, filter->type, -1, SQLITE_STATIC);
     bind_object(query.statement, 8, filter->object);
     if (filter->most > 0) {

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What can be counted of a call. Kinds of tokens do not overlap, but for reasoning (of the output).
+/* What can be counted of a call. Kinds of tokens do not overlap, but for reasoning (of the output)
+ * and those that are said to be of another: together they are all that a price asks for.
  * X(name, what SQL and JSON call it) */
 #define LEDGER_UNITS(X)                                                                            \
     X(INPUT, "input_tokens")                                                                       \
@@ -25,6 +26,10 @@
     X(MILLISECONDS, "milliseconds") /* of sound */                                                 \
     X(MESSAGES, "messages")                                                                        \
     X(SEGMENTS, "segments")                                                                        \
+    X(SEARCHES, "searches")                                                                        \
+    X(AUDIO_OUTPUT, "audio_output_tokens") /* of AUDIO */                                          \
+    X(IMAGE_INPUT, "image_input_tokens")   /* of INPUT */                                          \
+    X(IMAGE_OUTPUT, "image_output_tokens") /* of OUTPUT */                                         \
     X(REQUEST_BYTES, "request_bytes")                                                              \
     X(RESPONSE_BYTES, "response_bytes")
 
@@ -37,6 +42,8 @@ enum ledger_flag {
     LEDGER_PRICE_FALLBACK = 2, /* the model has no price: the dearest of its provider stood in */
     LEDGER_GATEWAY_DIED = 4,   /* it was open when the process was killed: the full charge */
     LEDGER_METERED = 8,        /* units of tokens and cost mean something */
+    LEDGER_EXACT = 16,         /* the cost is its model's price times its units, of one attempt */
+    LEDGER_REPRICED = 32,      /* the cost was computed again, by a later price */
 };
 
 /* What the answer says was made: a payment, a subscription, a message, by the profile. */

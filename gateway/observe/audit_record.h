@@ -40,6 +40,7 @@ struct buffer;
     X(ADMIN_QUOTA, "admin_quota")                                                                  \
     X(ADMIN_BREAKER, "admin_breaker")                                                              \
     X(ADMIN_REFUSED, "admin_refused")                                                              \
+    X(USAGE_REPRICED, "usage_repriced")                                                            \
     X(QUOTA_WARNED, "quota_warned")                                                                \
     X(CIRCUIT, "circuit")                                                                          \
     X(CIRCUITS_LEFT_OUT, "circuits_left_out")                                                      \

@@ -87,7 +87,8 @@ Test(ledger_format, a_sum_is_json_with_all_its_units)
                "\"input_tokens\":0,\"cache_read_tokens\":1,\"cache_write_tokens\":2,"
                "\"output_tokens\":3,\"reasoning_tokens\":4,\"audio_tokens\":5,\"images\":6,"
                "\"characters\":7,\"milliseconds\":8,\"messages\":9,\"segments\":10,"
-               "\"request_bytes\":11,\"response_bytes\":12,"
+               "\"searches\":11,\"audio_output_tokens\":12,\"image_input_tokens\":13,"
+               "\"image_output_tokens\":14,\"request_bytes\":15,\"response_bytes\":16,"
                "\"cost_nanousd\":1234567890,\"cost_usd\":\"1.234567890\"}");
 }
 

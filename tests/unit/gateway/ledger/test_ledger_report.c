@@ -112,9 +112,10 @@ Test(ledger_report, csv_has_a_head_and_ends_its_lines_as_rfc_4180_says)
     write_sums(LEDGER_BY_MODEL, LEDGER_CSV);
     expect_written("model,requests,errors,estimated,input_tokens,cache_read_tokens,"
                    "cache_write_tokens,output_tokens,reasoning_tokens,audio_tokens,images,"
-                   "characters,milliseconds,messages,segments,request_bytes,response_bytes,"
+                   "characters,milliseconds,messages,segments,searches,audio_output_tokens,"
+                   "image_input_tokens,image_output_tokens,request_bytes,response_bytes,"
                    "cost_usd\r\n"
-                   "\"'=cmd\",1,1,0,5,0,0,0,0,0,0,0,0,0,0,0,0,0.000000010\r\n");
+                   "\"'=cmd\",1,1,0,5,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.000000010\r\n");
 }
 
 static void write_objects(enum ledger_form form)
