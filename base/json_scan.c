@@ -1,5 +1,6 @@
 #include "base/json_scan.h"
 
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 #include <stddef.h>
@@ -264,49 +265,17 @@ static enum json_event read_number(struct json_scan *scan, struct slice *data)
 
 /* ---- strings ---- */
 
-/* Nonzero if one of the eight bytes is not plain: a quote, a backslash, a control character, or
- * not ASCII. The subtraction borrows only from bytes that are not plain themselves. */
-static uint64_t not_plain(uint64_t eight)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t quote = eight ^ (ones * '"');
-    uint64_t backslash = eight ^ (ones * '\\');
-    return ((eight - ones * 0x20) | (quote - ones) | (backslash - ones) | eight) & (ones * 0x80);
-}
-
-static bool is_plain(char byte)
-{
-    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-static size_t plain_bytes(struct slice data)
-{
-    size_t count = 0;
-    uint64_t eight;
-    while (data.len - count >= sizeof(eight)) {
-        memcpy(&eight, data.ptr + count, sizeof(eight));
-        if (not_plain(eight) != 0) {
-            break;
-        }
-        count += sizeof(eight);
-    }
-    while (count < data.len && is_plain(data.ptr[count])) {
-        count++;
-    }
-    return count;
-}
-
 /* Bytes at the front that stand for themselves: plain ones, and other characters that are whole. */
 static size_t text_bytes(struct slice data)
 {
-    size_t count = plain_bytes(data);
+    size_t count = json_plain_bytes(data);
     while (count < data.len && (unsigned char)data.ptr[count] >= 0x80) {
         size_t len = utf8_char(slice_skip(data, count));
         if (len == 0) {
             break; /* wrong, or cut */
         }
         count += len;
-        count += plain_bytes(slice_skip(data, count));
+        count += json_plain_bytes(slice_skip(data, count));
     }
     return count;
 }

@@ -30,10 +30,21 @@ static size_t put_char(char *ret, size_t room, struct slice *text)
     return put;
 }
 
+static bool is_plain(char byte)
+{
+    return byte >= ' ' && byte < 0x7f;
+}
+
 void ledger_text(char *ret, size_t size, struct slice text)
 {
     assert(size > 0);
     size_t used = 0;
+    while (used < text.len && used < size - 1 &&
+           is_plain(text.ptr[used])) { /* as they mostly are */
+        ret[used] = text.ptr[used];
+        used++;
+    }
+    text = slice_skip(text, used);
     while (text.len > 0) {
         size_t put = put_char(ret + used, size - 1 - used, &text);
         if (put == 0) {
