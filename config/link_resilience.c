@@ -233,5 +233,6 @@ void link_resilience(const struct link *link, const struct route_section *sectio
     link_models(link, section, route);
     route->max_in_flight = section->max_in_flight;
     route->meter_hold = section->meter.hold;
+    route->asks_usage = section->meter.stream_usage;
     route->idempotency_as_is = section->idempotency == IDEMPOTENCY_AS_IS;
 }

@@ -116,6 +116,7 @@ struct health_section {
 
 struct meter_section {
     uint64_t hold;
+    bool stream_usage;
 };
 
 /* How a route's calls are sent: "idempotency". */

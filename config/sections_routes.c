@@ -65,6 +65,11 @@ static const struct field meter_fields[] = {
         .help = "A plain answer of up to this size is held to its end, so that its head can tell its cost "
                 "and usage; longer ones go as they come, without. `0B` holds none. Event streams are never "
                 "held."),
+    FIELD_BOOL(struct meter_section, stream_usage, .fallback = true, .fallback_text = "true",
+        .help = "Some providers tell what a stream used only if its request says "
+                "`stream_options.include_usage`. Where the caller's does not it is put in, and the event that "
+                "it makes is taken out of the answer. `false` leaves both as they are: such a call is "
+                "estimated. For upstreams that refuse `stream_options`."),
     FIELD_END,
 };
 

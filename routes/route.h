@@ -83,7 +83,8 @@ struct route {
     usec_t hedge_after;     /* a second attempt beside the first, for idempotent methods; 0: none */
     unsigned max_in_flight; /* 0: no bound */
     uint64_t
-        meter_hold; /* bytes of a metered plain answer that are held for its receipt; 0: none */
+        meter_hold;  /* bytes of a metered plain answer that are held for its receipt; 0: none */
+    bool asks_usage; /* of streams that tell it only if asked to, where the caller did not ask */
     bool idempotency_as_is; /* callers' idempotency keys go upstream as they are */
     struct health_check health;
     const struct model_alias *models; /* renamed in bodies of calls that name a model */

@@ -5,6 +5,7 @@
 #include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/idempotency_use.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/quota_fields.h"
 #include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
@@ -177,7 +178,9 @@ static void decide_framing(struct exchange *exchange)
     bool old = request->minor == 0;
 
     exchange->answer_framing = response->framing;
-    if (response->framing == HTTP1_CHUNKED || response->framing == HTTP1_UNTIL_CLOSE) {
+    bool gets_shorter = response->framing == HTTP1_LENGTH && metering_drop(exchange) != NULL;
+    if (gets_shorter || response->framing == HTTP1_CHUNKED ||
+        response->framing == HTTP1_UNTIL_CLOSE) {
         exchange->answer_framing = old ? HTTP1_UNTIL_CLOSE : HTTP1_CHUNKED;
     }
     exchange->answer_keep_alive = request->keep_alive &&

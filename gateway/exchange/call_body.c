@@ -122,14 +122,14 @@ bool call_body_finish(struct exchange *exchange)
     if (exchange->body_mode == BODY_STREAMED) {
         return true;
     }
-    bool limited = metering_output_limit(exchange) > 0;
+    bool edited = metering_edits_body(exchange);
     bool keyed = exchange->key != NULL && exchange->body_mode == BODY_WHOLE &&
                  exchange->route->profile->idempotency.header.len == 0;
-    if (limited && !exchange->limit_held) {
-        if (!hold_copy(exchange)) {
+    if (edited && !exchange->copy_held) {
+        exchange->copy_held = hold_copy(exchange);
+        if (!exchange->copy_held && !metering_spare_copy(exchange)) {
             return false;
         }
-        exchange->limit_held = true;
     }
     exchange->outgoing = metering_body(exchange);
     return !keyed || put_key(exchange);

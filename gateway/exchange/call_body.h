@@ -14,6 +14,7 @@ bool call_body_is_edited(const struct exchange *exchange);
 /* Sets exchange->call_body for this route: the request's own, or one of its fallback. False: it
  * cannot be made, or held; then nothing is changed. */
 bool call_body_take(struct exchange *exchange, const struct route *to);
-/* What goes upstream: with a limit of output, and the idempotency key, where they belong into it.
+/* What goes upstream: with a limit of output or the wish for a stream's usage, and the idempotency
+ * key, where they belong into it.
  * False: it cannot be held. */
 bool call_body_finish(struct exchange *exchange);

@@ -64,7 +64,7 @@ enum coding_choice decoding_choice(const struct exchange *exchange)
     if (scrubber_of(exchange) == NULL && !metering_may_read(exchange)) {
         return CODINGS_ALL;
     }
-    return wants_part(exchange->request) || metering_may_end(exchange) ? CODINGS_NONE
+    return wants_part(exchange->request) || metering_may_change(exchange) ? CODINGS_NONE
                                                                        : CODINGS_KNOWN;
 }
 

@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the provider may be asked for: nothing encoded where a part of an answer is asked for, or a
- * quota may have to end the stream. */
+/* What the provider may be asked for: nothing encoded where a part of an answer is asked for, or
+ * the stream may have to be changed. */
 enum coding_choice decoding_choice(const struct exchange *exchange);
 
 /* The answer's head is here, and metering_head() was called. Makes exchange->decoding, if the

@@ -12,6 +12,7 @@
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/receipt.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/meter/event_drop.h"
 #include "gateway/observe/metrics.h"
 #include "limiter/reservation.h"
 
@@ -23,6 +24,8 @@ enum {
     PIECE_COSTS_BYTES = 64,    /* so much work is a piece, however short */
     RECEIPT_MAX_BYTES = 256,
 };
+
+_Static_assert((int)EVENT_DROP_HELD <= (int)CONNECTION_OUTPUT_BYTES, "no more than a read brings");
 
 static void write_piece(struct exchange *exchange, struct slice data)
 {
@@ -43,7 +46,7 @@ static void write_piece(struct exchange *exchange, struct slice data)
 
 /* Passes body bytes on, without the credential; encoded ones were looked at, and cannot be changed.
  */
-static void relay(struct exchange *exchange, struct slice data)
+static void write_clean(struct exchange *exchange, struct slice data)
 {
     const struct scrubber *scrubber = exchange->credential == NULL || exchange->decoding != NULL
                                           ? NULL
@@ -59,8 +62,25 @@ static void relay(struct exchange *exchange, struct slice data)
     buffer_consume(clean, buffer_len(clean));
 }
 
+/* The same, without the event of usage that the gateway has asked for. */
+static void relay(struct exchange *exchange, struct slice data)
+{
+    struct slice piece;
+    struct event_drop *drop = metering_drop(exchange);
+    if (drop == NULL) {
+        write_clean(exchange, data);
+        return;
+    }
+    while (event_drop_next(drop, &data, &piece)) {
+        write_clean(exchange, piece);
+    }
+}
+
 static void relay_rest(struct exchange *exchange)
 {
+    if (metering_drop(exchange) != NULL) {
+        write_clean(exchange, event_drop_end(metering_drop(exchange)));
+    }
     if (exchange->scrub.held_len == 0 || exchange->decoding != NULL) {
         return;
     }

@@ -11,6 +11,7 @@
 #include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
+#include "gateway/meter/event_drop.h"
 #include "gateway/meter/request_usage.h"
 #include "limiter/reservation.h"
 #include "limiter/store.h"
@@ -23,7 +24,7 @@
 enum {
     STREAM_SLICE_TOKENS = 1000, /* output that a stream reserves at a time, for each choice */
     PATH_MAX_BYTES = 256,       /* longer ones are no call that a profile knows */
-    LIMIT_MEMBER_MAX = 256,     /* a limit of output, with its name */
+    EDIT_MAX = 256,             /* a limit of output with its name, or INCLUDE_USAGE_MAX */
     QUARTER = 4,
 };
 
@@ -133,6 +134,12 @@ static void set_bounds(struct metering *metering)
     }
 }
 
+/* Streams of such a call have to be asked for their usage, in a way that is known. */
+static bool asks_usage(const struct exchange *exchange, const struct call *call)
+{
+    return call->include_usage && call->dialect == USAGE_OPENAI_CHAT && exchange->route->asks_usage;
+}
+
 /* What the request itself tells of its usage. */
 static void read_known(const struct exchange *exchange, struct metering *metering)
 {
@@ -140,6 +147,8 @@ static void read_known(const struct exchange *exchange, struct metering *meterin
     if (metering->call == NULL) {
         return;
     }
+    metering->asks_usage = whole && asks_usage(exchange, metering->call) &&
+                           metering->facts.stream && !metering->facts.include_usage;
     metering->facts.stream |= call_streams(metering->call, exchange->query);
     request_usage_read(metering->call->usage, whole ? exchange->body_slice : slice_make("", 0),
                        &metering->known);
@@ -207,7 +216,6 @@ enum status metering_start(struct exchange *exchange, enum metering_reading read
     struct metering *metering = MEMORY_NEW(struct metering);
     exchange->metering = metering;
     metering->by_quota = true;
-    buffer_init(&metering->body, exchange->call_body.len + LIMIT_MEMBER_MAX);
     price_by_request(exchange, metering);
     return reading == METERING_CONTENT ? read_facts(exchange, metering, err) : STATUS_OK;
 }
@@ -250,6 +258,7 @@ void metering_free(struct metering *metering)
 {
     if (metering != NULL) {
         usage_scan_free(metering->scan);
+        event_drop_free(metering->drop);
         buffer_fini(&metering->body);
         memory_free(metering);
     }
@@ -355,17 +364,46 @@ uint64_t metering_output_limit(const struct exchange *exchange)
     return exchange->metering == NULL ? 0 : exchange->metering->output_limit;
 }
 
+bool metering_wants_body(const struct exchange *exchange)
+{
+    const struct call *call = known_call(exchange);
+    return call != NULL && asks_usage(exchange, call) &&
+           check_fields(exchange->request, NULL) == STATUS_OK;
+}
+
+bool metering_edits_body(const struct exchange *exchange)
+{
+    const struct metering *metering = exchange->metering;
+    return metering != NULL && (metering->output_limit > 0 || metering->asks_usage);
+}
+
+bool metering_spare_copy(struct exchange *exchange)
+{
+    exchange->metering->asks_usage = false;
+    return exchange->metering->output_limit == 0;
+}
+
+/* A limit is written for plain answers, so never with the other. */
+static enum status write_body(struct exchange *exchange)
+{
+    struct metering *metering = exchange->metering;
+    struct slice body = exchange->call_body;
+    buffer_init(&metering->body, body.len + EDIT_MAX);
+    return metering->output_limit == 0
+               ? request_write_include_usage(body, &metering->body)
+               : request_write_output_limit(body, metering->call->output_limits[0],
+                                            metering->output_limit, &metering->body);
+}
+
 struct slice metering_body(struct exchange *exchange)
 {
     struct metering *metering = exchange->metering;
-    if (metering == NULL || metering->output_limit == 0) {
+    if (!metering_edits_body(exchange)) {
         return exchange->call_body;
     }
     if (buffer_len(&metering->body) == 0) {
-        enum status status =
-            request_write_output_limit(exchange->call_body, metering->call->output_limits[0],
-                                       metering->output_limit, &metering->body);
-        assert(status == STATUS_OK); /* it has room for a name and a number more */
+        enum status status = write_body(exchange);
+        assert(status == STATUS_OK); /* it was read, and there is room */
     }
     return buffer_bytes(&metering->body);
 }

@@ -18,6 +18,7 @@
 
 struct buffer;
 struct demand;
+struct event_drop;
 struct exchange;
 struct http1_response;
 struct metering;
@@ -48,6 +49,14 @@ void metering_want(const struct exchange *exchange, struct reservation *reservat
 void metering_held(struct exchange *exchange);
 /* That limit, for X-Sallyport-Output-Limit; 0: none is written. */
 uint64_t metering_output_limit(const struct exchange *exchange);
+
+/* Before the body is read: may the gateway have to ask in it that a stream tells its usage? Then it
+ * is to be held, if there is room. */
+bool metering_wants_body(const struct exchange *exchange);
+/* Does what goes upstream differ from the exchange's call_body, so that a copy is held? */
+bool metering_edits_body(const struct exchange *exchange);
+/* There is no room for a copy. False: it is needed. */
+bool metering_spare_copy(struct exchange *exchange);
 /* The body as it goes upstream; in the exchange's memory. */
 struct slice metering_body(struct exchange *exchange);
 
@@ -63,8 +72,13 @@ bool metering_streams(const struct exchange *exchange);
 /* Is what the body says looked at? Before the answer is here: may it be? */
 bool metering_reads(const struct exchange *exchange);
 bool metering_may_read(const struct exchange *exchange);
-/* May a quota end the stream that is asked for, so that something must be written behind it? */
-bool metering_may_end(const struct exchange *exchange);
+/* May the stream that is asked for have to be changed: ended, because a quota has no more, or freed
+ * of an event? */
+bool metering_may_change(const struct exchange *exchange);
+
+/* Behind metering_head(): takes the event of usage that the caller did not ask for out of the
+ * answer's body; NULL: there can be none. */
+struct event_drop *metering_drop(const struct exchange *exchange);
 
 enum metering_pass {
     METERING_PASS,   /* *ret_count bytes may go to the client */

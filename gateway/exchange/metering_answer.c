@@ -4,10 +4,12 @@
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
 #include "gateway/exchange/quota_counts.h"
+#include "gateway/meter/event_drop.h"
 #include "gateway/meter/stream_end.h"
 #include "gateway/observe/families.h"
 #include "limiter/reservation.h"
 #include "limiter/store.h"
+#include "routes/codings.h"
 #include "routes/price.h"
 #include "routes/profile.h"
 
@@ -108,12 +110,21 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
         (form != SCAN_OTHER || metering->call != NULL)) {
         begin_scan(exchange, response, form);
     }
+    bool encoded = coding_of(response->fields, response->field_count) != CODING_IDENTITY;
+    if (metering->asks_usage && form == SCAN_EVENTS && !encoded) {
+        metering->drop = event_drop_new();
+    }
     if (!metering->counts_bytes || response->framing == HTTP1_NO_BODY) {
         return false;
     }
     metering->wants_bytes =
         response->framing == HTTP1_LENGTH ? response->content_length : BYTES_SLICE;
     return metering->wants_bytes > 0;
+}
+
+struct event_drop *metering_drop(const struct exchange *exchange)
+{
+    return exchange->metering == NULL ? NULL : exchange->metering->drop;
 }
 
 bool metering_tells(const struct exchange *exchange)
@@ -138,10 +149,11 @@ bool metering_may_read(const struct exchange *exchange)
     return exchange->metering != NULL && exchange->metering->counts_usage;
 }
 
-bool metering_may_end(const struct exchange *exchange)
+bool metering_may_change(const struct exchange *exchange)
 {
     const struct metering *metering = exchange->metering;
-    return metering != NULL && metering->counts_output && metering->facts.stream;
+    return metering != NULL &&
+           ((metering->counts_output && metering->facts.stream) || metering->asks_usage);
 }
 
 /* ---- the body ---- */

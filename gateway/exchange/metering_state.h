@@ -11,6 +11,7 @@
 #include "routes/usage_table.h"
 
 struct call;
+struct event_drop;
 struct price;
 
 struct metering {
@@ -28,9 +29,11 @@ struct metering {
     uint64_t input_bound;  /* tokens */
     uint64_t output_bound; /* tokens, of all choices together */
     uint64_t output_limit; /* written into the body; 0: none */
-    struct buffer body;    /* with that limit; empty until it is needed */
+    bool asks_usage;       /* that a stream tells its usage is written into the body */
+    struct buffer body;    /* with one of these; empty until it is needed */
 
     struct usage_scan *scan; /* owned; NULL: nothing to be found in this answer */
+    struct event_drop *drop; /* owned; NULL: nothing is taken out of this answer */
     bool events;             /* the answer is an event stream */
     bool plain;              /* it is JSON */
     bool complete;           /* the answer came to its end */

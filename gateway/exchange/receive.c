@@ -1,10 +1,12 @@
 /*
  * receive: holds a body of up to retry.buffer until it is whole, so that a slow client does not
- * occupy the provider and the request can be sent again. Longer ones are streamed.
+ * occupy the provider and the request can be sent again. Longer ones are streamed, unless something
+ * is read or put in that needs all of it.
  */
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/call_body.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "routes/route.h"
 
@@ -27,17 +29,25 @@ static enum step_result received(struct exchange *exchange)
     return exchange_go(exchange, exchange->admit_behind ? EXCHANGE_ADMIT : EXCHANGE_JOIN);
 }
 
-/* How much is held: all that a quota or an edit needs, else what may have to be sent again. */
-static uint64_t hold_at_most(const struct exchange *exchange)
+/* What is held so that it can be sent again; a length that is not known may be any. */
+static uint64_t repeat_at_most(const struct exchange *exchange)
 {
     const struct retry_policy *retry = &exchange->route->retry;
-    if (exchange->hold_whole) {
-        return exchange->snapshot->gateway.limits.body_bytes;
+    if (retry->attempts < 2 && exchange->request->framing != HTTP1_LENGTH) {
+        return 0;
     }
     bool small = retry->attempts < 2 || retry->buffer < HOLD_BYTES;
     uint64_t most = small ? HOLD_BYTES : retry->buffer;
     uint64_t limit = exchange->snapshot->gateway.limits.body_bytes;
     return most < limit ? most : limit;
+}
+
+/* How much is held: all that a quota or an edit needs, or would be good to have. */
+static uint64_t hold_at_most(const struct exchange *exchange)
+{
+    return exchange->hold_whole || metering_wants_body(exchange)
+               ? exchange->snapshot->gateway.limits.body_bytes
+               : repeat_at_most(exchange);
 }
 
 enum step_result receive_begin(struct exchange *exchange)
@@ -58,7 +68,7 @@ enum step_result receive_begin(struct exchange *exchange)
     exchange->hold_whole = exchange->hold_whole || call_body_is_edited(exchange);
     uint64_t most = hold_at_most(exchange);
     bool known = request->framing == HTTP1_LENGTH;
-    bool streams = known ? request->content_length > most : exchange->route->retry.attempts < 2;
+    bool streams = known ? request->content_length > most : most == 0;
     if (streams && !exchange->hold_whole) {
         exchange->body_mode = BODY_STREAMED;
         return received(exchange);
@@ -116,6 +126,15 @@ static bool in_one_piece(const struct exchange *exchange, struct slice data)
            data.len == exchange->request->content_length;
 }
 
+/* There is no memory for it, or for `more` of it. */
+static enum step_result no_memory(struct exchange *exchange, size_t more)
+{
+    uint64_t len = exchange->request->framing == HTTP1_LENGTH ? exchange->request->content_length
+                                                              : buffer_len(&exchange->body) + more;
+    bool needed = exchange->hold_whole || len <= repeat_at_most(exchange);
+    return needed ? overloaded(exchange) : stream_on(exchange, 0);
+}
+
 static enum step_result no_room(struct exchange *exchange, size_t counted)
 {
     return exchange->hold_whole ? too_large(exchange) : stream_on(exchange, counted);
@@ -130,11 +149,11 @@ enum step_result receive_resume(struct exchange *exchange)
         case CONNECTION_BODY_DATA:
             if (in_one_piece(exchange, data)) { /* it stays where it is */
                 bool counts = data.len > UNCOUNTED_BYTES;
-                return counts && !hold(exchange, data.len) ? overloaded(exchange)
+                return counts && !hold(exchange, data.len) ? no_memory(exchange, data.len)
                                                            : whole(exchange, data);
             }
             if (!hold(exchange, data.len)) { /* before the first byte is copied */
-                return overloaded(exchange);
+                return no_memory(exchange, data.len);
             }
             if (buffer_append(&exchange->body, data) != STATUS_OK) {
                 return no_room(exchange, data.len);

@@ -295,7 +295,7 @@ test('a body that no quota reads is not refused, whatever it is; the answer tell
 
 test('a long body streams although it is metered, and the answer tells the model', async (t) => {
   let began = 0;
-  const { gateway, upstream } = await metered(t, { route: { retry: 'off' } });
+  const { gateway, upstream } = await metered(t, { route: { retry: 'off', meter: { stream_usage: false } } });
   const client = await RawClient.connect(gateway.port);
   const body = JSON.stringify({ messages: [{ role: 'user', content: 'a'.repeat(300000) }], model: 'gpt-4o' });
   client.send(`POST /ai/v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Sallyport-Key: ${gateway.key}\r\n`
