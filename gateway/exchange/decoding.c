@@ -65,7 +65,7 @@ enum coding_choice decoding_choice(const struct exchange *exchange)
         return CODINGS_ALL;
     }
     return wants_part(exchange->request) || metering_may_change(exchange) ? CODINGS_NONE
-                                                                       : CODINGS_KNOWN;
+                                                                          : CODINGS_KNOWN;
 }
 
 /* ---- memory ---- */
