@@ -383,6 +383,16 @@ bool metering_spare_copy(struct exchange *exchange)
     return exchange->metering->output_limit == 0;
 }
 
+bool metering_take_back(struct exchange *exchange)
+{
+    bool asked = exchange->metering != NULL && exchange->metering->asks_usage;
+    if (asked) {
+        exchange->metering->asks_usage = false;
+        buffer_reset(&exchange->metering->body);
+    }
+    return asked;
+}
+
 /* A limit is written for plain answers, so never with the other. */
 static enum status write_body(struct exchange *exchange)
 {

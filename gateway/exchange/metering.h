@@ -57,6 +57,9 @@ bool metering_wants_body(const struct exchange *exchange);
 bool metering_edits_body(const struct exchange *exchange);
 /* There is no room for a copy. False: it is needed. */
 bool metering_spare_copy(struct exchange *exchange);
+/* The provider has refused the request, which may be for what the gateway has put in: it goes
+ * without from now on. False: nothing was, that can be left out. */
+bool metering_take_back(struct exchange *exchange);
 /* The body as it goes upstream; in the exchange's memory. */
 struct slice metering_body(struct exchange *exchange);
 

@@ -4,6 +4,7 @@
  * route, the answer as it is, or an error.
  */
 #include "auth/secrets/secret_store.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
@@ -195,6 +196,14 @@ static bool may_go_elsewhere(const struct judgement *judgement)
     return false;
 }
 
+/* It may be for "stream_options" that the provider has refused it, which its caller has not
+ * written: that is no reason to fail, and no retry of the caller's own request. */
+static bool refuses_edit(struct exchange *exchange)
+{
+    unsigned status = exchange->facts.upstream_status;
+    return (status == 400 || status == 422) && metering_take_back(exchange);
+}
+
 enum step_result weigh(struct exchange *exchange, const struct http1_response *response)
 {
     struct advice advice;
@@ -209,7 +218,12 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
     if (exchange->facts.upstream_status == 401 && exchange->route->credential_count > 0) {
         secret_slot_suspect(exchange->way.choice.credential->slot);
     }
-    decide(exchange, &judgement);
+    if (refuses_edit(exchange)) {
+        judgement.reason = JUDGE_AGAIN;
+        judgement.wait = 0;
+    } else {
+        decide(exchange, &judgement);
+    }
     note(exchange, &judgement, it);
     if (judgement.reason == JUDGE_AGAIN) {
         exchange->way.until = exchange->side->loop->now + judgement.wait;

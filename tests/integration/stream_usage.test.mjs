@@ -209,6 +209,32 @@ test('each attempt and each route is sent the body that is its own', async (t) =
   assert.equal(answer.body, withoutEvent());
 });
 
+test('a provider that refuses what was put in is sent the body as it came', async (t) => {
+  const refusal = (status) => `HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`;
+  const raw = '{"stream":true,"model":"gpt-4o-mini","messages":[]}';
+  const edited = `${asking}${raw.slice(1)}`;
+  for (const [status, quotas] of [[400, undefined], [422, [{ name: 'small', tokens: '100k', per: 'day' }]]]) {
+    let always = false;
+    const { gateway, upstream } = await metered(t, {
+      route: { retry: 'off' }, quotas, answer: (request) => (always || isAsked(request) ? refusal(status) : provider(request)),
+    });
+    const answer = await chat(gateway, {}, { raw, headers: trailers });
+    assert.deepEqual([answer.status, answer.body, answer.headers['x-sallyport-attempts']], [200, streamOf(false), '2']);
+    assert.deepEqual(upstream.requests.splice(0).map((request) => request.body), [edited, raw]);
+    const logged = await gateway.logLine(answer.id);
+    assert.equal(logged.estimated, true);
+    assert.deepEqual(logged.tries.map((one) => one.status), [status, 200].slice(0, logged.tries.length));
+    if (quotas) assert.equal((await settled(gateway, 'small')).used, answer.usage.input + answer.usage.output);
+    always = true;
+    assert.equal((await chat(gateway, {}, { raw })).status, status, 'it was not for that');
+    assert.deepEqual(upstream.requests.splice(0).map((request) => request.body), [edited, raw]);
+    assert.equal((await chat(gateway, {}, { raw: edited })).status, status, 'the caller wrote it');
+    assert.equal(upstream.requests.length, 1);
+    assert.equal((await chat(gateway, {}, { raw: '{"model":"gpt-4o-mini"}' })).status, status);
+    assert.equal(upstream.requests.length, 2);
+  }
+});
+
 test('a body of more than retry.buffer is held for it, unless there is no memory', async (t) => {
   const { gateway, upstream } = await metered(t, {
     answer: provider, route: { retry: { buffer: '64KiB' } }, gateway: { limits: { buffered_bytes: '1MiB' } },

@@ -65,6 +65,26 @@ test('openai: a streamed chat completion, with usage', async () => {
   assert.ok(usage.completion_tokens > 0);
 });
 
+test('openai: a streamed chat completion whose usage nobody asked for: the gateway knows it, its caller sees none', async () => {
+  const { data: stream, response } = await openai().chat.completions.create({
+    model: 'gpt-4o-mini', stream: true, messages: [{ role: 'user', content: 'Hello' }],
+  }).withResponse();
+  let text = '';
+  for await (const event of stream) {
+    assert.equal(event.choices.length, 1, 'no event is without a choice');
+    assert.equal(event.usage ?? null, null);
+    text += event.choices[0].delta.content ?? '';
+  }
+  assert.ok(text.length > 0);
+  const { data: told } = await openai().chat.completions.create({
+    model: 'gpt-4o-mini', stream: true, stream_options: { include_usage: true }, messages: [{ role: 'user', content: 'Hello' }],
+  }).withResponse();
+  let usage;
+  for await (const event of told) usage = event.usage ?? usage;
+  const line = await gateway.logLine(response.headers.get('x-sallyport-request-id'));
+  assert.deepEqual([line.input_tokens, line.output_tokens, line.estimated], [usage.prompt_tokens, usage.completion_tokens, undefined]);
+});
+
 test('openai: a stream that the caller leaves is cancelled upstream', async () => {
   const gone = await gateway.metric('clients_gone_total');
   const stream = await openai().chat.completions.create({ model: 'gpt-4o-mini', stream: true, messages: [{ role: 'user', content: 'Hello' }] });
