@@ -12,6 +12,7 @@
  *
  * Prints the port it listens on, and serves until it is ended by a signal.
  */
+#include "bench/load/event.h"
 #include "bench/load/wire.h"
 
 #include <errno.h>
@@ -175,38 +176,12 @@ static bool write_bytes(struct client *client, const char *bytes, size_t len)
     return flush(client);
 }
 
-/* What stands before and behind the x's of an event. */
-static const char *event_begin(const struct client *client)
-{
-    return client->chat
-               ? "\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"model\":"
-                 "\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\""
-               : "\"x\":\"";
-}
-
-static const char *event_end(const struct client *client, bool last)
-{
-    static const char chat_last[] =
-        "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":250,"
-        "\"completion_tokens\":49,\"total_tokens\":299}}\n\n";
-    return !client->chat ? "\"}\n\n"
-           : last        ? chat_last
-                         : "\"},\"finish_reason\":null}],\"usage\":null}\n\n";
-}
-
 static bool write_event(struct client *client)
 {
     char event[EVENT_MAX_BYTES + 64];
     char data[EVENT_MAX_BYTES];
     bool last = --client->events_left == 0;
-    const char *end = event_end(client, last);
-    size_t len = (size_t)snprintf(data, sizeof(data), "data: {\"t\":%lld,%s",
-                                  (long long)wire_now_ns() / 1000, event_begin(client));
-    while (len + strlen(end) < client->event_bytes) {
-        data[len++] = 'x';
-    }
-    memcpy(data + len, end, strlen(end));
-    len += strlen(end);
+    size_t len = event_write(data, sizeof(data), client->event_bytes, client->chat, last);
     int total = snprintf(event, sizeof(event), "%zx\r\n%.*s\r\n%s", len, (int)len, data,
                          last ? "0\r\n\r\n" : "");
     client->answering = !last;
