@@ -7,7 +7,7 @@ import zlib from 'node:zlib';
 
 import { coded, codedHead, codings, dechunk, piece } from '../support/coded.mjs';
 import { gatewayFor, isSanitized, binary, sleep, until } from '../support/gateway.mjs';
-import { chat, completion, metered } from '../support/meter.mjs';
+import { chat, completion, metered, settled } from '../support/meter.mjs';
 import { RawClient, upstreamFor } from '../support/wire.mjs';
 
 const secret = 'sk-test-0123456789abcdefghijklmnop/+"';
@@ -55,6 +55,13 @@ async function streamClient(t, gateway, path = '/api/stream') {
   t.after(() => client.close());
   return client.send(`GET ${path} HTTP/1.1\r\nHost: gw\r\nX-Sallyport-Key: ${gateway.key}\r\nAccept-Encoding: ${all}\r\n\r\n`);
 }
+
+const plainAnswer = (text, type) =>
+  `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+
+const streamText = (usage = { prompt_tokens: 10, completion_tokens: 5 }) =>
+  [{ choices: [{ index: 0, delta: { content: 'Hello, world' } }] }, ...(usage ? [{ choices: [], usage }] : [])]
+    .map((data) => `data: ${JSON.stringify(data)}\n\n`).join('') + 'data: [DONE]\n\n';
 
 const nothingHeld = (gateway) =>
   until('nothing is held', async () => (await gateway.metric('buffered_bytes')) === 0);
@@ -139,6 +146,32 @@ for (const [name, coding] of Object.entries(codings)) {
     assert.deepEqual([answer.cut, answer.cost, answer.usage], [false, 4500, { input: 10, output: 5 }]);
     await nothingHeld(gateway);
   });
+
+  // A stream is asked for as it is where a quota counts it; one that comes encoded all the same counts as well.
+  for (const [what, body, plain, type] of [
+    ['a plain answer', {}, JSON.stringify(completion()), 'application/json'],
+    ['an event stream', { stream: true }, streamText(), 'text/event-stream'],
+    ['an answer that tells nothing', {}, JSON.stringify(completion(null)), 'application/json'],
+    ['an event stream that tells nothing', { stream: true }, streamText(null), 'text/event-stream'],
+  ]) {
+    test(`${name}: ${what} is charged as it is without a coding`, async (t) => {
+      const charged = [];
+      for (const answer of [plainAnswer(plain, type), coded(name, coding.encode(plain), { type })]) {
+        const { gateway } = await metered(t, {
+          quotas: [{ name: 'tokens', tokens: 1e6, per: 'day' }, { name: 'cost', cost: '100 USD', per: 'day' }],
+          answer: () => answer,
+        });
+        const { id, status } = await chat(gateway, { max_tokens: 500, ...body }, { headers: { 'Accept-Encoding': all } });
+        assert.equal(status, 200);
+        const { used: tokens } = await settled(gateway, 'tokens');
+        const { used: cost } = await settled(gateway, 'cost');
+        const { usage, cost_usd: told } = await gateway.logLine(id);
+        charged.push({ tokens, cost, usage, told, missing: await gateway.metric('usage_missing_total') });
+      }
+      assert.ok(Number(charged[0].tokens) > 0);
+      assert.deepEqual(charged[1], charged[0]);
+    });
+  }
 
   test(`${name}: each event arrives before the next is sent`, async (t) => {
     const events = Array.from({ length: 8 }, (_, i) => `data: event number ${i}\n\n`);
@@ -227,6 +260,34 @@ for (const [name, coding] of Object.entries(codings)) {
     });
   }
 
+  // Of what arrives, nothing can be read beyond the byte before the credential.
+  test(`${name}: wherever a credential or its code is split, no byte of it arrives`, async (t) => {
+    const [first, before, after] = ['data: first\n\n', 'data: ', ' after\n\n'];
+    const whole = coding.encode(first + before + secret + after);
+    const splits = Array.from({ length: whole.length - 1 }, (_, i) => [whole.subarray(0, i + 1), whole.subarray(i + 1)]);
+    for (let at = 1; at < secret.length; at++) {
+      splits.push(await coding.pieces([first, before + secret.slice(0, at), secret.slice(at) + after]));
+    }
+    const { gateway } = await start(t, async ({ head }, socket) => {
+      const pieces = splits[Number(/x\/(\d+) /.exec(head)[1])];
+      socket.write(codedHead(name, 'text/event-stream'));
+      for (const bytes of pieces.filter((each) => each.length > 0)) {
+        socket.write(piece(bytes));
+        await sleep(3);
+      }
+      socket.write('0\r\n\r\n');
+    });
+    const answers = await Promise.all(splits.map((_, i) => get(gateway, `/api/x/${i}`)));
+    for (const [i, { error, cut, body }] of answers.entries()) {
+      assert.ok(cut || error, `${i}`); // a reset may overtake the head
+      const read = body?.length > 0 ? coding.decodePart(body).toString() : '';
+      assert.ok((first + before).startsWith(read), `${i}: ${JSON.stringify(read)} could be read`);
+    }
+    assert.ok(answers.some(({ body }) => body?.length > 0));
+    assert.equal(await gateway.metric('scrubbed_total'), splits.length);
+    await nothingHeld(gateway);
+  });
+
   test(`${name}: a long answer is cut in front of a credential at its end`, async (t) => {
     let text = '';
     for (let i = 0, state = 7; text.length < 1e6; i++) {
@@ -249,7 +310,7 @@ for (const [name, coding] of Object.entries(codings)) {
     ['something else', () => Buffer.from('{"error":"not encoded at all, whatever the head says"}')],
     ['one that breaks off', () => good().subarray(0, -5)],
     ['bytes behind its end', () => Buffer.concat([good(), Buffer.from('garbage')])],
-    ['a bomb', () => coding.encode(Buffer.alloc(40e6))],
+    ['a bomb', () => coding.encode(Buffer.alloc(100e6))],
   ]) {
     test(`${name}: ${what} is 502`, async (t) => {
       const bytes = body();
@@ -261,7 +322,7 @@ for (const [name, coding] of Object.entries(codings)) {
   }
 
   test(`${name}: a bomb does not hold up others, and a stream of it is cut`, async (t) => {
-    const bomb = coding.encode(Buffer.alloc(60e6));
+    const bomb = coding.encode(Buffer.alloc(100e6));
     const { gateway } = await start(t, ({ head }) => (head.includes('/bomb')
       ? Buffer.concat([Buffer.from(codedHead(name, 'text/event-stream')), piece(bomb)])
       : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));

@@ -5,6 +5,15 @@ import zlib from 'node:zlib';
 const zstd = (bytes, ...more) => execFileSync('zstd', ['-c', '-q', '--no-check', ...more], { input: bytes, maxBuffer: 1 << 28 });
 const unzstd = (bytes) => execFileSync('zstd', ['-d', '-c', '-q'], { input: bytes, maxBuffer: 1 << 28 });
 
+// What a client can read of a beginning.
+function unzstdPart(bytes) {
+  try {
+    return unzstd(bytes);
+  } catch (error) {
+    return error.stdout;
+  }
+}
+
 // Each part flushed by itself: an array of encoded pieces. The last one ends the stream.
 function flushed(stream, flush, parts) {
   return new Promise((resolve, reject) => {
@@ -30,16 +39,19 @@ export const codings = {
   gzip: {
     encode: (bytes) => zlib.gzipSync(bytes),
     decode: (bytes) => zlib.gunzipSync(bytes),
+    decodePart: (bytes) => zlib.gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
     pieces: (parts) => flushed(zlib.createGzip(), zlib.constants.Z_SYNC_FLUSH, parts),
   },
   br: {
     encode: (bytes) => zlib.brotliCompressSync(bytes),
     decode: (bytes) => zlib.brotliDecompressSync(bytes),
+    decodePart: (bytes) => zlib.brotliDecompressSync(bytes, { finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
     pieces: (parts) => flushed(zlib.createBrotliCompress(), zlib.constants.BROTLI_OPERATION_FLUSH, parts),
   },
   zstd: {
     encode: (bytes) => zstd(bytes, `--stream-size=${Buffer.byteLength(bytes)}`), // a small window for a small answer
     decode: unzstd,
+    decodePart: unzstdPart,
     pieces: async (parts) => [...parts.map((part) => zstd(part)), Buffer.alloc(0)], // a frame each
   },
 };
