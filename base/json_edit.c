@@ -3,6 +3,8 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 
+#include <assert.h>
+
 /* One pass over the object. */
 struct finder {
     struct slice object;
@@ -115,6 +117,7 @@ static enum status put_first(struct slice object, struct slice name, struct slic
 enum status json_member_write(struct slice object, const struct json_member *found,
                               struct slice name, struct slice value, struct buffer *out)
 {
+    assert(object.ptr != NULL); /* json_member_find() has seen that it is an object */
     if (found->value.ptr == NULL) {
         return put_first(object, name, value, out);
     }
