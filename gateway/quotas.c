@@ -12,6 +12,10 @@
 #include "limiter/store_memory.h"
 #include "limiter/store_redis.h"
 
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
 /* ---- what the store says ---- */
 
 static void on_news(void *ctx, enum store_news kind, const char *text)
@@ -64,6 +68,34 @@ enum status quotas_new(const struct snapshot *snapshot, struct quotas **ret, str
     return STATUS_OK;
 }
 
+/* ---- what was left ---- */
+
+void quotas_settle_left(struct quotas *quotas, const char *id, const char *tenant,
+                        const uint64_t *used, unsigned count)
+{
+    struct quotas_left *left = MEMORY_NEW(struct quotas_left);
+    assert(count <= RESERVATION_DEMANDS_MAX);
+    (void)snprintf(left->id, sizeof(left->id), "%s", id);
+    (void)snprintf(left->tenant, sizeof(left->tenant), "%s", tenant);
+    memcpy(left->used, used, count * sizeof(*used));
+    left->count = count;
+    left->next = quotas->left;
+    quotas->left = left;
+}
+
+/* `redis` is NULL: it is forgotten. */
+static void take_left(struct quotas *quotas, struct store_redis_side *redis)
+{
+    while (quotas->left != NULL) {
+        struct quotas_left *left = quotas->left;
+        quotas->left = left->next;
+        if (redis != NULL) {
+            store_redis_settle_left(redis, left->id, left->tenant, left->used, left->count);
+        }
+        memory_free(left);
+    }
+}
+
 void quotas_free(struct quotas *quotas)
 {
     if (quotas == NULL) {
@@ -71,6 +103,7 @@ void quotas_free(struct quotas *quotas)
     }
     store_memory_free(quotas->memory);
     past_windows_free(quotas->past);
+    take_left(quotas, NULL);
     store_redis_free(quotas->redis);
     each_values_free(quotas->values);
     wait_lines_free(quotas->lines);
@@ -110,6 +143,7 @@ void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mai
     if (quotas->side_count < QUOTA_SIDES_MAX) {
         quotas->sides[quotas->side_count++] = redis;
     }
+    take_left(quotas, redis);
 }
 
 void quotas_detach(struct quotas *quotas, struct quota_side *side)

@@ -21,6 +21,11 @@ void quotas_free(struct quotas *quotas); /* takes NULL; after all sides */
 /* Of a store in memory: windows go on from there. Takes it; before any worker asks. */
 void quotas_recall(struct quotas *quotas, struct past_windows *take_past);
 
+/* A shared store may not have heard how much the demands of this reservation used, for who held it
+ * has died: the first worker tells it. Before any worker is attached. */
+void quotas_settle_left(struct quotas *quotas, const char *id, const char *tenant,
+                        const uint64_t *used, unsigned count);
+
 /* Before the loop runs, or on its thread. */
 void quotas_attach(struct quotas *quotas, struct loop *loop, struct mailbox *mailbox,
                    struct quota_side *ret);

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "limiter/reservation.h"
+
 struct each_values;
 struct past_windows;
 struct store_memory;
@@ -12,6 +14,14 @@ struct store_redis_side;
 struct wait_lines;
 
 enum { QUOTA_SIDES_MAX = 256 };
+
+/* A reservation that the store may not have heard the end of. */
+struct quotas_left {
+    struct quotas_left *next;
+    char id[RESERVATION_ID_LEN + 1], tenant[64];
+    unsigned count;
+    uint64_t used[RESERVATION_DEMANDS_MAX];
+};
 
 struct quotas {
     struct store_memory *memory;                     /* owned; NULL: Redis */
@@ -23,4 +33,5 @@ struct quotas {
     char *store_name;                                /* owned */
     struct store_redis_side *sides[QUOTA_SIDES_MAX]; /* borrowed; the workers' */
     unsigned side_count;
+    struct quotas_left *left; /* owned; what an earlier process left, until a worker takes it */
 };

@@ -26,6 +26,27 @@ static void add_past(void *ctx, const struct ledger_charge *charge)
     past_windows_add(ctx, &window);
 }
 
+/* Those of one reservation follow each other. */
+static void add_left(void *ctx, const struct ledger_row *row)
+{
+    struct quotas *quotas = ctx;
+    char id[sizeof(row->id)];
+    memcpy(id, row->id, sizeof(id));
+    for (unsigned i = 0; i < row->settle_count;) {
+        uint64_t used[RESERVATION_DEMANDS_MAX] = {0};
+        unsigned count = 0;
+        id[0] = row->settles[i].first;
+        for (; i < row->settle_count && row->settles[i].first == id[0]; i++) {
+            unsigned index = row->settles[i].index;
+            if (index < RESERVATION_DEMANDS_MAX) { /* a file may say anything */
+                used[index] = row->settles[i].used;
+                count = index + 1 > count ? index + 1 : count;
+            }
+        }
+        quotas_settle_left(quotas, id, row->tenant, used, count);
+    }
+}
+
 enum status server_ledger_start(struct server *server, struct error *err)
 {
     const struct ledger_config *config = &server->snapshot->ledger;
@@ -38,6 +59,8 @@ enum status server_ledger_start(struct server *server, struct error *err)
         .keep = config->keep,
         .max_bytes = config->max_bytes,
         .workers = server->snapshot->gateway.workers,
+        .left = server->snapshot->store.redis ? add_left : NULL,
+        .left_ctx = server->quotas,
         .past = server->snapshot->store.redis ? NULL : add_past,
         .ctx = past};
     enum status status = ledger_start(&settings, &server->ledger, err);

@@ -57,6 +57,11 @@ struct store_redis_counts store_redis_counts(const struct store_redis_side *side
 
 /* For the admin listener's thread, blocking for at most a second: reads, changes and audits keys.
  * On an event base of its own. */
+/* What an earlier process may have left untold: the reservation's demands used so much. Sent as
+ * soon as the store is there; where it knows all, or nothing, of it, that changes nothing. */
+void store_redis_settle_left(struct store_redis_side *side, const char *id, const char *tenant,
+                             const uint64_t *used, unsigned count);
+
 struct store_redis_admin;
 MUST_USE enum status store_redis_admin_open(struct store_redis *store,
                                             struct store_redis_admin **ret, struct error *err);

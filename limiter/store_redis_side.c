@@ -294,6 +294,23 @@ struct store_side store_redis_side(struct store_redis_side *side)
     return (struct store_side){.ops = &ops, .side = side};
 }
 
+/* The keys that it took of are in the store's record. */
+void store_redis_settle_left(struct store_redis_side *side, const char *id, const char *tenant,
+                             const uint64_t *used, unsigned count)
+{
+    struct reservation *reservation = reservation_new(count, 0);
+    char *name = memory_copy(slice_from(tenant));
+    (void)snprintf(reservation->id, sizeof(reservation->id), "%s", id);
+    reservation->tenant = name;
+    reservation->owner = name;
+    reservation->release = memory_free;
+    for (unsigned i = 0; i < count; i++) {
+        reservation->demands[i].key = slice_make("", 0);
+        reservation->demands[i].used = used[i];
+    }
+    flight_keep(side, operation_new(OPERATION_SETTLE, reservation));
+}
+
 /* ---- life ---- */
 
 struct store_redis_side *store_redis_side_new(struct store_redis *store, struct event_base *base,

@@ -394,6 +394,7 @@ static enum step_result ask(struct exchange *exchange)
     reservation->state = RESERVATION_NEW;
     reservation->step++;
     reservation->asked_at = exchange->side->loop->now;
+    entry_asks(exchange);
     store->ops->ask(store->side, reservation);
     exchange->asking = reservation->state == RESERVATION_ASKED;
     return verdict(exchange);

@@ -4,6 +4,7 @@
 #include "gateway/exchange/clean_text.h"
 #include "gateway/exchange/entry_charges.h"
 #include "gateway/exchange/entry_details.h"
+#include "gateway/exchange/entry_settles.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/object_watch.h"
@@ -63,6 +64,7 @@ void entry_reserved(struct exchange *exchange)
     row->reserved_cost = sum.cost;
     row->flags |= sum.tokens > 0 || sum.cost > 0 ? LEDGER_METERED : 0;
     entry_charges_reserved(exchange, row);
+    entry_settles_reserved(exchange, row);
 }
 
 /* ---- who asks for what ---- */
@@ -104,6 +106,18 @@ static void open(struct exchange *exchange)
         describe(exchange, exchange->entry);
         entry_reserved(exchange);
         ledger_ring_opened(ring, exchange->entry);
+    }
+}
+
+void entry_asks(struct exchange *exchange)
+{
+    if (!exchange->side->quota.shared) {
+        return;
+    }
+    if (exchange->entry == NULL) {
+        open(exchange);
+    } else {
+        entry_settles_reserved(exchange, exchange->entry);
     }
 }
 
@@ -210,6 +224,23 @@ static void conclude(const struct exchange *exchange, struct ledger_row *row, us
     put_end(exchange, row, now);
     entry_details_write(exchange, row->details, sizeof(row->details));
     entry_charges_settled(exchange, row);
+    entry_settles_used(exchange, row);
+}
+
+void entry_used(struct exchange *exchange)
+{
+    struct ledger_row *row = exchange->entry;
+    struct metering_result used;
+    if (row == NULL || !metering_result(exchange, &used)) {
+        return;
+    }
+    put_units(exchange, row);
+    row->reserved_cost = used.cost_nanousd;
+    row->reserved_tokens = usage_tokens(&used.usage);
+    if (row->charge_count < LEDGER_CHARGES_MAX) { /* what has no room there is summed, once */
+        entry_charges_settled(exchange, row);
+    }
+    entry_settles_used(exchange, row);
 }
 
 void entry_close(struct exchange *exchange, usec_t now)
@@ -230,6 +261,7 @@ void entry_close(struct exchange *exchange, usec_t now)
         return;
     }
     conclude(exchange, exchange->entry, now);
+    entry_settles_await(exchange, exchange->entry);
     ledger_ring_closed(side->ring, TAKE(exchange->entry));
     side->rows_closed = true;
 }

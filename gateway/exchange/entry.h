@@ -13,6 +13,9 @@
 struct exchange;
 struct http1_response;
 
+/* A route is about to ask a store that others share, which may take it and this process not live to
+ * hear that: opens the row, with nothing that is reserved for it. */
+void entry_asks(struct exchange *exchange);
 /* A route has admitted it: opens the row, or notes what is reserved now. */
 void entry_admitted(struct exchange *exchange);
 /* More is reserved. */
@@ -21,5 +24,8 @@ void entry_reserved(struct exchange *exchange);
 void entry_sent(struct exchange *exchange);
 /* The answer's head is here: how its provider calls the request. */
 void entry_answered(struct exchange *exchange, const struct http1_response *response);
+/* What was used is known, and the client is about to be told: from now on a killed process is
+ * charged that. */
+void entry_used(struct exchange *exchange);
 /* Once, at the end; what was used is known, and nothing of the quotas is settled yet. */
 void entry_close(struct exchange *exchange, usec_t now);

@@ -1,5 +1,6 @@
 #include "gateway/exchange/hold.h"
 
+#include "gateway/exchange/entry.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
 
@@ -50,6 +51,7 @@ bool hold_put(struct exchange *exchange, struct slice piece)
         hold->state = HOLD_NONE;
         metering_complete(exchange);
         metering_close(exchange);
+        entry_used(exchange);
         return false;
     }
     bool counted = count(exchange, piece.len);
@@ -69,6 +71,7 @@ void hold_complete(struct exchange *exchange)
 {
     metering_complete(exchange);
     metering_close(exchange);
+    entry_used(exchange);
     exchange->hold.whole = true;
     exchange->hold.state = HOLD_EMPTYING;
 }

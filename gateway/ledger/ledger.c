@@ -42,6 +42,24 @@ static void tell_row(void *ctx, const struct ledger_row *row)
     }
 }
 
+static void tell_left_row(void *ctx, const struct ledger_row *row)
+{
+    const struct ledger_settings *settings = ctx;
+    if (row->settle_count > 0 && row->settle_count <= LEDGER_SETTLES_MAX) {
+        settings->left(settings->left_ctx, row);
+    }
+}
+
+/* Before any of it is moved. */
+static void tell_left(const struct ledger *ledger, const struct ledger_settings *settings)
+{
+    for (unsigned i = 0; settings->left != NULL && i < ledger->source_count; i++) {
+        struct ledger_ring *ring = ledger->sources[i].ring;
+        (void)ledger_ring_closed_rows(ring, ledger_ring_backlog(ring), (void *)settings,
+                                      tell_left_row);
+    }
+}
+
 /* What could not be moved is still in the rings; the most of it, that is: if the process was killed
  * between a batch and freeing its places, those are told of twice, to be on the safe side. */
 static enum status tell_past(struct ledger *ledger, const struct ledger_settings *settings,
@@ -66,6 +84,7 @@ static enum status start(struct ledger *ledger, const struct ledger_settings *se
 {
     TRY(ledger_open_store(ledger, err));
     TRY(ledger_rings_open(ledger, err));
+    tell_left(ledger, settings);
     bool more_to_delete;
     uint64_t recovered = load(&ledger->rows_recovered);
     /* What cannot be written now was said, and is tried again by the thread. */

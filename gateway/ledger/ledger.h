@@ -25,6 +25,10 @@ struct ledger_settings {
     uint64_t
         max_bytes; /* of the database: beyond it the oldest rows go before their time; 0: any */
     unsigned workers;
+    /* Called at start for each row that an earlier process left in a ring and that has settles: a
+     * store that others share may not have heard of them. NULL: there is no such store. */
+    void (*left)(void *left_ctx, const struct ledger_row *row);
+    void *left_ctx;
     /* Called at start for what quotas' windows that are not over were charged with, by all that was
      * before; of one window there may be several, which add up. NULL: not wanted. */
     void (*past)(void *ctx, const struct ledger_charge *charge);

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#define SETTLES_WITHIN SEC
+
 static struct ring_place *place_of(struct ledger_row *row)
 {
     return (struct ring_place *)((char *)row - offsetof(struct ring_place, row));
@@ -37,6 +39,7 @@ struct ledger_row *ledger_ring_take(struct ledger_ring *ring)
     }
     struct ledger_row *row = &ring->places[ring->free[--ring->free_count]].row;
     memset(row, 0, offsetof(struct ledger_row, charges));
+    atomic_store_explicit(&place_of(row)->unsettled, 0, memory_order_relaxed);
     return row;
 }
 
@@ -53,7 +56,29 @@ void ledger_ring_closed(struct ledger_ring *ring, struct ledger_row *row)
     ring_queue_put(&ring->closed, (uint32_t)(place - ring->places));
 }
 
+void ledger_ring_owes(struct ledger_row *row, unsigned count)
+{
+    atomic_store_explicit(&place_of(row)->unsettled, count, memory_order_relaxed);
+}
+
+void ledger_ring_paid(struct ledger_row *row, const char *id)
+{
+    struct ring_place *place = place_of(row);
+    unsigned left = atomic_load_explicit(&place->unsettled, memory_order_relaxed);
+    if (left > 0 && strcmp(row->id, id) == 0) {
+        atomic_store_explicit(&place->unsettled, left - 1, memory_order_relaxed);
+    }
+}
+
 /* ---- the taker ---- */
+
+/* A clock that was set back makes no row wait. */
+static bool must_stay(const struct ledger_ring *ring, const struct ring_place *place, usec_t now)
+{
+    usec_t age = now - place->row.closed_at;
+    return atomic_load_explicit(&place->unsettled, memory_order_relaxed) > 0 && age >= 0 &&
+           age < SETTLES_WITHIN && ledger_ring_backlog(ring) < ring->place_count / 4;
+}
 
 unsigned ledger_ring_backlog(const struct ledger_ring *ring)
 {
@@ -67,9 +92,13 @@ unsigned ledger_ring_closed_rows(struct ledger_ring *ring, unsigned most, void *
 {
     unsigned count = ledger_ring_backlog(ring);
     uint_fast64_t got = atomic_load_explicit(&ring->closed.got, memory_order_relaxed);
-    ring->taken = count < most ? count : most;
-    for (unsigned i = 0; i < ring->taken; i++) {
-        uint32_t position = ring->closed.positions[(got + i) & ring->closed.mask];
+    usec_t now = clock_wall();
+    most = count < most ? count : most;
+    for (ring->taken = 0; ring->taken < most; ring->taken++) {
+        uint32_t position = ring->closed.positions[(got + ring->taken) & ring->closed.mask];
+        if (must_stay(ring, &ring->places[position], now)) {
+            break;
+        }
         each(ctx, &ring->places[position].row);
     }
     return ring->taken;

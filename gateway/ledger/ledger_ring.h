@@ -39,6 +39,12 @@ struct ledger_row *ledger_ring_take(struct ledger_ring *ring);
 void ledger_ring_opened(struct ledger_ring *ring, struct ledger_row *row);
 /* All that will be is in it. */
 void ledger_ring_closed(struct ledger_ring *ring, struct ledger_row *row);
+/* Before it is closed: so many settlements of it are on their way to a store. It stays in the ring
+ * until each is there, so that the next process knows of those that are not; but a second at most,
+ * and not where places become few. */
+void ledger_ring_owes(struct ledger_row *row, unsigned count);
+/* One of them is there. Of a row that is gone, it does nothing. */
+void ledger_ring_paid(struct ledger_row *row, const char *id);
 
 /* ---- the ledger's thread ---- */
 

@@ -200,6 +200,7 @@ static bool recover_place(struct ring_place *place, usec_t now)
         atomic_store_explicit(&place->state, PLACE_FREE, memory_order_release);
         return false;
     }
+    atomic_store_explicit(&place->unsettled, 0, memory_order_relaxed);
     if (state == PLACE_OPEN) {
         ledger_row_died(&place->row, now);
         atomic_store_explicit(&place->state, PLACE_CLOSED, memory_order_release);

@@ -13,6 +13,7 @@ enum place_state { PLACE_FREE, PLACE_OPEN, PLACE_CLOSED };
 /* A place in the file, on lines of the cache of its own. */
 struct ring_place {
     _Alignas(64) atomic_uint state; /* enum place_state */
+    atomic_uint unsettled;          /* reservations of the row that the store has to hear of */
     struct ledger_row row;
 };
 

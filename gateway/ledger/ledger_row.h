@@ -66,6 +66,16 @@ struct ledger_charge {
 
 enum { LEDGER_CHARGES_MAX = 32 };
 
+/* What a store that others share may not have been told yet: how much of a reservation's demand is
+ * to be charged. */
+struct ledger_settle {
+    uint64_t used; /* in the unit of the quota */
+    uint8_t index; /* of the demand */
+    char first;    /* digit of the reservation's id, whose others are the exchange's */
+};
+
+enum { LEDGER_SETTLES_MAX = 32 };
+
 struct ledger_row {
     char id[33]; /* the exchange's, 32 hex digits */
     usec_t opened_at, closed_at;
@@ -89,8 +99,9 @@ struct ledger_row {
     struct ledger_object object;
     char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price;
                            empty: none, or it was too long */
-    uint32_t charge_count;
+    uint32_t settle_count, charge_count;
     struct ledger_charge charges[LEDGER_CHARGES_MAX]; /* the last: not zeroed, nor read, beyond */
+    struct ledger_settle settles[LEDGER_SETTLES_MAX]; /* likewise */
 };
 
 /* Cut at a whole UTF-8 character; what is no UTF-8, or a control character, becomes '?'. */

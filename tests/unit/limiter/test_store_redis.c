@@ -48,6 +48,26 @@ Test(store_redis, a_settlement_charges_what_was_used_and_gives_the_rest_back)
     cr_assert_eq(entry.refunded, 50);
 }
 
+Test(store_redis, what_a_dead_process_left_is_settled_by_another_once)
+{
+    const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);
+    struct rig_request request;
+    cr_assert(rig_get(&request, 0, limit, 80));
+    rig.stores[1] = rig_new_store(RIG_TIMEOUT);
+    rig_add_side(1, rig.stores[1]);
+    for (unsigned i = 0; i < 2; i++) { /* before it is up, too */
+        store_redis_settle_left(rig.sides[1], request.reservation->id, "acme", (uint64_t[]){30}, 1);
+        rig_until(rig_is_quiet(1));
+        cr_assert_eq(rig_entry(limit).used, 30);
+        cr_assert_eq(rig_entry(limit).reserved, 0);
+    }
+    store_redis_settle_left(rig.sides[1], "0123456789abcdef0123456789abcdef", "acme",
+                            (uint64_t[]){7}, 1); /* of which the store knows nothing */
+    rig_settle(&request, 40);
+    rig_until(rig_is_quiet(1) && rig_is_quiet(0));
+    cr_assert_eq(rig_entry(limit).used, 30);
+}
+
 Test(store_redis, an_extension_takes_more_or_is_refused_and_what_was_held_stays)
 {
     const struct limit *limit = rig_daily(LIMIT_TOKENS, 100, STORE_LOCAL);

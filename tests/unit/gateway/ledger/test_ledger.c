@@ -366,3 +366,32 @@ Test(ledger, a_start_that_fails_says_why)
     cr_expect_not_null(strstr(err.message, "/no/usage.db\": "), "%s", err.message);
     cr_expect_not_null(strstr(err.message, "No such file or directory"), "%s", err.message);
 }
+
+static void list_left(void *ctx, const struct ledger_row *row)
+{
+    list_row(ctx, row);
+}
+
+Test(ledger, what_a_store_may_not_have_heard_is_told_at_start_once)
+{
+    struct row_list left = {0};
+    struct ledger_row *row;
+    start();
+    cr_assert(open_row(0, 1, &row)); /* of a process that is killed */
+    row->settles[0] = (struct ledger_settle){.used = 70, .index = 2, .first = 'a'};
+    row->settle_count = 1;
+    cr_assert(open_row(0, 2, &row)); /* nothing to tell */
+    cr_assert(open_row(0, 3, &row));
+    row->settle_count = LEDGER_SETTLES_MAX + 1; /* a file may say anything */
+    stop();
+    settings.left = list_left;
+    settings.left_ctx = &left;
+    start();
+    cr_assert_eq(left.count, 1U);
+    cr_expect_eq(left.rows[0].cost, 10U, "as it was charged: in full");
+    cr_expect_eq(left.rows[0].settles[0].used, 70U);
+    stop();
+    start();
+    cr_expect_eq(left.count, 1U);
+    row_list_fini(&left);
+}

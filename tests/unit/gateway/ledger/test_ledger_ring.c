@@ -126,6 +126,57 @@ Test(ledger_ring, a_place_is_zeroed_before_it_is_given_out_again)
     }
 }
 
+/* A row that is just closed, with settlements under way. */
+static struct ledger_row *close_owing(unsigned n, unsigned owes)
+{
+    struct ledger_row *row = open_row(n);
+    row->closed_at = clock_wall();
+    ledger_ring_owes(row, owes);
+    ledger_ring_closed(ring, row);
+    return row;
+}
+
+Test(ledger_ring, a_row_stays_until_all_its_settlements_have_arrived)
+{
+    reopen();
+    struct ledger_row *row = close_owing(1, 2);
+    cr_expect_eq(look(), 0U);
+    ledger_ring_paid(row, row->id);
+    cr_expect_eq(look(), 0U);
+    ledger_ring_paid(row,
+                     "00000000000000000000000000000002"); /* of one that had the place before */
+    cr_expect_eq(look(), 0U);
+    ledger_ring_paid(row, row->id);
+    expect_costs(1, (unsigned[]){1});
+    ledger_ring_free_taken(ring);
+    ledger_ring_paid(row, row->id); /* too late, and nothing */
+    (void)close_owing(2, 0);
+    expect_costs(1, (unsigned[]){2});
+}
+
+Test(ledger_ring, a_row_waits_a_second_for_its_settlements_and_not_where_places_are_few)
+{
+    reopen();
+    close_owing(1, 1)->closed_at -= SEC;
+    expect_costs(1, (unsigned[]){1});
+    ledger_ring_free_taken(ring);
+    close_owing(2, 1)->closed_at += 3600 * SEC; /* a clock that was set back */
+    expect_costs(1, (unsigned[]){2});
+    ledger_ring_free_taken(ring);
+    (void)close_owing(3, 1);
+    cr_expect_eq(look(), 0U);
+    (void)close_owing(4, 1);
+    expect_costs(2, (unsigned[]){3, 4});
+}
+
+Test(ledger_ring, after_reopening_nothing_is_waited_for)
+{
+    reopen();
+    (void)close_owing(1, 1);
+    reopen();
+    expect_costs(1, (unsigned[]){1});
+}
+
 Test(ledger_ring, what_was_closed_is_there_after_reopening)
 {
     reopen();
