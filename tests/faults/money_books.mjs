@@ -26,6 +26,9 @@ export async function quiet(gateway, redis) {
   if (redis) await until('the store has been told all', async () => (await gateway.metric('store_up')) === 1 && (await gateway.metric('store_pending')) === 0);
 }
 
+export const minutesOf = (gateway) => query(gateway, `SELECT tenant, route, model, requests, cost_nanousd AS cost,
+  input_tokens + cache_read_tokens + cache_write_tokens + output_tokens AS tokens FROM minutes`);
+
 // Sums by minute are what the rows (and what was folded beside them) come to.
 export function checkMinutes(gateway, rows) {
   const [minutes] = query(gateway, `SELECT sum(requests) AS requests, sum(cost_nanousd) AS cost,
