@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -210,7 +209,6 @@ static enum status write_changes(struct walk *walk, uint64_t *ret_changed, struc
 
 static enum status end_batch(struct walk *walk, struct error *err)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_MSEC * 1000000L};
     uint64_t changed = 0;
     if (!walk->repricing->write || walk->change_count == 0) {
         walk->ret->changed += walk->change_count;
@@ -222,7 +220,7 @@ static enum status end_batch(struct walk *walk, struct error *err)
         return status;
     }
     walk->ret->changed += changed;
-    (void)nanosleep(&pause, NULL);
+    (void)sqlite3_sleep(PAUSE_MSEC); /* a command may */
     return STATUS_OK;
 }
 

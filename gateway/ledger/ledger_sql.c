@@ -95,6 +95,24 @@ static enum status put_quotas(struct buffer *out)
                    "low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;"));
 }
 
+/* What rows had no place for: rows from before it have nothing there. */
+#define LATER_UNITS(X)                                                                             \
+    X("searches") X("audio_output_tokens") X("image_input_tokens") X("image_output_tokens")
+static enum status put_later_units(struct buffer *out)
+{
+#define ADD_UNIT(name)                                                                             \
+    "ALTER TABLE requests ADD COLUMN " name " INTEGER NOT NULL DEFAULT 0;"                         \
+    "ALTER TABLE minutes ADD COLUMN " name " INTEGER NOT NULL DEFAULT 0;"
+    return buffer_append(out, SLICE(LATER_UNITS(ADD_UNIT)));
+#undef ADD_UNIT
+}
+
+static enum status put_object_ids(struct buffer *out)
+{
+    return buffer_append(out, SLICE("CREATE INDEX requests_object_ids ON requests (object_id, "
+                                    "opened_at) WHERE object_id <> '';"));
+}
+
 static enum status put_schema(struct buffer *out, int64_t version)
 {
     if (version == 0) {
@@ -103,6 +121,12 @@ static enum status put_schema(struct buffer *out, int64_t version)
     }
     if (version < 2) {
         TRY(put_quotas(out));
+    }
+    if (version > 0 && version < 3) {
+        TRY(put_later_units(out));
+    }
+    if (version < 3) {
+        TRY(put_object_ids(out));
     }
     TRY(buffer_print(out, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
                      (int)LEDGER_APPLICATION_ID, (int)LEDGER_SCHEMA_VERSION));
@@ -165,6 +189,10 @@ enum status ledger_sql_check_schema(sqlite3 *db, struct error *err)
     TRY(look_at(db, &version, err));
     if (version == 0) {
         FAIL(err, STATUS_NOT_FOUND, "nothing has been written to it yet");
+    }
+    if (version < LEDGER_SCHEMA_VERSION) {
+        FAIL(err, STATUS_INVALID,
+             "it was written by an older version of the gateway; start this one with it first");
     }
     return STATUS_OK;
 }

@@ -10,7 +10,7 @@ import { ask, ledgerFile, rowOf, withLedger, written } from '../support/ledger.m
 import { chat, chunk, chunkedHead, completion, json, stream } from '../support/meter.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
-const secret = 'sk_live_0123456789abcdef';
+const secret = 'payment-key-0123456789abcdef';
 
 // A gateway with a route `api` of that provider, whose answers are given one by one.
 async function gatewayOf(t, provider, answer, more = {}) {
