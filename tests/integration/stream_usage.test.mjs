@@ -130,8 +130,8 @@ test('the event is taken out however the stream is cut into pieces, framed and s
     [usageEvent('\n') + usageEvent('\n'), ''],
     [...Array(2).fill(line({ ...head, choices: [{ index: 0, delta: {} }], usage }))],
   ];
-  for (const [given, left] of variants) {
-    const [before, behind] = [hello('\n', true) + stop('\n', true), line('[DONE]')];
+  for (const [i, [given, left]] of variants.entries()) {
+    const [before, behind] = [hello('\n', true) + stop('\n', true), i % 2 === 0 ? line('[DONE]') : 'data: {"id":"c-1"}'];
     send = (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: ${
       Buffer.byteLength(before + given + behind)}\r\n\r\n${before}${given}${behind}`);
     await check(given, before + left + behind, JSON.stringify(given));
