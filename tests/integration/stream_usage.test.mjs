@@ -258,6 +258,20 @@ test('a body of more than retry.buffer is held for it, unless there is no memory
   assert.equal(await gateway.metric('usage_missing_total'), 4);
 });
 
+test('where a quota needs the body, or it may be sent again, no memory is a refusal as before', async (t) => {
+  const large = `{"stream":true,"model":"gpt-4o-mini","x":"${'x'.repeat(2 * 1024 * 1024)}"}`;
+  for (const [route, quotas] of [[{}, [{ tokens: '100M', per: 'day' }]], [{ retry: { buffer: '4MiB' } }, undefined]]) {
+    const { gateway, upstream } = await metered(t, { answer: provider, route, quotas, gateway: { limits: { buffered_bytes: '1MiB' } } });
+    for (const chunks of [false, true]) {
+      const client = await send(gateway, large, { chunks });
+      await client.until(() => client.statuses().length === 1);
+      assert.match(client.text, /^HTTP\/1\.1 503 [^]*x-sallyport-error: overloaded/i);
+      client.close();
+    }
+    assert.equal(upstream.requests.length, 0);
+  }
+});
+
 test('the provider is asked for a stream that is not encoded; one that is goes as it is', async (t) => {
   let encoded = false;
   const { gateway, upstream } = await metered(t, {
