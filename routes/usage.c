@@ -54,3 +54,16 @@ void usage_add(struct usage *sum, const struct usage *more)
         usage_set(sum, kind, usage_get(sum, kind) + usage_get(more, kind));
     }
 }
+
+void usage_cut_tokens(struct usage *usage, uint64_t most)
+{
+    uint64_t tokens = usage_tokens(usage);
+    uint64_t excess = tokens > most ? tokens - most : 0;
+    for (enum usage_kind kind = USAGE_REASONING; kind > USAGE_INPUT && excess > 0;) {
+        kind--; /* those before it are the tokens, and do not overlap */
+        uint64_t count = usage_get(usage, kind);
+        uint64_t taken = count < excess ? count : excess;
+        usage_set(usage, kind, count - taken);
+        excess -= taken;
+    }
+}

@@ -58,6 +58,8 @@ struct slice usage_kind_name(enum usage_kind kind);
 uint64_t usage_get(const struct usage *usage, enum usage_kind kind);
 void usage_set(struct usage *usage, enum usage_kind kind, uint64_t value);
 void usage_add(struct usage *sum, const struct usage *more);
+/* Takes so many tokens off that there are `most` left, of the output first. */
+void usage_cut_tokens(struct usage *usage, uint64_t most);
 
 static inline uint64_t usage_input(const struct usage *usage)
 {

@@ -355,6 +355,8 @@ static uint64_t amount_used(const struct exchange *exchange, const struct demand
     used = at_most(used, metering->estimated ? granted : LIMIT_AMOUNT_MAX);
     if (demand->limit->unit == LIMIT_COST) {
         metering->cost_nanousd = used; /* the log says what was charged */
+    } else if (metering->estimated) {
+        usage_cut_tokens(&metering->usage, used);
     }
     return used + spent;
 }

@@ -61,6 +61,22 @@ test('an estimate is told, too, and is what is charged', async (t) => {
   assert.equal(await gateway.metric('usage_missing_total', { route: 'ai' }), 1);
 });
 
+test('an estimate is never above the reservation, in tokens as in money', async (t) => {
+  const { gateway } = await metered(t, {
+    quotas: [{ name: 'tokens', tokens: 100000, per: 'month' }, { name: 'budget', cost: '1 USD', per: 'month' }],
+    answer: () => chunkedHead('text/event-stream') + delta('x'.repeat(4000)) + event('[DONE]') + '0\r\n\r\n',
+  });
+  const answer = await chat(gateway, { max_tokens: 2, stream: true }, { headers: { TE: 'trailers' } });
+  const { used } = await settled(gateway, 'tokens');
+  assert.ok(used > 2 && used < 200, `${used}`);
+  assert.equal(answer.usage.input + answer.usage.output, used);
+  assert.equal(answer.cost, (await settled(gateway, 'budget')).used);
+  const line = await gateway.logLine(answer.id);
+  assert.deepEqual([line.input_tokens + line.output_tokens, line.estimated], [used, true]);
+  const told = ['input', 'output'].map((kind) => gateway.metric('tokens_total', { kind }));
+  assert.equal((await told[0]) + (await told[1]), used);
+});
+
 test('an error of the provider without usage costs nothing, and says so', async (t) => {
   const { gateway } = await metered(t, { answer: () => json({ error: { message: 'no' } }, '400 Bad Request') });
   const answer = await chat(gateway);
