@@ -314,6 +314,23 @@ static void print_times(const struct cJSON *row, const struct cJSON *details)
             (void)printf(" %s", spans[i].text);
         }
     }
+    if (has(times, "store")) {
+        (void)printf(", ");
+        print_span(command_number_of(times, "store"));
+        (void)printf(" for the store of quotas");
+    }
+    const char *between = "";
+    const struct cJSON *wait = json_first(json_get(details, "waited"));
+    for (; wait != NULL; wait = json_next(wait)) {
+        if (between[0] == '\0') {
+            print_line("waited");
+        }
+        uint64_t span = 0;
+        (void)json_uint(wait, &span);
+        (void)printf("%sin %s ", between, json_name(wait));
+        print_span(span);
+        between = ", ";
+    }
     (void)printf("\n");
 }
 

@@ -107,6 +107,23 @@ static enum status put_price(const struct exchange *exchange, struct buffer *out
     return buffer_append(out, SLICE("}"));
 }
 
+/* In which steps it waited, and how long; shorter than that is nobody's question. */
+static enum status put_waits(const struct exchange *exchange, struct buffer *out)
+{
+    const struct exchange_facts *facts = &exchange->facts;
+    const usec_t shortest = 100;
+    bool any = false;
+    for (enum exchange_state state = EXCHANGE_MATCH; state < EXCHANGE_STATES; state++) {
+        if (facts->waited[state] >= shortest) {
+            TRY(buffer_print(out, "%s\"%s\":", any ? "," : ",\"waited\":{",
+                             exchange_state_name(state)));
+            TRY(buffer_append_number(out, (uint64_t)facts->waited[state]));
+            any = true;
+        }
+    }
+    return any ? buffer_append(out, SLICE("}")) : STATUS_OK;
+}
+
 /* From the first byte of the head, in microseconds. */
 static enum status put_times(const struct exchange *exchange, struct buffer *out)
 {
@@ -132,7 +149,7 @@ static enum status put_reason(const struct exchange *exchange, struct buffer *ou
 
 /* The more important first: what does not fit any more is left out. */
 static enum status (*const parts[])(const struct exchange *exchange, struct buffer *out) = {
-    put_reason, put_quotas, put_tries, put_price, put_times,
+    put_reason, put_quotas, put_tries, put_price, put_times, put_waits,
 };
 
 void entry_details_write(const struct exchange *exchange, char *ret, size_t size)

@@ -8,6 +8,6 @@
 
 struct exchange;
 
-/* {"quotas":[...],"tries":[...],"price":{...},"times":{...},"reason":"..."}, with a zero behind it.
- * Parts that do not fit into `size` are left out, which "cut":true says. */
+/* {"quotas":[...],"tries":[...],"price":{...},"times":{...},"waited":{...},"reason":"..."}, with a
+ * zero behind it. Parts that do not fit into `size` are left out, which "cut":true says. */
 void entry_details_write(const struct exchange *exchange, char *ret, size_t size);

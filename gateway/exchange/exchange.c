@@ -99,7 +99,8 @@ static void run(struct exchange *exchange, enum step_result result)
         result = steps[exchange->state].begin(exchange);
     }
     if (result == STEP_WAIT) {
-        exchange->facts.overhead += clock_now() - exchange->facts.running_since;
+        exchange->facts.waits_since = clock_now();
+        exchange->facts.overhead += exchange->facts.waits_since - exchange->facts.running_since;
     } else {
         loop_reap(exchange->side->loop, &exchange->reapable, reap);
     }
@@ -135,6 +136,8 @@ static void on_news(struct waiter *waiter)
     const struct step *step = &steps[exchange->state];
     assert(step->resume != NULL);
     exchange->facts.running_since = clock_now();
+    exchange->facts.waited[exchange->state] +=
+        exchange->facts.running_since - exchange->facts.waits_since;
     if (connection_gone(exchange->connection)) {
         run(exchange, client_left(exchange));
     } else if (exchange->timed_out) {

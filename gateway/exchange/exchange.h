@@ -102,6 +102,8 @@ struct exchange_facts {
     usec_t running_since;                   /* when the steps that run now were begun */
     usec_t store_wait;                      /* for the verdict of a shared store; 0: none */
     usec_t overhead;                        /* time in our own steps, all runs */
+    usec_t waits_since;                     /* when it began to wait; 0: it never did */
+    usec_t waited[EXCHANGE_STATES];         /* in each step, all together */
     uint64_t request_bytes, response_bytes; /* of bodies, decoded */
     unsigned status;                        /* sent to the client; 0: none */
     unsigned upstream_status;
@@ -139,12 +141,12 @@ struct exchange {
     bool copy_held;          /* the copy with what metering puts in is counted */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 
-    struct ledger_row *entry;  /* open, in the worker's ring; NULL: none (entry.h) */
-    struct metering *metering; /* owned; NULL: there is nothing to be metered */
+    struct ledger_row *entry;    /* open, in the worker's ring; NULL: none (entry.h) */
+    struct metering *metering;   /* owned; NULL: there is nothing to be metered */
     struct object_watch *object; /* owned; NULL: nothing is to be found (object_watch.h) */
-    struct usage carried;      /* used on the routes before this one, with its cost */
+    struct usage carried;        /* used on the routes before this one, with its cost */
     uint64_t carried_nanousd;
-    bool carries; /* there was such a charge */
+    bool carries;                    /* there was such a charge */
     struct reservation *reservation; /* owned until settle gives it to the store; NULL: no quota */
     struct reservation *earlier[ROUTE_FALLBACKS_MAX]; /* owned; of the routes before this one;
                                                          `used` is set */

@@ -25,7 +25,7 @@ test('of a call that was served it tells quotas, usage, price, cost and times', 
     /^attempts +1, the last was answered with 200; the provider's id is req_provider$/m, /^model +gpt-4o-mini$/m,
     /^usage +input_tokens 10, output_tokens 5, \d+ bytes sent, \d+ answered$/m,
     /^price +0\.15 USD for a million tokens of input, 0\.60 USD of output$/m, /^cost +0\.000004500 USD$/m,
-    /^times +[0-9.]+ ms in all, [0-9.]+ ms until it was sent, .*in the gateway itself$/m,
+    /^times +[0-9.]+ ms in all, [0-9.]+ ms until it was sent, .*in the gateway itself$/m, /^waited +.*in send [0-9.]+ ms/m,
   ]) assert.match(text, part);
   assert.doesNotMatch(text, /sk-0123/);
   assert.equal(JSON.parse(explain(gateway, id, ['--json'])).id, id);
@@ -60,6 +60,22 @@ test('of one that was tried again it tells each attempt and why, and where it we
   assert.match(text, /^attempts +3, the last was answered with 200$/m);
   assert.match(text, /^ +1\. route ai: 503, after \d+ ms; then: again in \d+ ms$/m);
   assert.match(text, /^ +2\. route ai: 503, after \d+ ms; then: attempts$/m);
+});
+
+test('where a request waited is told, step by step', async (t) => {
+  const gateway = await gatewayFor(t, {
+    ...withLedger(),
+    routes: { ai: { provider: 'openai', credential: 'none', retry: { attempts: 2, base: '80ms', budget: '100%' }, breaker: 'off', upstream: (await upstreamFor(t, (() => {
+      let count = 0;
+      return (request, socket) => void setTimeout(() => socket.write(count++ === 0 ? json({}, '503 Service Unavailable') : json(completion())), 60);
+    })())).port } },
+  });
+  const { id } = await chat(gateway);
+  const row = await rowOf(gateway, id);
+  const { waited } = row.details;
+  assert.ok(waited.send >= 115e3 && waited.send <= row.duration, JSON.stringify(waited));
+  assert.ok(waited.back_off > 1e3 && waited.back_off + waited.send <= row.duration, JSON.stringify(waited));
+  assert.match(explain(gateway, id), /^waited +.*in send \d+\.\d{3} ms, in back_off \d+\.\d{3} ms/m);
 });
 
 test('of one that met an open circuit it tells that', async (t) => {
