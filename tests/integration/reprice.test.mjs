@@ -132,9 +132,27 @@ test('prices a request and prices a message; and what had none', async (t) => {
   assert.deepEqual([told.total.cost_nanousd, told.total.new_cost_nanousd], [3e7, 3 * 25e6 + 3 * 8300000]);
   assert.deepEqual((await sums(gateway, '&by=route')).map((one) => [one.route, one.cost_nanousd]), [['pay', 75e6], ['sms', 24900000], ['free', 0]]);
   assert.equal(told.total.difference_usd, '+0.069900000');
+  change(gateway, (config) => (config.routes.sms.prices = [{ per_search: '1 USD' }]));
+  const uncovered = reprice(gateway, '--write');
+  assert.deepEqual([uncovered.written, uncovered.left_alone.no_price], [0, { requests: 1, cost_nanousd: 24900000 }], 'no price for what it used');
+  change(gateway, (config) => (config.routes.sms.prices = [{ per_segment: '0.0083 USD' }]));
   change(gateway, (config) => delete config.routes.pay);
   change(gateway, (config) => (config.tenants.app.allow = ['sms', 'free']));
   assert.deepEqual(reprice(gateway, '--write').left_alone.no_price, { requests: 3, cost_nanousd: 75e6 }, 'a route that is gone');
+});
+
+test('a call that was charged for two attempts is not priced as one', async (t) => {
+  let count = 0;
+  const { gateway } = await metered(t, {
+    ...withLedger(), answer: (request, socket) => (count++ === 0 ? void socket.destroy() : json({ id: 'ch_1' })),
+    route: { provider: 'stripe', prices: [{ per_request: '0.01 USD' }], retry: { attempts: 2, base: '1ms', budget: '100%' }, breaker: 'off' },
+  });
+  const { id } = await chat(gateway, {}, { path: '/ai/v1/charges', headers: { 'Idempotency-Key': 'once-0123456789' } });
+  const row = await rowOf(gateway, id);
+  assert.deepEqual([row.status, row.attempts, row.cost_nanousd], [200, 2, 2e7]);
+  change(gateway, priced([{ per_request: '0.03 USD' }]));
+  const told = reprice(gateway, '--write');
+  assert.deepEqual([told.written, told.left_alone.not_kept], [0, { requests: 1, cost_nanousd: 2e7 }]);
 });
 
 test('several attempts, and what a killed gateway left, stay as they are', async (t) => {

@@ -50,7 +50,7 @@ static void add_many(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         fill_row(&rows[i], i + 1);
         rows[i].opened_at = row_time + (usec_t)i * SEC;
-        rows[i].closed_at = rows[i].opened_at + (usec_t)(i % 3) * SEC; /* many at once */
+        rows[i].closed_at = row_time + (usec_t)(i / 7 + 1) * 7 * SEC; /* seven at once */
         LEDGER_TEXT(rows[i].tenant, i % 2 == 0 ? SLICE("checkout") : SLICE("search"));
     }
     add(rows, count);
