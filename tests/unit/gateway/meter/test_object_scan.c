@@ -114,8 +114,8 @@ Test(object_scan, believes_the_first_place_that_tells_in_the_order_of_the_rule)
     cr_expect(object_scan_amount(&later, &amount) && amount == 3);
     struct object_scan other = scan("{\"total\":[{\"value\":2},{\"value\":4}],\"amount\":null}");
     cr_expect(object_scan_amount(&other, &amount) && amount == 2);
-    struct object_scan behind = scan("{\"x\":[[1,2],3],\"total\":[{\"value\":5}]}");
-    cr_expect(object_scan_amount(&behind, &amount) && amount == 5);
+    struct object_scan behind = scan("{\"total\":[{\"x\":1},2],\"total\":[{\"value\":5}]}");
+    cr_expect(object_scan_amount(&behind, &amount) && amount == 5); /* each array counts anew */
     struct object_scan twice = scan("{\"id\":\"first\",\"id\":\"second\"}");
     expect_text(&twice, OBJECT_ID, "first");
     arena_fini(&arena);
