@@ -68,8 +68,9 @@ static const struct field meter_fields[] = {
     FIELD_BOOL(struct meter_section, stream_usage, .fallback = true, .fallback_text = "true",
         .help = "Some providers tell what a stream used only if its request says "
                 "`stream_options.include_usage`. Where the caller's does not it is put in, and the event that "
-                "it makes is taken out of the answer. `false` leaves both as they are: such a call is "
-                "estimated. For upstreams that refuse `stream_options`."),
+                "it makes is taken out of the answer; bodies of such calls are held whole for that. `false` "
+                "leaves all as it is, and such a stream is estimated: for upstreams that refuse "
+                "`stream_options`."),
     FIELD_END,
 };
 

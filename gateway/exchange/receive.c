@@ -45,9 +45,12 @@ static uint64_t repeat_at_most(const struct exchange *exchange)
 /* How much is held: all that a quota or an edit needs, or would be good to have. */
 static uint64_t hold_at_most(const struct exchange *exchange)
 {
-    return exchange->hold_whole || metering_wants_body(exchange)
+    const struct http1_request *request = exchange->request;
+    uint64_t most = repeat_at_most(exchange);
+    bool fits = request->framing == HTTP1_LENGTH && request->content_length <= most;
+    return exchange->hold_whole || (!fits && metering_wants_body(exchange))
                ? exchange->snapshot->gateway.limits.body_bytes
-               : repeat_at_most(exchange);
+               : most;
 }
 
 enum step_result receive_begin(struct exchange *exchange)
