@@ -5,7 +5,7 @@ import http from 'node:http';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
 
-import { coded, codedHead, codings, dechunk, piece } from '../support/coded.mjs';
+import { coded, codedHead, codings, dechunk, piece, plainAnswer } from '../support/coded.mjs';
 import { gatewayFor, isSanitized, binary, sleep, until } from '../support/gateway.mjs';
 import { chat, completion, metered, settled } from '../support/meter.mjs';
 import { RawClient, upstreamFor } from '../support/wire.mjs';
@@ -55,9 +55,6 @@ async function streamClient(t, gateway, path = '/api/stream') {
   t.after(() => client.close());
   return client.send(`GET ${path} HTTP/1.1\r\nHost: gw\r\nX-Sallyport-Key: ${gateway.key}\r\nAccept-Encoding: ${all}\r\n\r\n`);
 }
-
-const plainAnswer = (text, type) =>
-  `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
 
 const streamText = (usage = { prompt_tokens: 10, completion_tokens: 5 }) =>
   [{ choices: [{ index: 0, delta: { content: 'Hello, world' } }] }, ...(usage ? [{ choices: [], usage }] : [])]
@@ -304,6 +301,21 @@ for (const [name, coding] of Object.entries(codings)) {
   });
 
   // ---- what cannot be read ----
+
+  // All of it that came can be read, but it is not the end, whatever its length says.
+  test(`${name}: a long answer that ends too early never looks complete`, async (t) => {
+    const text = Array.from({ length: 60000 }, (_, i) => `${(Math.imul(i, 2654435761) >>> 0).toString(36)}\n`).join('');
+    const body = name === 'zstd' ? coding.encode(text).subarray(0, -5) : (await coding.pieces([text, 'the end\n']))[0];
+    const { gateway } = await start(t, async (_, socket) => {
+      const answer = coded(name, body, { type: 'text/plain' });
+      socket.write(answer.subarray(0, -3));
+      await sleep(200);
+      socket.write(answer.subarray(-3));
+    });
+    const answer = await get(gateway);
+    assert.deepEqual([answer.status, answer.cut, answer.body.length < body.length], [200, true, true]);
+    await nothingHeld(gateway);
+  });
 
   const good = () => coding.encode(JSON.stringify({ a: 'x'.repeat(100), b: 'some more text' }));
   for (const [what, body] of [

@@ -62,6 +62,9 @@ export function coded(coding, body, { status = '200 OK', type = 'application/jso
   return Buffer.concat([Buffer.from(head), body]);
 }
 
+export const plainAnswer = (text, type) =>
+  `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+
 export const codedHead = (coding, type = 'application/json') =>
   `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Encoding: ${coding}\r\nTransfer-Encoding: chunked\r\n\r\n`;
 
