@@ -275,6 +275,25 @@ test('lost attempts are charged without a quota, too, and an error of ours tells
   assert.equal((await gateway.logLine(answer.id)).cost_nanousd, answer.cost);
 });
 
+test('a lost attempt is charged once, with the one that came, wherever it is told', async (t) => {
+  for (const quotas of [undefined, [{ name: 'budget', cost: '1 USD', per: 'month' }, { name: 'tokens', tokens: 100000, per: 'month' }]]) {
+    let calls = 0;
+    const { gateway } = await metered(t, {
+      quotas, route: { retry: { attempts: 2, base: '1ms' }, timeouts: { first_byte: '200ms' } },
+      answer: () => (calls++ === 0 ? undefined : json(completion())),
+    });
+    const answer = await chat(gateway, { max_tokens: 20 });
+    const { input, output } = answer.usage;
+    assert.deepEqual([answer.status, answer.headers['x-sallyport-attempts']], [200, '2']);
+    assert.ok(input > 10 + 10 && input < 10 + 60, `${input}`);
+    assert.equal(output, quotas ? 5 + 20 : 5, 'where nothing was reserved, nothing is known of it');
+    assert.equal(answer.cost, input * MINI.input + output * MINI.output);
+    if (quotas) assert.deepEqual([(await settled(gateway, 'budget')).used, (await settled(gateway, 'tokens')).used], [answer.cost, input + output]);
+    assert.equal((await gateway.logLine(answer.id)).cost_nanousd, answer.cost);
+    assert.match(await gateway.metrics(), new RegExp(`^sallyport_cost_usd_total\\{.*\\} 0\\.0*${answer.cost}$`, 'm'));
+  }
+});
+
 test('what the first route used is told with what the fallback used', async (t) => {
   const slow = await upstreamFor(t, () => undefined);
   const well = await upstreamFor(t, () => json(completion()));
