@@ -37,7 +37,8 @@ const struct object_rule *object_rule_find(const struct profile *profile, struct
     for (unsigned i = 0; i < profile->object_count; i++) {
         const struct object_rule *rule = &profile->objects[i];
         if (method_fits(rule, method) && path_fits(rule, method, path)) {
-            return rule;
+            bool nothing = rule->place_count == 0 && rule->id_header.len == 0;
+            return nothing ? NULL : rule;
         }
     }
     return NULL;
@@ -133,13 +134,18 @@ static enum status read_rule(struct arena *arena, const struct cJSON *item,
     TRY(members_texts(arena, item, "paths", &rule->paths, &rule->path_count, err));
     TRY(read_header(arena, item, rule, err));
     TRY(read_field(arena, item, "id", OBJECT_ID, rule, err));
-    if ((rule->place_count > 0) == (rule->id_header.len > 0)) {
+    if (rule->place_count > 0 && rule->id_header.len > 0) {
         FAIL(err, STATUS_INVALID, "either id or id_header is expected");
     }
+    bool nothing = rule->place_count == 0 && rule->id_header.len == 0;
     TRY(read_type(arena, item, rule, err));
     TRY(read_field(arena, item, "status", OBJECT_STATUS, rule, err));
     TRY(read_field(arena, item, "currency", OBJECT_CURRENCY, rule, err));
     TRY(read_field(arena, item, "amount", OBJECT_AMOUNT, rule, err));
+    if (nothing && (rule->place_count > 0 || rule->type.len > 0 || rule->path_count == 0)) {
+        FAIL(err, STATUS_INVALID,
+             "without id and id_header it says of paths that they make nothing");
+    }
     for (unsigned i = 0; i < rule->path_count; i++) {
         if (!slice_starts_with(rule->paths[i], SLICE("/"))) {
             FAIL(err, STATUS_INVALID, "paths: each begins with /");

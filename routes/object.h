@@ -42,12 +42,12 @@ struct object_rule {
     unsigned path_count;
     struct slice id_header; /* of the answer, lower case; empty: the id is in the body */
     struct slice type;      /* where it is always the same; else empty */
-    struct object_place places[OBJECT_PLACES_MAX];
+    struct object_place places[OBJECT_PLACES_MAX]; /* none, and no header: it makes nothing */
     unsigned place_count;
 };
 
-/* The first that fits; NULL: none, so the answer is not looked at. `path` is the target behind the
- * route's, without the query. */
+/* The first that fits; NULL: none, or it makes nothing, so the answer is not looked at. `path` is
+ * the target behind the route's, without the query. */
 const struct object_rule *object_rule_find(const struct profile *profile, struct slice method,
                                            struct slice path);
 

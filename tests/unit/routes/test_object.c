@@ -47,6 +47,8 @@ Test(object, the_built_in_profiles_know_what_their_calls_make)
         {"github", "POST", "/repos/acme/shop/issues/7/comments", "comment"},
         {"openai", "POST", "/v1/chat/completions", ""},
         {"openai", "POST", "/v1/responses", ""},
+        {"openai", "POST", "/v1/embeddings", NULL},
+        {"openai", "POST", "/v1/images/edits", NULL},
         {"azure-openai", "POST", "/openai/deployments/d/chat/completions", ""},
         {"anthropic", "POST", "/v1/messages", ""},
         {"cohere", "POST", "/v2/chat", "chat"},
@@ -87,7 +89,9 @@ Test(object, slips_in_a_profile_are_told)
         const char *objects, *words;
     } slips[] = {
         {"{}", "objects"},
-        {"[{}]", "objects[0]: either id or id_header is expected"},
+        {"[{}]", "objects[0]: without id and id_header"},
+        {"[{\"paths\":[\"/a\"],\"type\":\"x\"}]", "without id and id_header"},
+        {"[{\"paths\":[\"/a\"],\"amount\":\"/x\"}]", "without id and id_header"},
         {"[{\"id\":\"/id\",\"id_header\":\"x-id\"}]", "either id or id_header"},
         {"[{\"id\":\"id\"}]", "a pointer such as \"/id\""},
         {"[{\"id\":\"/\"}]", "a pointer such as"},
