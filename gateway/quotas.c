@@ -6,6 +6,7 @@
 #include "gateway/exchange/wait_line.h"
 #include "gateway/loop/loop.h"
 #include "gateway/observe/audit_log.h"
+#include "gateway/quotas_refill.h"
 #include "gateway/quotas_state.h"
 #include "limiter/each_values.h"
 #include "limiter/past_windows.h"
@@ -105,6 +106,7 @@ void quotas_free(struct quotas *quotas)
     past_windows_free(quotas->past);
     take_left(quotas, NULL);
     store_redis_free(quotas->redis);
+    quotas_refill_free(quotas->refill);
     each_values_free(quotas->values);
     wait_lines_free(quotas->lines);
     wait_lines_free(quotas->joins);

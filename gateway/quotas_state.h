@@ -8,6 +8,7 @@
 
 struct each_values;
 struct past_windows;
+struct quotas_refill;
 struct store_memory;
 struct store_redis;
 struct store_redis_side;
@@ -27,6 +28,7 @@ struct quotas {
     struct store_memory *memory;                     /* owned; NULL: Redis */
     struct past_windows *past;                       /* owned; NULL: none; memory's */
     struct store_redis *redis;                       /* owned; NULL: memory */
+    struct quotas_refill *refill;                    /* owned; NULL: not begun, or memory */
     struct each_values *values;                      /* owned; the process's */
     struct wait_lines *lines;                        /* owned; the process's */
     struct wait_lines *joins;                        /* likewise */

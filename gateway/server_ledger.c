@@ -9,6 +9,7 @@
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/timestamp.h"
 #include "gateway/quotas.h"
+#include "gateway/quotas_refill.h"
 #include "gateway/request_report.h"
 #include "gateway/server_state.h"
 #include "limiter/past_windows.h"
@@ -71,6 +72,7 @@ enum status server_ledger_start(struct server *server, struct error *err)
     }
     past_windows_finish(past, ledger_seed(server->ledger));
     quotas_recall(server->quotas, past);
+    quotas_refill_begin(server->quotas, server->ledger);
     return STATUS_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -320,16 +321,38 @@ enum status redis_write_beat(const struct redis_namespace *ns, const char *const
                              unsigned count, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_BEAT, out, 3 + count, 4);
+    begin(&resp, ns, SCRIPT_BEAT, out, 4 + count, 7);
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("gateways"), SLICE(""));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("open"), SLICE(""));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("refill"), SLICE(""));
     for (unsigned i = 0; i < count; i++) {
         resp_key(&resp, slice_from(ns->store), slice_from(tenants[i]), SLICE("open"), SLICE(""));
     }
     resp_text(&resp, slice_from(ns->gateway));
     resp_text(&resp, ns->has_beaten ? SLICE("0") : SLICE("1"));
     put_epoch(&resp, ns);
+    resp_number(&resp, ns->known);
+    resp_text(&resp, slice_from(ns->ledger));
+    resp_text(&resp, ns->handed_in ? SLICE("1") : SLICE("0"));
+    return resp_end(&resp);
+}
+
+enum status redis_write_hand_in(const struct redis_namespace *ns, const struct hand_in *hand_in,
+                                struct buffer *out)
+{
+    struct resp resp;
+    char mark[LIMIT_KEY_MAX + 32];
+    int len = snprintf(mark, sizeof(mark), "%.*s:by:%s", (int)hand_in->key.len, hand_in->key.ptr,
+                       ns->ledger);
+    begin(&resp, ns, SCRIPT_HAND_IN, out, 3, 4);
+    resp_text(&resp, hand_in->key);
+    resp_text(&resp, slice_make(mark, (size_t)len));
+    resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
+    resp_text(&resp, slice_from(hand_in->epoch));
+    resp_number(&resp, (int64_t)told(hand_in->amount));
+    resp_number(&resp, hand_in->start_ms);
+    resp_number(&resp, hand_in->end_ms);
     return resp_end(&resp);
 }
 

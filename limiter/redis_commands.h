@@ -14,7 +14,9 @@
  *   {STORE}:v2:open                      of those that take of a rule over tenants; besides
  *   {STORE}:v2:gateways                  gateways by their last heartbeat
  *   {STORE}:v2:epoch                     made when the data began: gone when data was lost
+ *   {STORE}:v2:refill                    who has handed in, after data was lost
  *   {STORE:TENANT}:v2:h:ID               a hand-over that was taken
+ *   USAGE:by:LEDGER                      what a ledger has handed in for a window
  *
  * All but the epoch expire: usage and records a day after the last deadline, window or debt that
  * needs them. What a reservation holds is in its record, so that a step in doubt is settled as it
@@ -38,7 +40,8 @@ enum redis_script {
     SCRIPT_BEAT,   /* heartbeat, the gateways alive, what is overdue of some tenants */
     SCRIPT_READ,   /* one key's store_entry */
     SCRIPT_CHANGE, /* reset, raise */
-    SCRIPTS        /* not a script; keep last */
+    SCRIPT_HAND_IN,
+    SCRIPTS /* not a script; keep last */
 };
 
 struct redis_scripts; /* their texts and SHA-1; immutable, shared by all workers */
@@ -70,6 +73,9 @@ struct redis_namespace {
     char gateway[17];   /* this process's incarnation: 16 hex digits, new after it was held dead */
     bool has_beaten;    /* it is known to the store: if it is missing there, it was held dead */
     char epoch[17];     /* as last seen; "" before the first contact */
+    char ledger[17];    /* who hands in: the same over restarts, if there is a ledger */
+    bool handed_in;     /* it has, in this epoch */
+    unsigned known;     /* gateways that were alive when data was lost; 0: none was */
     char candidate[17]; /* what a new epoch is made of, if there is none: this gateway's own */
     int64_t wall_ms;    /* the gateway's clock, with the server's offset added, for windows */
     struct redis_windows *windows; /* borrowed: one thread's; NULL: none, each is looked up */
@@ -103,6 +109,16 @@ struct hand_over {
 };
 MUST_USE enum status redis_write_hand_over(const struct redis_namespace *ns,
                                            const struct hand_over *hand_over, struct buffer *out);
+/* What was charged to a window before the data was lost, in all; may be said again, and be another
+ * sum then. */
+struct hand_in {
+    char epoch[17]; /* of the data that is to have it */
+    struct slice key;
+    uint64_t amount;
+    int64_t start_ms, end_ms;
+};
+MUST_USE enum status redis_write_hand_in(const struct redis_namespace *ns,
+                                         const struct hand_in *hand_in, struct buffer *out);
 /* `tenants`: whose overdue reservations are settled by it, 0 to 64 names. */
 MUST_USE enum status redis_write_beat(const struct redis_namespace *ns, const char *const *tenants,
                                       unsigned count, struct buffer *out);
@@ -118,14 +134,19 @@ MUST_USE enum status redis_write_change(const struct redis_namespace *ns, enum r
 
 /* The general part of a reply. */
 struct redis_answer {
-    int64_t server_ms;  /* the server's clock */
-    unsigned gateways;  /* alive; 0: not told */
-    bool data_lost;     /* there was no epoch, or another one than ns->epoch */
-    bool declared_dead; /* of a heartbeat: take a new incarnation */
-    bool clock_off;     /* no window of the demand covers the server's clock: ask again with wall_ms
-                           corrected */
-    char epoch[17];     /* the epoch now */
+    int64_t server_ms;       /* the server's clock */
+    unsigned gateways;       /* alive; 0: not told */
+    bool data_lost;          /* there was no epoch, or another one than ns->epoch */
+    bool declared_dead;      /* of a heartbeat: take a new incarnation */
+    bool windows_lost;       /* nothing was taken, as windows are among what is lost */
+    unsigned needed, handed; /* of a heartbeat: gateways that have to hand in, and that have */
+    int64_t wait_ms;         /* for how long those are waited for */
+    bool clock_off; /* no window of the demand covers the server's clock: ask again with wall_ms
+                       corrected */
+    char epoch[17]; /* the epoch now */
 };
+/* Of its hex digits; 0: there is none. */
+uint64_t redis_epoch_number(const char *epoch);
 /* Reads the reply to an ask or extension into the reservation's demands and state (HELD or REFUSED;
  * extension_refused). Refused with no demand refused: the step had been called off, the clock is
  * off, or there was nothing open to extend. STATUS_INVALID: not a reply of ours; state and what was

@@ -146,8 +146,19 @@ static void conclude_rate(struct demand *demand, const struct told *told)
     }
 }
 
+/* Before what was granted is added. */
+static void note_window(struct demand *demand, const struct told *told)
+{
+    if (!demand->refused && told->amount > 0 && demand->window_end_ms != (int64_t)told->rest) {
+        demand->former = demand->granted;
+        demand->window_start_ms = 0; /* only its end is told */
+        demand->window_end_ms = (int64_t)told->rest;
+    }
+}
+
 static void conclude_window(struct demand *demand, const struct told *told)
 {
+    note_window(demand, told);
     demand->left = told->count;
     demand->reset_after = ((int64_t)told->rest - told->server_ms) * MSEC;
     if (demand->refused) {
@@ -211,7 +222,7 @@ static void read_demand(struct words *words, char verdict, int64_t server_ms, st
 static char read_head(struct words *words, struct redis_answer *ret, uint64_t *ret_output)
 {
     unsigned verdict = next_byte(words);
-    bool known = verdict != 0 && strchr("ARCK", (int)verdict) != NULL;
+    bool known = verdict != 0 && strchr("ARCKL", (int)verdict) != NULL;
     ret->server_ms = (int64_t)next_double(words);
     unsigned lost = next_byte(words);
     ret->data_lost = lost == 1;
@@ -235,6 +246,15 @@ static void read_demands(struct words *words, char verdict, int64_t server_ms,
     }
 }
 
+uint64_t redis_epoch_number(const char *epoch)
+{
+    uint64_t number = 0;
+    for (; *epoch != '\0'; epoch++) {
+        number = number * 16 + (unsigned)(*epoch <= '9' ? *epoch - '0' : *epoch - 'a' + 10);
+    }
+    return number;
+}
+
 enum status redis_read_verdict(struct slice text, struct reservation *reservation,
                                struct redis_answer *ret, struct error *err)
 {
@@ -247,8 +267,12 @@ enum status redis_read_verdict(struct slice text, struct reservation *reservatio
     bool admitted = verdict == 'A';
     bool extension = reservation->extending;
     ret->clock_off = verdict == 'K';
+    ret->windows_lost = verdict == 'L';
     for (unsigned i = 0; i < reservation->count; i++) {
         reservation->demands[i].granted += reservation->demands[i].last_taken;
+    }
+    if (admitted && !extension) {
+        reservation->epoch = redis_epoch_number(ret->epoch);
     }
     reservation->output_granted += output;
     reservation->extending = false;
@@ -266,6 +290,9 @@ enum status redis_read_beat(struct slice text, struct redis_answer *ret, struct 
     take_epoch(&words, next_word(&words), ret);
     ret->gateways = (unsigned)next_number(&words);
     ret->declared_dead = next_flag(&words);
+    ret->needed = (unsigned)next_number(&words);
+    ret->handed = (unsigned)next_number(&words);
+    ret->wait_ms = (int64_t)next_number(&words);
     return check(&words, err);
 }
 

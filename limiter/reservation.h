@@ -76,6 +76,7 @@ struct reservation {
                                 least 1; 4: to a quarter of it; 0: all or nothing */
     enum reservation_state state;
     enum reservation_basis basis;
+    uint64_t epoch;               /* of the shared store's data that it was taken of; 0: of none */
     bool extending;               /* state ASKED: an extension, so what was held before still is */
     bool extension_refused;       /* of the last extension; what was held before still is */
     struct waiter *waiter;        /* borrowed; woken once an answer is there; NULL: none wants it */

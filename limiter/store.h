@@ -20,7 +20,7 @@ struct limiter_clock {
 enum store_news {
     STORE_CAME_UP,
     STORE_WENT_DOWN,
-    STORE_LOST_DATA, /* it answers, but its data is gone: windows restart at zero */
+    STORE_LOST_DATA, /* it answers, but its data is gone: windows are filled in again */
     STORE_WARNING,   /* such as a maxmemory-policy that may evict */
 };
 struct store_ears {

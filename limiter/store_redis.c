@@ -58,6 +58,7 @@ enum status store_redis_new(const struct store_redis_settings *settings, struct 
     store->shares = local_shares_new(&settings->clock, settings->gateways);
     local_shares_set_away(store->shares, true);
     random_name(store->facts.gateway, STORE_NAME_BYTES);
+    random_name(store->facts.ledger, STORE_NAME_BYTES);
     (void)pthread_mutex_init(&store->lock, NULL);
     atomic_store(&store->facts_version, 1);
     *ret = store;
@@ -68,6 +69,10 @@ void store_redis_free(struct store_redis *store)
 {
     if (store == NULL) {
         return;
+    }
+    struct operation *operation;
+    while ((operation = store_redis_next_hand_in(store)) != NULL) {
+        operation_free(operation);
     }
     local_shares_free(store->shares);
     redis_scripts_free(store->scripts);
@@ -198,6 +203,9 @@ void store_redis_refresh(struct store_redis_side *side)
         memcpy(side->ns.gateway, store->facts.gateway, sizeof(side->ns.gateway));
         memcpy(side->ns.epoch, store->facts.epoch, sizeof(side->ns.epoch));
         side->ns.has_beaten = store->facts.has_beaten;
+        memcpy(side->ns.ledger, store->facts.ledger, sizeof(side->ns.ledger));
+        side->ns.known = store->facts.known;
+        side->ns.handed_in = store->facts.handed_in && store->facts.known > 0;
         side->incarnation = store->facts.incarnation;
         side->offset_ms = store->facts.offset_ms;
         unlock(store);
@@ -217,6 +225,15 @@ static bool take_epoch(struct store_facts *facts, const struct redis_answer *ans
     memcpy(facts->epoch, answer->epoch, sizeof(facts->epoch));
     *ret_lost = known;
     return true;
+}
+
+/* Under the lock. */
+static void begin_filling(struct store_redis *store)
+{
+    struct store_facts *facts = &store->facts;
+    facts->known = store->gateways > 0 ? store->gateways : 1;
+    facts->handed_in = !facts->has_ledger;
+    atomic_store(&store->filling_until, store->settings.clock.now() + FILL_PATIENCE);
 }
 
 static bool take_clock(struct store_redis *store, const struct redis_answer *answer)
@@ -260,6 +277,9 @@ void store_redis_learn(struct store_redis_side *side, const struct redis_answer 
     }
     lock(store);
     bool changed = take_epoch(&store->facts, answer, &lost);
+    if (lost) {
+        begin_filling(store);
+    }
     changed = take_clock(store, answer) || changed;
     changed = take_life(&store->facts, answer, incarnation) || changed;
     if (changed) {
@@ -269,9 +289,13 @@ void store_redis_learn(struct store_redis_side *side, const struct redis_answer 
     if (lost) {
         char text[300];
         (void)snprintf(text, sizeof(text),
-                       "%s has lost its data: what was used is forgotten, windows begin anew",
+                       "%s has lost its data: rates begin anew; windows are filled in again from "
+                       "the gateways' ledgers, and follow on_failure until all have done so",
                        store->address.url_shown);
         say(store, STORE_LOST_DATA, text);
+    }
+    if (lost && side->state == SIDE_UP) {
+        timer_set(side->timers, &side->beat, store->settings.clock.now());
     }
     store_redis_refresh(side);
 }

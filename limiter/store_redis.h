@@ -43,6 +43,23 @@ struct store_side store_redis_side(struct store_redis_side *side);
 void store_redis_set_tenants(struct store_redis_side *side, const char *const *tenants,
                              unsigned count);
 
+/* ---- data that was lost is filled in again: main thread ---- */
+
+/* Before any side: there is a ledger, `name` (16 hex digits) is its own over restarts; what it
+ * knows is handed in. Without one, nothing is. */
+void store_redis_set_ledger(struct store_redis *store, const char *name);
+/* The epoch of its data, as far as is known: 16 hex digits; false: none yet. */
+bool store_redis_epoch(struct store_redis *store, char ret[17]);
+/* Says what this gateway had charged to a window under other epochs; copied. It is repeated until
+ * it is there; only where nothing is on its way may another sum of the same window be said. */
+struct hand_in;
+void store_redis_hand_in(struct store_redis *store, const struct hand_in *hand_in);
+bool store_redis_is_handing_in(const struct store_redis *store);
+/* All that it had charged is there: others need not wait for it. */
+void store_redis_handed_in(struct store_redis *store, const char *epoch);
+/* Windows follow on_failure, for not all gateways have handed in. */
+bool store_redis_is_filling(const struct store_redis *store);
+
 /* For metrics. */
 struct store_redis_counts {
     bool up;

@@ -66,13 +66,9 @@ static void answer_ask(struct store_redis_side *side, struct operation *operatio
     operation_free(operation);
 }
 
-/* No window covered the server's clock, by which it is asked again once. Nothing was taken. */
-static void ask_again(struct store_redis_side *side, struct operation *operation)
+/* Nothing was taken. */
+static void decide_alone(struct store_redis_side *side, struct operation *operation)
 {
-    if (!operation->repeated && flight_send(side, operation)) {
-        operation->repeated = true;
-        return;
-    }
     struct reservation *reservation = operation->reservation;
     if (operation->orphan) {
         operation_free(operation);
@@ -85,6 +81,16 @@ static void ask_again(struct store_redis_side *side, struct operation *operation
     }
     wake(reservation->waiter);
     operation_free(operation);
+}
+
+/* No window covered the server's clock, by which it is asked again once. */
+static void ask_again(struct store_redis_side *side, struct operation *operation)
+{
+    if (!operation->repeated && flight_send(side, operation)) {
+        operation->repeated = true;
+        return;
+    }
+    decide_alone(side, operation);
 }
 
 static bool on_verdict(const struct answer *answer, struct slice text)
@@ -100,7 +106,7 @@ static bool on_verdict(const struct answer *answer, struct slice text)
     }
     bool extending = reservation->extending;
     enum status status = redis_read_verdict(text, reservation, &told, &err);
-    if (status != STATUS_OK || told.clock_off) {
+    if (status != STATUS_OK || told.clock_off || told.windows_lost) {
         reservation->state = RESERVATION_ASKED;
         reservation->extending = extending;
     }
@@ -108,7 +114,9 @@ static bool on_verdict(const struct answer *answer, struct slice text)
         return make_no_sense(answer, err.message);
     }
     store_redis_learn(side, &told, 0);
-    if (told.clock_off) {
+    if (told.windows_lost) {
+        decide_alone(side, operation);
+    } else if (told.clock_off) {
         ask_again(side, operation);
     } else if (operation->kind == OPERATION_EXTEND) {
         answer_extension(side, operation);
@@ -131,6 +139,7 @@ static bool on_beat(const struct answer *answer, struct slice text)
         return make_no_sense(answer, err.message);
     }
     store_redis_learn(side, &told, answer->operation->incarnation);
+    store_redis_learn_filling(side, &told);
     local_shares_note_gateways(side->store->shares, told.gateways);
     if (told.declared_dead && !side_write_beat(side)) {
         return make_no_sense(answer, "the link's buffer is full");
@@ -184,6 +193,9 @@ static void give_up(const struct answer *answer)
     if (operation->kind == OPERATION_ASK || operation->kind == OPERATION_EXTEND) {
         flight_lose(answer->side, operation, LOSS_OF_LINK);
     } else {
+        if (operation->kind == OPERATION_HAND_IN) {
+            store_redis_hand_in_ends(answer->side->store);
+        }
         count_up(&answer->side->counts.unsettled);
         operation_free(operation);
     }
@@ -252,6 +264,9 @@ bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply
     case OPERATION_SETTLE:
     case OPERATION_CALL_OFF:
     case OPERATION_HAND_OVER:
+        break;
+    case OPERATION_HAND_IN:
+        store_redis_hand_in_ends(side->store);
         break;
     }
     operation_free(operation);

@@ -24,7 +24,7 @@ static bool is_step(const struct operation *operation)
 static bool lasts(const struct operation *operation)
 {
     return operation->kind == OPERATION_SETTLE || operation->kind == OPERATION_CALL_OFF ||
-           operation->kind == OPERATION_HAND_OVER;
+           operation->kind == OPERATION_HAND_OVER || operation->kind == OPERATION_HAND_IN;
 }
 
 void operation_free(struct operation *operation)
@@ -33,6 +33,7 @@ void operation_free(struct operation *operation)
         reservation_free(operation->reservation);
     }
     memory_free(operation->debt);
+    memory_free(operation->hand_in);
     memory_free(operation);
 }
 
@@ -90,6 +91,8 @@ static enum status write_command(struct store_redis_side *side, const struct ope
         return redis_write_call_off(ns, operation->reservation, out);
     case OPERATION_HAND_OVER:
         return redis_write_hand_over(ns, &operation->debt->hand_over, out);
+    case OPERATION_HAND_IN:
+        return redis_write_hand_in(ns, operation->hand_in, out);
     }
     return STATUS_INVALID;
 }
@@ -155,7 +158,11 @@ void flight_keep(struct store_redis_side *side, struct operation *take_operation
     take_operation->repeated = false;
     push(side, &side->again, take_operation);
     if (side->again.count > OPERATIONS_MAX) {
-        operation_free(pop(side, &side->again));
+        struct operation *oldest = pop(side, &side->again);
+        if (oldest->kind == OPERATION_HAND_IN) {
+            store_redis_hand_in_ends(side->store);
+        }
+        operation_free(oldest);
         count_up(&side->counts.unsettled);
     }
 }
@@ -265,6 +272,7 @@ void flight_lose(struct store_redis_side *side, struct operation *take_operation
     case OPERATION_SETTLE:
     case OPERATION_CALL_OFF:
     case OPERATION_HAND_OVER:
+    case OPERATION_HAND_IN:
         flight_keep(side, take_operation);
         return;
     }

@@ -136,13 +136,18 @@ static void on_up(void *ctx)
     send_written(side);
 }
 
+static usec_t beat_every(const struct store_redis_side *side)
+{
+    return store_redis_is_filling(side->store) ? BEAT_FILLING : BEAT_EVERY;
+}
+
 static void greeting_over(struct store_redis_side *side)
 {
     usec_t now = side->store->settings.clock.now();
     side->state = SIDE_UP;
     side->up_since = now;
     atomic_store_explicit(&side->counts.up, true, memory_order_relaxed);
-    timer_set(side->timers, &side->beat, now + BEAT_EVERY);
+    timer_set(side->timers, &side->beat, now + beat_every(side));
     store_redis_note_up(side->store);
 }
 
@@ -153,7 +158,7 @@ static void on_beat_due(struct timer *timer)
     if (side_write_beat(side)) { /* else so much is written that its answers are awaited anyway */
         send_written(side);
     }
-    timer_set(side->timers, &side->beat, side->store->settings.clock.now() + BEAT_EVERY);
+    timer_set(side->timers, &side->beat, side->store->settings.clock.now() + beat_every(side));
 }
 
 static void on_reply(void *ctx, const struct redis_reply *reply)
@@ -184,6 +189,21 @@ static bool answers(const struct store_redis_side *side)
     return side->state == SIDE_UP && redis_link_is_up(side->link);
 }
 
+/* Are some of its windows not filled in again yet? */
+static bool must_wait(const struct store_redis_side *side, const struct reservation *reservation)
+{
+    if (!store_redis_is_filling(side->store)) {
+        return false;
+    }
+    for (unsigned i = 0; i < reservation->count; i++) {
+        enum limit_span span = reservation->demands[i].limit->span;
+        if (span != LIMIT_RATE && span != LIMIT_HELD) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* False: it does not fit, as where the server takes no byte. */
 static bool send_step(struct store_redis_side *side, struct reservation *reservation,
                       enum operation_kind kind)
@@ -203,7 +223,8 @@ static void ask(void *ctx, struct reservation *reservation)
 {
     struct store_redis_side *side = ctx;
     reservation_begin(reservation);
-    if (!answers(side) || !send_step(side, reservation, OPERATION_ASK)) {
+    if (!answers(side) || must_wait(side, reservation) ||
+        !send_step(side, reservation, OPERATION_ASK)) {
         side_decide_alone(side, reservation);
     }
 }
@@ -275,12 +296,24 @@ static bool is_gathering(const struct store_redis_side *side)
            side->store->settings.clock.now() - side->sent_at < GATHER;
 }
 
+static void hand_in(struct store_redis_side *side)
+{
+    struct operation *operation;
+    while (side->flight.count < BACKLOG_AT_ONCE &&
+           (operation = store_redis_next_hand_in(side->store)) != NULL) {
+        if (!flight_send(side, operation)) {
+            flight_keep(side, operation);
+        }
+    }
+}
+
 static void turn_end(void *ctx)
 {
     struct store_redis_side *side = ctx;
     if (side->state == SIDE_UP) {
         flight_send_kept(side);
         hand_over(side);
+        hand_in(side);
     }
     if (side->state != SIDE_AWAY && side->unsent > 0 && !is_gathering(side)) {
         send_written(side);

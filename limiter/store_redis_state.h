@@ -22,7 +22,9 @@ enum { STORE_NAME_BYTES = 8 }; /* of a gateway's and an epoch's name: 16 hex dig
 
 #define GATHER           (500) /* µs: about the way to a server nearby and back */
 #define BEAT_EVERY       (5 * SEC)
-#define GREETING_TIMEOUT (2 * SEC) /* nobody waits for that */
+#define BEAT_FILLING     (250 * MSEC) /* while gateways wait for each other */
+#define FILL_PATIENCE    (60 * SEC)   /* so long for one that does not hand in */
+#define GREETING_TIMEOUT (2 * SEC)    /* nobody waits for that */
 #define BACKOFF_MIN      (50 * MSEC)
 #define BACKOFF_MAX      (2 * SEC)
 #define STEADY_AFTER     (5 * SEC) /* a link that held so long begins with BACKOFF_MIN again */
@@ -34,22 +36,10 @@ struct store_facts {
     unsigned incarnation; /* counts the names of this gateway */
     char epoch[17];
     bool has_beaten;
+    char ledger[17]; /* who hands in */
+    bool has_ledger, handed_in;
+    unsigned known;    /* gateways when data was lost; 0: it was not, or all of it is done */
     int64_t offset_ms; /* the server's clock less ours */
-};
-
-struct store_redis {
-    struct store_redis_settings settings;
-    struct redis_address address; /* its texts are owned */
-    char *name;                   /* owned */
-    struct ssl_ctx_st *tls;       /* owned; NULL: plain */
-    struct redis_scripts *scripts;
-    struct local_shares *shares;
-    pthread_mutex_t lock; /* of what follows; never held over a callback */
-    struct store_facts facts;
-    atomic_uint facts_version; /* counts changes */
-    unsigned sides, sides_up;
-    bool said_down, said_policy;
-    usec_t may_warn_at;
 };
 
 enum operation_kind {
@@ -61,6 +51,7 @@ enum operation_kind {
     OPERATION_SETTLE,
     OPERATION_CALL_OFF,
     OPERATION_HAND_OVER,
+    OPERATION_HAND_IN,
 };
 
 /* One command: in flight, or waiting for the next link. */
@@ -74,11 +65,31 @@ struct operation {
     struct reservation *reservation; /* owned but by OPERATION_ASK and _EXTEND without orphan;
                                         NULL: an extension that was settled meanwhile */
     struct local_debt *debt;         /* owned; of OPERATION_HAND_OVER */
+    struct hand_in *hand_in;         /* owned, with its key behind it; of OPERATION_HAND_IN */
 };
 
 struct operations {
     struct operation *first, *last;
     unsigned count;
+};
+
+struct store_redis {
+    struct store_redis_settings settings;
+    struct redis_address address; /* its texts are owned */
+    char *name;                   /* owned */
+    struct ssl_ctx_st *tls;       /* owned; NULL: plain */
+    struct redis_scripts *scripts;
+    struct local_shares *shares;
+    pthread_mutex_t lock; /* of what follows; never held over a callback */
+    struct store_facts facts;
+    atomic_uint facts_version;    /* counts changes */
+    unsigned gateways;            /* alive, when it was told last and no data was lost */
+    struct operations hand_ins;   /* owned; until a side takes them */
+    atomic_uint handing_in;       /* of those, and in flight */
+    _Atomic usec_t filling_until; /* windows follow on_failure till then; 0: they do not */
+    unsigned sides, sides_up;
+    bool said_down, said_policy;
+    usec_t may_warn_at;
 };
 
 enum side_state {
@@ -130,6 +141,11 @@ static inline void count_up(_Atomic uint64_t *count)
 
 /* The process's facts into ns, if they have changed. */
 void store_redis_refresh(struct store_redis_side *side);
+/* What a heartbeat tells of data that was lost, and is being filled in. */
+void store_redis_learn_filling(struct store_redis_side *side, const struct redis_answer *answer);
+/* NULL: none. */
+struct operation *store_redis_next_hand_in(struct store_redis *store);
+void store_redis_hand_in_ends(struct store_redis *store);
 /* What an answer tells of epoch, clock and life; says what an operator should hear. `incarnation`:
  * of a heartbeat, whose it was. */
 void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer,

@@ -3,9 +3,8 @@
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/exchange_side.h"
 #include "gateway/ledger/ledger.h"
+#include "gateway/ledger/ledger_ring.h"
 #include "limiter/reservation.h"
-
-#include <stdatomic.h>
 
 /* Fills a row's charges in anew. Each demand keeps its place, for reservations are only added while
  * the request lives: a process that is killed in between leaves each charge as it was or as it will
@@ -24,23 +23,21 @@ static bool is_held(const struct reservation *reservation)
     return held && reservation->basis != BASIS_NONE;
 }
 
-static void put(struct charges *charges, const struct demand *demand)
+static void put(struct charges *charges, const struct reservation *reservation,
+                const struct demand *demand)
 {
     struct ledger_row *row = charges->row;
     unsigned index = charges->count++;
     bool known = index < row->charge_count;
     struct ledger_charge charge = {
         .hash = known ? row->charges[index].hash : ledger_key_hash(charges->ledger, demand->key),
+        .epoch = reservation->basis == BASIS_STORE ? reservation->epoch : 0,
         .start_ms = demand->window_start_ms,
         .end_ms = demand->window_end_ms,
         .amount = charges->settled ? demand_window_charge(demand) : demand_window_reserved(demand),
     };
     if (index < LEDGER_CHARGES_MAX) {
-        row->charges[index] = charge;
-        if (!known) { /* behind what it counts, also for the compiler */
-            atomic_signal_fence(memory_order_release);
-            row->charge_count = index + 1;
-        }
+        ledger_row_charge(row, index, &charge);
     } else if (charges->settled) {
         ledger_fold_charge(charges->ledger, &charge);
     }
@@ -55,7 +52,7 @@ static void put_all(struct charges *charges, const struct reservation *reservati
         const struct demand *demand = &reservation->demands[i];
         bool window = demand->limit->span != LIMIT_RATE && demand->limit->span != LIMIT_HELD;
         if (window && demand->window_end_ms != 0) {
-            put(charges, demand);
+            put(charges, reservation, demand);
         }
     }
 }

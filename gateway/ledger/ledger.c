@@ -21,6 +21,7 @@ static void free_ledger(struct ledger *ledger)
     ledger_store_close(ledger->store);
     ledger_minutes_fini(&ledger->folded);
     ledger_minutes_fini(&ledger->folding);
+    ledger_charges_fini(&ledger->former.sums);
     (void)pthread_cond_destroy(&ledger->news_came);
     (void)pthread_mutex_destroy(&ledger->lock);
     memory_free(ledger->path);

@@ -59,6 +59,15 @@ void ledger_fold_charge(struct ledger *ledger, const struct ledger_charge *charg
 const uint64_t *ledger_seed(const struct ledger *ledger);
 uint64_t ledger_key_hash(const struct ledger *ledger, struct slice key);
 
+/* What windows that are not over were charged with under other epochs of the shared store than this
+ * one, open rows included as they are reserved: what this ledger knows that the store may have
+ * lost. An answer is there a moment later. Any thread; one asks at a time. */
+void ledger_ask_former(struct ledger *ledger, uint64_t epoch);
+/* False: there is no answer yet to this epoch's. *ret_open: the sums may change yet, as some are
+ * reserved. */
+bool ledger_take_former(struct ledger *ledger, uint64_t epoch, bool *ret_open, void *ctx,
+                        void (*each)(void *ctx, const struct ledger_charge *sum));
+
 /* Any thread. */
 struct ledger_stats {
     uint64_t rows_written, rows_folded, rows_recovered; /* since the start */

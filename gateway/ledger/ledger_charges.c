@@ -1,8 +1,7 @@
 #include "gateway/ledger/ledger_charges.h"
 
-/* Hash and end lie side by side. */
 struct window_key {
-    uint64_t hash;
+    uint64_t hash, epoch;
     int64_t end_ms;
 };
 
@@ -32,7 +31,7 @@ static struct ledger_window *make(struct ledger_charges *charges, const struct w
 
 void ledger_charges_add(struct ledger_charges *charges, const struct ledger_charge *charge)
 {
-    const struct window_key key = {charge->hash, charge->end_ms};
+    const struct window_key key = {charge->hash, charge->epoch, charge->end_ms};
     if (charge->amount == 0) {
         return;
     }

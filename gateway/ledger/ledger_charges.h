@@ -12,7 +12,7 @@
 enum { LEDGER_WINDOWS_MAX = 256 * 1024 };
 
 struct ledger_window {
-    struct ledger_charge sum; /* hash and end are its key; the amount is at most 2^63 - 1 */
+    struct ledger_charge sum; /* hash, epoch and end are its key; the amount is at most 2^63 - 1 */
     struct ledger_window *next;
 };
 

@@ -275,6 +275,7 @@ void *ledger_mover_main(void *ctx)
         stopping = await_work(ledger, clock_now() + (more ? 0 : idle_time));
         (void)atomic_exchange(&ledger->news, false); /* before it looks: later news are news */
         if (ledger_move_all(ledger, &more) == STATUS_OK) {
+            ledger_answer_former(ledger);
             pause = first_pause;
         } else if (!stopping) {
             stopping = pause_for(ledger, pause);

@@ -70,6 +70,22 @@ void ledger_ring_paid(struct ledger_row *row, const char *id)
     }
 }
 
+#define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define LOAD(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+void ledger_row_charge(struct ledger_row *row, unsigned index, const struct ledger_charge *charge)
+{
+    struct ledger_charge *place = &row->charges[index];
+    STORE(place->hash, charge->hash);
+    STORE(place->epoch, charge->epoch);
+    STORE(place->start_ms, charge->start_ms);
+    STORE(place->end_ms, charge->end_ms);
+    STORE(place->amount, charge->amount);
+    if (index == row->charge_count) { /* behind what it counts */
+        __atomic_store_n(&row->charge_count, index + 1, __ATOMIC_RELEASE);
+    }
+}
+
 /* ---- the taker ---- */
 
 /* A clock that was set back makes no row wait. */
@@ -78,6 +94,32 @@ static bool must_stay(const struct ledger_ring *ring, const struct ring_place *p
     usec_t age = now - place->row.closed_at;
     return atomic_load_explicit(&place->unsettled, memory_order_relaxed) > 0 && age >= 0 &&
            age < SETTLES_WITHIN && ledger_ring_backlog(ring) < ring->place_count / 4;
+}
+
+static struct ledger_charge read_charge(const struct ledger_charge *place)
+{
+    return (struct ledger_charge){.hash = LOAD(place->hash),
+                                  .epoch = LOAD(place->epoch),
+                                  .start_ms = LOAD(place->start_ms),
+                                  .end_ms = LOAD(place->end_ms),
+                                  .amount = LOAD(place->amount)};
+}
+
+void ledger_ring_each_charge(struct ledger_ring *ring, void *ctx,
+                             void (*each)(void *ctx, const struct ledger_charge *charge, bool open))
+{
+    for (uint32_t i = 0; i < ring->place_count; i++) {
+        const struct ring_place *place = &ring->places[i];
+        unsigned state = atomic_load_explicit(&place->state, memory_order_acquire);
+        if (state != PLACE_OPEN && state != PLACE_CLOSED) {
+            continue;
+        }
+        unsigned count = __atomic_load_n(&place->row.charge_count, __ATOMIC_ACQUIRE);
+        for (unsigned k = 0; k < count && k < LEDGER_CHARGES_MAX; k++) {
+            const struct ledger_charge charge = read_charge(&place->row.charges[k]);
+            each(ctx, &charge, state == PLACE_OPEN);
+        }
+    }
 }
 
 unsigned ledger_ring_backlog(const struct ledger_ring *ring)

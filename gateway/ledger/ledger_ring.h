@@ -46,7 +46,18 @@ void ledger_ring_owes(struct ledger_row *row, unsigned count);
 /* One of them is there. Of a row that is gone, it does nothing. */
 void ledger_ring_paid(struct ledger_row *row, const char *id);
 
+/* Puts a charge in its place, which the ledger's thread may look at meanwhile: it sees it as it
+ * was, as it is, or for a moment as of a window that is over. `index` is at most charge_count. */
+void ledger_row_charge(struct ledger_row *row, unsigned index, const struct ledger_charge *charge);
+
 /* ---- the ledger's thread ---- */
+
+/* Charges of all rows that are here, open or closed; between batches only, and some may be
+ * changing.
+ */
+void ledger_ring_each_charge(struct ledger_ring *ring, void *ctx,
+                             void (*each)(void *ctx, const struct ledger_charge *charge,
+                                          bool open));
 
 /* Calls for up to `most` closed rows, oldest first as far as is known. Returns how many. They stay
  * closed until ledger_ring_free_taken(), which frees those of the last call. */

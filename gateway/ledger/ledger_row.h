@@ -60,6 +60,7 @@ struct ledger_object {
  * killed gateway's row has the full charge, then what was used. */
 struct ledger_charge {
     uint64_t hash;            /* ledger_key_hash() of the quota's key */
+    uint64_t epoch;           /* of the shared store's data that counts it; 0: of none */
     int64_t start_ms, end_ms; /* the window, since 1970-01-01 UTC */
     uint64_t amount;          /* in the unit of the quota */
 };

@@ -89,8 +89,9 @@ static enum status put_quotas(struct buffer *out)
 {
     return buffer_append(
         out, SLICE("CREATE TABLE quota_sums (ends_ms INTEGER NOT NULL, hash INTEGER NOT NULL, "
+                   "epoch INTEGER NOT NULL, "
                    "starts_ms INTEGER NOT NULL, used INTEGER NOT NULL, "
-                   "PRIMARY KEY (ends_ms, hash)) STRICT, WITHOUT ROWID;"
+                   "PRIMARY KEY (ends_ms, hash, epoch)) STRICT, WITHOUT ROWID;"
                    "CREATE TABLE quota_seed (one INTEGER PRIMARY KEY CHECK (one = 1), "
                    "low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;"));
 }

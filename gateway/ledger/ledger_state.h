@@ -15,11 +15,19 @@
 
 /* Places of a ring: requests in flight, and what is closed while the disk takes its time. About 16
  * MiB. */
-enum { LEDGER_RING_PLACES = 5 * 1024 };
+enum { LEDGER_RING_PLACES = 4 * 1024 };
 
 struct ledger_source {
     struct ledger_ring *ring; /* owned */
     char *path;               /* owned */
+};
+
+/* What others ask the thread for: see ledger_ask_former(). */
+struct ledger_former {
+    bool asked, answered;
+    uint64_t epoch;             /* all but those of it */
+    bool open;                  /* some of them are reserved still */
+    struct ledger_charges sums; /* answered: all of them */
 };
 
 struct ledger {
@@ -35,6 +43,7 @@ struct ledger {
     pthread_mutex_t lock;
     pthread_cond_t news_came;
     /* Under the lock. */
+    struct ledger_former former;
     struct ledger_minutes folded; /* of rows without a place, not yet given to the thread */
     bool stopping;
     /* Read and written by any thread. */
@@ -61,6 +70,9 @@ MUST_USE enum status ledger_rings_open(struct ledger *ledger, struct error *err)
 void ledger_rings_close(struct ledger *ledger);
 /* Removes what is empty of the others. */
 void ledger_rings_tidy(struct ledger *ledger);
+
+/* Answers what was asked for, if all of it can be read. The thread. */
+void ledger_answer_former(struct ledger *ledger);
 
 /* One batch into the database; *ret_more: there may be more. Says when it begins to fail, and when
  * it works again. */

@@ -112,8 +112,8 @@ static const char add_minute[] =
 #undef UNIT_NAME
 
 static const char add_charge[] =
-    "INSERT INTO quota_sums (ends_ms, hash, starts_ms, used) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (ends_ms, hash) DO UPDATE SET " SUM("used");
+    "INSERT INTO quota_sums (ends_ms, hash, epoch, starts_ms, used) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (ends_ms, hash, epoch) DO UPDATE SET " SUM("used");
 
 static enum status prepare(struct ledger_store *store, struct error *err)
 {
@@ -134,9 +134,9 @@ static enum status prepare(struct ledger_store *store, struct error *err)
         /* There may be many in a minute, but not without end: they were written in batches. */
         [DROP_OLD_MINUTES] = "DELETE FROM minutes WHERE minute < ? AND "
                              "minute < (SELECT min(minute) + 10 FROM minutes)",
-        [DROP_OLD_WINDOWS] = "DELETE FROM quota_sums WHERE (ends_ms, hash) IN (SELECT ends_ms, "
-                             "hash FROM quota_sums WHERE ends_ms < ? ORDER BY ends_ms, hash "
-                             "LIMIT ?)",
+        [DROP_OLD_WINDOWS] = "DELETE FROM quota_sums WHERE (ends_ms, hash, epoch) IN (SELECT "
+                             "ends_ms, hash, epoch FROM quota_sums WHERE ends_ms < ? "
+                             "ORDER BY ends_ms, hash, epoch LIMIT ?)",
         [PAGE_COUNT] = "PRAGMA page_count",
         [FREE_COUNT] = "PRAGMA freelist_count",
     };
@@ -338,8 +338,9 @@ enum status ledger_store_add_charge(struct ledger_store *store, const struct led
     sqlite3_stmt *statement = store->statements[ADD_CHARGE];
     (void)sqlite3_bind_int64(statement, 1, charge->end_ms);
     (void)sqlite3_bind_int64(statement, 2, (int64_t)charge->hash);
-    (void)sqlite3_bind_int64(statement, 3, charge->start_ms);
-    (void)sqlite3_bind_int64(statement, 4, ledger_saturated(charge->amount));
+    (void)sqlite3_bind_int64(statement, 3, (int64_t)charge->epoch);
+    (void)sqlite3_bind_int64(statement, 4, charge->start_ms);
+    (void)sqlite3_bind_int64(statement, 5, ledger_saturated(charge->amount));
     return step(store, ADD_CHARGE, SQLITE_DONE, err);
 }
 

@@ -61,8 +61,8 @@ enum status ledger_windows_read(sqlite3 *db, int64_t now_ms, void *ctx,
     sqlite3_stmt *statement = NULL;
     int code;
     TRY(ledger_sql_prepare(
-        db, "SELECT hash, starts_ms, ends_ms, used FROM quota_sums WHERE ends_ms > ?", &statement,
-        err));
+        db, "SELECT hash, starts_ms, ends_ms, used, epoch FROM quota_sums WHERE ends_ms > ?",
+        &statement, err));
     (void)sqlite3_bind_int64(statement, 1, now_ms);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const struct ledger_charge charge = {
@@ -70,6 +70,7 @@ enum status ledger_windows_read(sqlite3 *db, int64_t now_ms, void *ctx,
             .start_ms = sqlite3_column_int64(statement, 1),
             .end_ms = sqlite3_column_int64(statement, 2),
             .amount = (uint64_t)sqlite3_column_int64(statement, 3),
+            .epoch = (uint64_t)sqlite3_column_int64(statement, 4),
         };
         each(ctx, &charge);
     }

@@ -3,7 +3,8 @@
 -- ARGV: one text, packed: step, extends (1; 0: it asks), lifetime, output wanted, share, gateway, known
 --   epoch, epoch candidate; then for each demand: kind, deny (1), settles (see records), warn mark
 --   (0: none), fixed, per output, whole, and   r: amount period 0   w: start end next_end   h: 0 0 0
--- Returns, packed: verdict (A admitted, R refused, C called off before, K clock off), server_ms, lost,
+-- Returns, packed: verdict (A admitted, R refused, C called off before, K clock off, L the data is lost
+--   and its windows with it: nothing is taken before who asks knows that), server_ms, lost,
 --   output granted, epoch; then, of A and R, for each demand: marks (1 over, 2 crossed, 4 refused),
 --   amount (granted; or for which there is no room), and what there is now:
 --   r: debt fraction   w: left end   h: left 0
@@ -20,6 +21,16 @@ local step, extends, lifetime, want, share, gateway, known, candidate, first =
     struct.unpack('<dddddsss', asked)
 local asks = extends == 0
 local epoch, lost = check_epoch(KEYS[5], known, candidate, now_digits)
+
+if lost == 1 and asks then
+    local at, kind, _ = first
+    for _ = 1, count do
+        kind, _, _, _, _, _, _, _, _, _, at = struct.unpack(DEMAND, asked, at)
+        if kind == 'w' then
+            return struct.pack(VERDICT, 'L', now, lost, 0, epoch)
+        end
+    end
+end
 
 -- ---- what was before ---------------------------------------------------------------------------
 

@@ -407,7 +407,7 @@ Test(redis_commands, beats_and_entries_are_read)
     struct error err;
     struct store_entry entry;
     struct limit limit = slots(3);
-    cr_expect_eq(redis_read_beat(SLICE("12 0 e 3 1"), &answer, &err), STATUS_OK);
+    cr_expect_eq(redis_read_beat(SLICE("12 0 e 3 1 4 2 59000"), &answer, &err), STATUS_OK);
     cr_expect_eq(answer.gateways, 3);
     cr_expect(answer.declared_dead);
     cr_expect_eq(redis_read_beat(SLICE("12 0 e 3"), &answer, &err), STATUS_INVALID);

@@ -308,10 +308,17 @@ Test(store_redis, lost_data_is_said_each_time_and_once)
         cr_assert_eq(rig.news[STORE_LOST_DATA], time - 1);
         (void)rig_cli("FLUSHALL");
         for (unsigned side = 0; side < 2; side++) {
-            cr_assert(rig_get(&request, side, limit, 1));
+            (void)rig_ask(&request, side, limit, 1);
+            rig_until(request.reservation->state != RESERVATION_ASKED);
+            cr_assert_eq(request.reservation->basis, BASIS_LOCAL, "until all have handed in");
             rig_settle(&request, 1);
         }
         cr_assert_eq(rig.news[STORE_LOST_DATA], time);
+        rig_until(!store_redis_is_filling(rig.stores[0]));
+        for (unsigned side = 0; side < 2; side++) {
+            cr_assert(rig_get(&request, side, limit, 1));
+            rig_settle(&request, 1);
+        }
         (void)rig_cli("DEL", "{shop:acme}:v2:q:requests/day");
     }
 }

@@ -317,22 +317,90 @@ Test(ledger_charges, each_database_has_names_of_its_own)
     cr_expect_neq(ledger_key_hash(ledger, SLICE("a key")), hash);
 }
 
-Test(ledger_charges, a_database_of_the_version_before_has_its_tables_made)
+/* ---- what other epochs of a shared store were charged ---- */
+
+static uint64_t former_of_7;
+
+static void note_former(void *ctx, const struct ledger_charge *sum)
 {
+    (void)ctx;
+    cr_assert_eq(sum->epoch, 0U);
+    former_of_7 += sum->hash == 7 ? sum->amount : 0;
+}
+
+/* An answer is given once. */
+static void take_former(uint64_t epoch, bool *ret_open)
+{
+    bool taken = false;
+    EVENTUALLY((taken = taken || ledger_take_former(ledger, epoch, ret_open, NULL, note_former)));
+}
+
+/* The sum of key 7 under other epochs than this one. */
+static uint64_t ask_former(uint64_t epoch, bool *ret_open)
+{
+    former_of_7 = 0;
+    ledger_ask_former(ledger, epoch);
+    take_former(epoch, ret_open);
+    return former_of_7;
+}
+
+static struct ledger_row *open_of_epoch(unsigned n, uint64_t epoch, uint64_t amount)
+{
+    struct ledger_row *row = open_row(n);
+    struct ledger_charge one = charge_of(7, amount);
+    one.epoch = epoch;
+    ledger_row_charge(row, 0, &one);
+    return row;
+}
+
+Test(ledger_charges, former_epochs_are_all_but_the_present_one_open_rows_included)
+{
+    bool open;
     start();
-    struct ledger_row *row = open_row(1);
+    cr_expect_eq(ask_former(1, &open), 0U);
+    close_row(open_of_epoch(1, 1, 5));
+    close_row(open_of_epoch(2, 2, 10));
+    close_row(open_of_epoch(3, 0, 100)); /* decided without the store */
+    struct ledger_row *row = open_of_epoch(4, 1, 20);
+    cr_expect_eq(ask_former(1, &open), 10U);
+    cr_expect_not(open);
+    cr_expect_eq(ask_former(2, &open), 25U);
+    cr_expect(open, "it may change yet");
+    cr_expect_eq(ask_former(3, &open), 35U);
+    struct ledger_charge used = charge_of(7, 3);
+    used.epoch = 1;
+    ledger_row_charge(row, 0, &used);
     close_row(row);
-    stop();
-    (void)ask("DROP TABLE quota_sums");
-    (void)ask("DROP TABLE quota_seed");
-    (void)ask("PRAGMA user_version = 1");
-    start();
-    row = open_row(2);
-    charge(row, 7, 3);
-    close_row(row);
+    cr_expect_eq(ask_former(3, &open), 18U);
+    cr_expect_not(open);
     restart();
-    cr_expect_eq(told_of(7), 3U);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 2);
+    cr_expect_eq(ask_former(3, &open), 18U, "they are kept");
+    cr_expect_eq(told_of(7), 118U, "a store in memory goes on from all of them");
+}
+
+Test(ledger_charges, each_row_is_told_once_while_rows_are_moved)
+{
+    enum { ROWS = 2000 };
+    bool open;
+    start();
+    for (unsigned n = 0; n < ROWS; n++) {
+        close_row(open_of_epoch(n, 1, 1));
+        if (n % 400 == 399) {
+            cr_expect_eq(ask_former(2, &open), n + 1);
+        }
+    }
+}
+
+Test(ledger_charges, an_answer_is_to_the_epoch_that_was_asked_for_last)
+{
+    bool open;
+    start();
+    close_row(open_of_epoch(1, 1, 5));
+    ledger_ask_former(ledger, 1);
+    ledger_ask_former(ledger, 2);
+    take_former(2, &open);
+    cr_expect_not(ledger_take_former(ledger, 2, &open, NULL, note_former), "it is taken");
+    cr_expect_not(ledger_take_former(ledger, 1, &open, NULL, note_former));
 }
 
 Test(ledger_charges, a_list_that_is_torn_is_none)
