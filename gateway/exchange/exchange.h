@@ -40,6 +40,7 @@ struct demand;
 struct idempotency_use;
 struct ledger_row;
 struct metering;
+struct object_watch;
 struct reservation;
 struct route;
 struct tenant;
