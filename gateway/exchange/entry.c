@@ -166,7 +166,7 @@ static void put_units(const struct exchange *exchange, struct ledger_row *row)
     struct metering_result used;
     row->units[LEDGER_UNIT_REQUEST_BYTES] = exchange->facts.request_bytes;
     row->units[LEDGER_UNIT_RESPONSE_BYTES] = exchange->facts.response_bytes;
-    row->flags &= ~(uint32_t)LEDGER_METERED;
+    row->flags &= ~(uint32_t)(LEDGER_METERED | LEDGER_TOLD);
     if (!metering_result(exchange, &used)) {
         return;
     }
@@ -235,8 +235,7 @@ void entry_used(struct exchange *exchange)
         return;
     }
     put_units(exchange, row);
-    row->reserved_cost = used.cost_nanousd;
-    row->reserved_tokens = usage_tokens(&used.usage);
+    row->flags |= LEDGER_TOLD;
     if (row->charge_count < LEDGER_CHARGES_MAX) { /* what has no room there is summed, once */
         entry_charges_settled(exchange, row);
     }

@@ -61,12 +61,9 @@ bool ledger_row_sound(struct ledger_row *row)
     return strspn(row->id, "0123456789abcdef") == sizeof(row->id) - 1;
 }
 
-void ledger_row_died(struct ledger_row *row, usec_t now)
+static void charge_reserved(struct ledger_row *row)
 {
     uint64_t input = row->units[LEDGER_UNIT_INPUT];
-    row->closed_at = now;
-    row->duration = -1; /* nobody knows */
-    row->flags |= LEDGER_GATEWAY_DIED;
     row->flags |= (row->flags & LEDGER_METERED) != 0 ? LEDGER_ESTIMATED : 0U;
     row->cost = row->reserved_cost;
     row->units[LEDGER_UNIT_CACHE_READ] = 0;
@@ -75,6 +72,17 @@ void ledger_row_died(struct ledger_row *row, usec_t now)
     row->units[LEDGER_UNIT_AUDIO] = 0;
     row->units[LEDGER_UNIT_INPUT] = input < row->reserved_tokens ? input : row->reserved_tokens;
     row->units[LEDGER_UNIT_OUTPUT] = row->reserved_tokens - row->units[LEDGER_UNIT_INPUT];
+}
+
+void ledger_row_died(struct ledger_row *row, usec_t now)
+{
+    row->closed_at = now;
+    row->duration = -1; /* nobody knows */
+    if ((row->flags & LEDGER_TOLD) == 0) {
+        charge_reserved(row);
+    }
+    row->flags &= ~(uint32_t)LEDGER_TOLD;
+    row->flags |= LEDGER_GATEWAY_DIED;
     LEDGER_TEXT(row->code, SLICE("gateway_died"));
     LEDGER_TEXT(row->ended_by, SLICE("gateway"));
 }

@@ -42,6 +42,7 @@ enum ledger_flag {
     LEDGER_PRICE_FALLBACK = 2, /* the model has no price: the dearest of its provider stood in */
     LEDGER_GATEWAY_DIED = 4,   /* it was open when the process was killed: the full charge */
     LEDGER_METERED = 8,        /* units of tokens and cost mean something */
+    LEDGER_TOLD = 16,          /* only while it is open: the client has been told the cost */
     LEDGER_EXACT = 16,         /* the cost is its model's price times its units, of one attempt */
     LEDGER_REPRICED = 32,      /* the cost was computed again, by a later price */
 };
@@ -94,7 +95,8 @@ struct ledger_row {
     uint32_t flags; /* enum ledger_flag */
     uint64_t units[LEDGER_UNIT_COUNT];
     uint64_t cost;
-    /* What it was charged with until it closes: what a killed gateway's row is closed with. */
+    /* What it was charged with until it closes: what a killed gateway's row is closed with, unless
+     * LEDGER_TOLD. */
     uint64_t reserved_tokens, reserved_cost;
     int64_t duration, upstream_duration, first_byte, overhead; /* -1: not known */
     struct ledger_object object;

@@ -219,6 +219,23 @@ Test(ledger_ring, what_was_open_is_closed_with_all_that_was_reserved)
     cr_expect_eq(list.rows[0].cost, 70U);
 }
 
+Test(ledger_ring, what_its_client_was_told_is_what_an_open_row_is_closed_with)
+{
+    reopen();
+    struct ledger_row *row = open_row(7);
+    row->units[LEDGER_UNIT_CACHE_READ] = 5;
+    row->flags |= LEDGER_TOLD;
+    reopen();
+    cr_assert_eq(look(), 1U);
+    const struct ledger_row *died = &list.rows[0];
+    cr_expect_eq(died->cost, 7U);
+    cr_expect_eq(died->reserved_cost, 70U);
+    cr_expect_eq(died->units[LEDGER_UNIT_INPUT], 10U);
+    cr_expect_eq(died->units[LEDGER_UNIT_CACHE_READ], 5U);
+    cr_expect_eq(died->units[LEDGER_UNIT_OUTPUT], 20U);
+    cr_expect_eq(died->flags, (uint32_t)(LEDGER_METERED | LEDGER_GATEWAY_DIED));
+}
+
 Test(ledger_ring, an_estimate_of_the_input_above_the_reservation_is_cut_to_it)
 {
     reopen();
