@@ -166,7 +166,7 @@ static void put_units(const struct exchange *exchange, struct ledger_row *row)
     struct metering_result used;
     row->units[LEDGER_UNIT_REQUEST_BYTES] = exchange->facts.request_bytes;
     row->units[LEDGER_UNIT_RESPONSE_BYTES] = exchange->facts.response_bytes;
-    row->flags &= ~(uint32_t)(LEDGER_METERED | LEDGER_TOLD);
+    row->flags &= ~(uint32_t)(LEDGER_METERED | LEDGER_TOLD | LEDGER_EXACT);
     if (!metering_result(exchange, &used)) {
         return;
     }

@@ -4,6 +4,12 @@
 
 #include <assert.h>
 
+_Static_assert((LEDGER_ESTIMATED ^ LEDGER_PRICE_FALLBACK ^ LEDGER_GATEWAY_DIED ^ LEDGER_METERED ^
+                LEDGER_EXACT ^ LEDGER_REPRICED ^ LEDGER_TOLD) ==
+                   (LEDGER_ESTIMATED | LEDGER_PRICE_FALLBACK | LEDGER_GATEWAY_DIED |
+                    LEDGER_METERED | LEDGER_EXACT | LEDGER_REPRICED | LEDGER_TOLD),
+               "each flag has a bit of its own");
+
 static bool is_control(unsigned char byte)
 {
     return byte < ' ' || byte == 0x7f;

@@ -42,9 +42,9 @@ enum ledger_flag {
     LEDGER_PRICE_FALLBACK = 2, /* the model has no price: the dearest of its provider stood in */
     LEDGER_GATEWAY_DIED = 4,   /* it was open when the process was killed: the full charge */
     LEDGER_METERED = 8,        /* units of tokens and cost mean something */
-    LEDGER_TOLD = 16,          /* only while it is open: the client has been told the cost */
     LEDGER_EXACT = 16,         /* the cost is its model's price times its units, of one attempt */
     LEDGER_REPRICED = 32,      /* the cost was computed again, by a later price */
+    LEDGER_TOLD = 64,          /* only while it is open: the client has been told the cost */
 };
 
 /* What the answer says was made: a payment, a subscription, a message, by the profile. */
