@@ -306,6 +306,7 @@ test('what the first route used is told with what the fallback used', async (t) 
   const answer = await chat(gateway);
   assert.equal(answer.headers['x-sallyport-route'], 'other');
   assert.ok(answer.usage.input > 10 && answer.usage.output === 5, JSON.stringify(answer.usage));
+  assert.equal(answer.cost, answer.usage.input * MINI.input + answer.usage.output * MINI.output);
   const line = await gateway.logLine(answer.id);
   assert.deepEqual([line.cost_nanousd, line.input_tokens], [answer.cost, answer.usage.input]);
 });
