@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "config/snapshot.h"
 #include "gateway/ledger/ledger.h"
 #include "gateway/observe/log.h"
 #include "gateway/quota_items.h"
@@ -25,8 +26,9 @@ struct window_name {
 struct sum {
     struct window_name name;
     uint64_t amount;
-    bool handed_in; /* it was said in this epoch, */
-    uint64_t said;  /* namely so much */
+    struct slice key; /* its text, if the ledger has it: of a value of `each` */
+    bool handed_in;   /* it was said in this epoch, */
+    uint64_t said;    /* namely so much */
     struct sum *next, *next_of_hash;
 };
 
@@ -101,13 +103,16 @@ static struct sum *make_sum(struct quotas_refill *refill, const struct window_na
     return sum;
 }
 
-static void note_sum(void *ctx, const struct ledger_charge *charge)
+static void note_sum(void *ctx, const struct ledger_charge *charge, struct slice key)
 {
     struct quotas_refill *refill = ctx;
     const struct window_name name = {charge->hash, charge->end_ms};
     struct sum *sum = table_get(&refill->sums, name_bytes(&name));
     sum = sum != NULL ? sum : make_sum(refill, &name);
     sum->amount += charge->amount;
+    if (sum->key.len == 0 && key.len > 0) {
+        sum->key = arena_copy(&refill->arena, key);
+    }
 }
 
 /* ---- saying it ---- */
@@ -117,12 +122,13 @@ struct saying {
     struct quotas_refill *refill;
 };
 
-static void say(const struct saying *saying, const struct quota_item *item, struct sum *sum)
+static void say(const struct saying *saying, const struct limit *limit, struct slice key,
+                struct sum *sum)
 {
     struct hand_in hand_in = {
-        .key = item->key,
+        .key = key,
         .amount = sum->amount,
-        .start_ms = window_at(item->limit, sum->name.end_ms - 1).start_ms,
+        .start_ms = window_at(limit, sum->name.end_ms - 1).start_ms,
         .end_ms = sum->name.end_ms,
     };
     if (sum->handed_in && sum->said == sum->amount) {
@@ -135,19 +141,47 @@ static void say(const struct saying *saying, const struct quota_item *item, stru
     sum->said = sum->amount;
 }
 
+static bool has_window(const struct limit *limit)
+{
+    return limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
+}
+
 static bool say_item(void *ctx, const struct quota_item *item)
 {
     struct saying *saying = ctx;
-    bool window = item->limit->span != LIMIT_RATE && item->limit->span != LIMIT_HELD;
-    if (window) {
+    if (has_window(item->limit)) {
         uint64_t hash = ledger_key_hash(saying->refill->ledger, item->key);
         struct sum *sum =
             table_get(&saying->refill->by_hash, slice_make((const char *)&hash, sizeof(hash)));
         for (; sum != NULL; sum = sum->next_of_hash) {
-            say(saying, item, sum);
+            say(saying, item->limit, item->key, sum);
         }
     }
     return true;
+}
+
+/* The rule that a value's key is of; NULL: it is none's any more. */
+static const struct limit *rule_of(const struct snapshot *snapshot, struct slice key)
+{
+    for (unsigned i = 0; i < snapshot->limit_count; i++) {
+        const struct limit *limit = snapshot->limits[i];
+        bool of_values = limit->each == EACH_IP || limit->each == EACH_HEADER;
+        if (of_values && has_window(limit) && slice_starts_with(key, limit->key) &&
+            key.len > limit->key.len && key.ptr[limit->key.len] == ':') {
+            return limit;
+        }
+    }
+    return NULL;
+}
+
+static void say_values(const struct saying *saying, const struct snapshot *snapshot)
+{
+    for (struct sum *sum = saying->refill->first; sum != NULL; sum = sum->next) {
+        const struct limit *limit = sum->key.len == 0 ? NULL : rule_of(snapshot, sum->key);
+        if (limit != NULL) {
+            say(saying, limit, sum->key, sum);
+        }
+    }
 }
 
 static void say_all(struct quotas *quotas, const struct snapshot *snapshot)
@@ -155,6 +189,7 @@ static void say_all(struct quotas *quotas, const struct snapshot *snapshot)
     struct saying saying = {quotas, quotas->refill};
     if (quotas->refill->first != NULL) {
         quota_items_each(snapshot, NULL, say_item, &saying);
+        say_values(&saying, snapshot);
     }
 }
 

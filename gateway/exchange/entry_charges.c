@@ -23,6 +23,12 @@ static bool is_held(const struct reservation *reservation)
     return held && reservation->basis != BASIS_NONE;
 }
 
+/* Its key has what a peer chose. */
+static bool is_of_value(const struct limit *limit)
+{
+    return limit->each == EACH_IP || limit->each == EACH_HEADER;
+}
+
 static void put(struct charges *charges, const struct reservation *reservation,
                 const struct demand *demand)
 {
@@ -36,6 +42,9 @@ static void put(struct charges *charges, const struct reservation *reservation,
         .end_ms = demand->window_end_ms,
         .amount = charges->settled ? demand_window_charge(demand) : demand_window_reserved(demand),
     };
+    if (!known && charge.epoch != 0 && is_of_value(demand->limit)) {
+        ledger_note_key(charges->ledger, &charge, demand->key);
+    }
     if (index < LEDGER_CHARGES_MAX) {
         ledger_row_charge(row, index, &charge);
     } else if (charges->settled) {

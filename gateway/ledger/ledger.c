@@ -22,6 +22,7 @@ static void free_ledger(struct ledger *ledger)
     ledger_minutes_fini(&ledger->folded);
     ledger_minutes_fini(&ledger->folding);
     ledger_charges_fini(&ledger->former.sums);
+    ledger_keys_fini(&ledger->keys);
     (void)pthread_cond_destroy(&ledger->news_came);
     (void)pthread_mutex_destroy(&ledger->lock);
     memory_free(ledger->path);
@@ -112,6 +113,7 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     atomic_init(&ledger->writable, true);
     (void)pthread_mutex_init(&ledger->lock, NULL);
     helper_thread_init_news(&ledger->news_came);
+    ledger_keys_init(&ledger->keys);
     enum status status = start(ledger, settings, err);
     if (status != STATUS_OK) {
         free_ledger(ledger);
@@ -196,6 +198,13 @@ void ledger_fold_charge(struct ledger *ledger, const struct ledger_charge *charg
     ledger_charges_add(&ledger->folded.charges, charge);
     (void)pthread_mutex_unlock(&ledger->lock);
     ledger_wake(ledger);
+}
+
+void ledger_note_key(struct ledger *ledger, const struct ledger_charge *charge, struct slice key)
+{
+    if (ledger_keys_note(&ledger->keys, charge->hash, charge->end_ms, key)) {
+        ledger_wake(ledger);
+    }
 }
 
 const uint64_t *ledger_seed(const struct ledger *ledger)

@@ -59,14 +59,18 @@ void ledger_fold_charge(struct ledger *ledger, const struct ledger_charge *charg
 const uint64_t *ledger_seed(const struct ledger *ledger);
 uint64_t ledger_key_hash(const struct ledger *ledger, struct slice key);
 
+/* The text of a charge's key, where the config alone does not tell it: kept as long as the window.
+ * Any thread. */
+void ledger_note_key(struct ledger *ledger, const struct ledger_charge *charge, struct slice key);
+
 /* What windows that are not over were charged with under other epochs of the shared store than this
  * one, open rows included as they are reserved: what this ledger knows that the store may have
  * lost. An answer is there a moment later. Any thread; one asks at a time. */
 void ledger_ask_former(struct ledger *ledger, uint64_t epoch);
 /* False: there is no answer yet to this epoch's. *ret_open: the sums may change yet, as some are
- * reserved. */
+ * reserved. `key`: its text, if it was noted. */
 bool ledger_take_former(struct ledger *ledger, uint64_t epoch, bool *ret_open, void *ctx,
-                        void (*each)(void *ctx, const struct ledger_charge *sum));
+                        void (*each)(void *ctx, const struct ledger_charge *sum, struct slice key));
 
 /* Any thread. */
 struct ledger_stats {

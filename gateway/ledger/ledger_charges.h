@@ -13,6 +13,7 @@ enum { LEDGER_WINDOWS_MAX = 256 * 1024 };
 
 struct ledger_window {
     struct ledger_charge sum; /* hash, epoch and end are its key; the amount is at most 2^63 - 1 */
+    struct slice key;         /* its text, in the arena, if it was looked up */
     struct ledger_window *next;
 };
 

@@ -20,7 +20,7 @@ void ledger_ask_former(struct ledger *ledger, uint64_t epoch)
 }
 
 bool ledger_take_former(struct ledger *ledger, uint64_t epoch, bool *ret_open, void *ctx,
-                        void (*each)(void *ctx, const struct ledger_charge *sum))
+                        void (*each)(void *ctx, const struct ledger_charge *sum, struct slice key))
 {
     struct ledger_former *former = &ledger->former;
     struct ledger_charges sums = {0};
@@ -35,7 +35,7 @@ bool ledger_take_former(struct ledger *ledger, uint64_t epoch, bool *ret_open, v
     }
     (void)pthread_mutex_unlock(&ledger->lock);
     for (const struct ledger_window *at = sums.first; at != NULL; at = at->next) {
-        each(ctx, &at->sum);
+        each(ctx, &at->sum, at->key);
     }
     ledger_charges_fini(&sums);
     return answered;
@@ -91,7 +91,8 @@ static enum status find(struct ledger *ledger, struct answer *answer, struct err
     (void)pthread_mutex_lock(&ledger->lock);
     add_all(answer, &ledger->folded.charges);
     (void)pthread_mutex_unlock(&ledger->lock);
-    return ledger_windows_read(ledger_store_db(ledger->store), answer->now_ms, answer, add, err);
+    TRY(ledger_windows_read(ledger_store_db(ledger->store), answer->now_ms, answer, add, err));
+    return ledger_windows_find_keys(ledger_store_db(ledger->store), &answer->sums, err);
 }
 
 void ledger_answer_former(struct ledger *ledger)

@@ -21,6 +21,7 @@ static const usec_t longest_pause = 10 * SEC;
 struct batch {
     struct ledger *ledger;
     struct ledger_minutes sums; /* of the new rows */
+    struct ledger_key *keys;    /* owned */
     unsigned rows, new_rows;
     enum status status;
     struct error *err;
@@ -70,6 +71,9 @@ static enum status fill(struct batch *batch)
     TRY(batch->status);
     TRY(add_sums(batch, &batch->sums));
     TRY(add_sums(batch, &batch->ledger->folding));
+    for (const struct ledger_key *key = batch->keys; key != NULL; key = key->next) {
+        TRY(ledger_store_add_key(batch->ledger->store, key, batch->err));
+    }
     return ledger_store_commit(batch->ledger->store, batch->err);
 }
 
@@ -100,14 +104,14 @@ static void take_folded(struct ledger *ledger)
     (void)pthread_mutex_unlock(&ledger->lock);
 }
 
-static bool has_work(const struct ledger *ledger)
+static bool has_work(struct ledger *ledger)
 {
     for (unsigned i = 0; i < ledger->source_count; i++) {
         if (ledger_ring_backlog(ledger->sources[i].ring) > 0) {
             return true;
         }
     }
-    return ledger_minutes_any(&ledger->folding);
+    return ledger_minutes_any(&ledger->folding) || ledger_keys_wait(&ledger->keys);
 }
 
 /* ---- failures ---- */
@@ -163,11 +167,13 @@ enum status ledger_move_batch(struct ledger *ledger, bool *ret_more)
     if (!has_work(ledger)) {
         return STATUS_OK;
     }
+    batch.keys = ledger_keys_take(&ledger->keys);
     enum status status = open_again(ledger, &err);
     if (status == STATUS_OK) {
         status = fill(&batch);
     }
     if (status == STATUS_OK) {
+        ledger_keys_written(&ledger->keys, TAKE(batch.keys));
         finish(&batch);
         note_success(ledger);
         *ret_more = left || batch.rows == LEDGER_BATCH_ROWS;
@@ -175,6 +181,7 @@ enum status ledger_move_batch(struct ledger *ledger, bool *ret_more)
         if (ledger->store != NULL) {
             ledger_store_call_off(ledger->store);
         }
+        ledger_keys_put_back(&ledger->keys, TAKE(batch.keys));
         note_failure(ledger, &err);
     }
     ledger_minutes_fini(&batch.sums);

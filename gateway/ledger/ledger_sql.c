@@ -84,11 +84,16 @@ static enum status put_minutes(struct buffer *out)
 }
 
 /* Windows by their end: those that are over are the first, those that are not the last. A seed is
- * made once for each database. */
+ * made once for each database. Keys are those that the config alone does not name. (Versions 2 and
+ * 3 had other tables by these names.) */
 static enum status put_quotas(struct buffer *out)
 {
     return buffer_append(
-        out, SLICE("CREATE TABLE quota_sums (ends_ms INTEGER NOT NULL, hash INTEGER NOT NULL, "
+        out, SLICE("DROP TABLE IF EXISTS quota_sums; DROP TABLE IF EXISTS quota_seed;"
+                   "CREATE TABLE quota_keys (hash INTEGER PRIMARY KEY, ends_ms INTEGER NOT NULL, "
+                   "key TEXT NOT NULL) STRICT;"
+                   "CREATE INDEX quota_keys_ends ON quota_keys (ends_ms);"
+                   "CREATE TABLE quota_sums (ends_ms INTEGER NOT NULL, hash INTEGER NOT NULL, "
                    "epoch INTEGER NOT NULL, "
                    "starts_ms INTEGER NOT NULL, used INTEGER NOT NULL, "
                    "PRIMARY KEY (ends_ms, hash, epoch)) STRICT, WITHOUT ROWID;"
@@ -120,7 +125,7 @@ static enum status put_schema(struct buffer *out, int64_t version)
         TRY(put_requests(out));
         TRY(put_minutes(out));
     }
-    if (version < 2) {
+    if (version < 4) {
         TRY(put_quotas(out));
     }
     if (version > 0 && version < 3) {

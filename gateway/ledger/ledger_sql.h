@@ -11,7 +11,7 @@
 
 struct buffer;
 
-enum { LEDGER_SCHEMA_VERSION = 3, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
+enum { LEDGER_SCHEMA_VERSION = 4, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
 
 /* What SQLite says, as a status: STATUS_UNAVAILABLE. */
 MUST_USE enum status ledger_sql_fail(sqlite3 *db, int code, struct error *err);

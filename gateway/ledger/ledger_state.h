@@ -5,6 +5,7 @@
 #pragma once
 
 #include "gateway/ledger/ledger.h"
+#include "gateway/ledger/ledger_keys.h"
 #include "gateway/ledger/ledger_minutes.h"
 #include "gateway/ledger/ledger_ring.h"
 #include "gateway/ledger/ledger_store.h"
@@ -38,6 +39,8 @@ struct ledger {
     struct ledger_source *sources; /* owned */
     unsigned source_count, workers;
     uint64_t seed[2]; /* of ledger_key_hash(); the same for as long as the process lives */
+
+    struct ledger_keys keys;
 
     pthread_t thread;
     pthread_mutex_t lock;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "gateway/ledger/ledger_columns.h"
+#include "gateway/ledger/ledger_keys.h"
 #include "gateway/ledger/ledger_minutes.h"
 #include "gateway/ledger/ledger_sql.h"
 
@@ -33,9 +34,11 @@ enum statement {
     ADD_ROW,
     ADD_MINUTE,
     ADD_CHARGE,
+    ADD_KEY,
     DROP_OLD_ROWS,
     DROP_OLD_MINUTES,
     DROP_OLD_WINDOWS,
+    DROP_OLD_KEYS,
     PAGE_COUNT,
     FREE_COUNT,
     STATEMENTS
@@ -129,6 +132,8 @@ static enum status prepare(struct ledger_store *store, struct error *err)
         [ADD_ROW] = buffer_bytes(&add_row).ptr,
         [ADD_MINUTE] = add_minute,
         [ADD_CHARGE] = add_charge,
+        [ADD_KEY] = "INSERT INTO quota_keys (hash, ends_ms, key) VALUES (?, ?, ?) ON CONFLICT "
+                    "(hash) DO UPDATE SET ends_ms = max(ends_ms, excluded.ends_ms)",
         [DROP_OLD_ROWS] = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
                           "WHERE closed_at < ? ORDER BY closed_at, id LIMIT ?)",
         /* There may be many in a minute, but not without end: they were written in batches. */
@@ -137,6 +142,8 @@ static enum status prepare(struct ledger_store *store, struct error *err)
         [DROP_OLD_WINDOWS] = "DELETE FROM quota_sums WHERE (ends_ms, hash, epoch) IN (SELECT "
                              "ends_ms, hash, epoch FROM quota_sums WHERE ends_ms < ? "
                              "ORDER BY ends_ms, hash, epoch LIMIT ?)",
+        [DROP_OLD_KEYS] = "DELETE FROM quota_keys WHERE hash IN (SELECT hash FROM quota_keys WHERE "
+                          "ends_ms < ? ORDER BY ends_ms LIMIT ?)",
         [PAGE_COUNT] = "PRAGMA page_count",
         [FREE_COUNT] = "PRAGMA freelist_count",
     };
@@ -344,6 +351,16 @@ enum status ledger_store_add_charge(struct ledger_store *store, const struct led
     return step(store, ADD_CHARGE, SQLITE_DONE, err);
 }
 
+enum status ledger_store_add_key(struct ledger_store *store, const struct ledger_key *key,
+                                 struct error *err)
+{
+    sqlite3_stmt *statement = store->statements[ADD_KEY];
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)key->hash);
+    (void)sqlite3_bind_int64(statement, 2, key->end_ms);
+    (void)sqlite3_bind_text(statement, 3, key->text.ptr, (int)key->text.len, SQLITE_STATIC);
+    return step(store, ADD_KEY, SQLITE_DONE, err);
+}
+
 enum status ledger_store_commit(struct ledger_store *store, struct error *err)
 {
     return step(store, COMMIT, SQLITE_DONE, err);
@@ -412,8 +429,12 @@ enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before, us
 enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
                                       struct error *err)
 {
-    sqlite3_stmt *statement = store->statements[DROP_OLD_WINDOWS];
-    (void)sqlite3_bind_int64(statement, 1, ended_before_ms);
-    (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
-    return step(store, DROP_OLD_WINDOWS, SQLITE_DONE, err);
+    static const enum statement drops[] = {DROP_OLD_WINDOWS, DROP_OLD_KEYS};
+    for (unsigned i = 0; i < 2; i++) {
+        sqlite3_stmt *statement = store->statements[drops[i]];
+        (void)sqlite3_bind_int64(statement, 1, ended_before_ms);
+        (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
+        TRY(step(store, drops[i], SQLITE_DONE, err));
+    }
+    return STATUS_OK;
 }

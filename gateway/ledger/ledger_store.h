@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ledger_key;
 struct ledger_minute;
 struct ledger_store;
 struct sqlite3;
@@ -33,6 +34,8 @@ MUST_USE enum status ledger_store_add_minute(struct ledger_store *store,
 /* To what its window was charged with already. */
 MUST_USE enum status ledger_store_add_charge(struct ledger_store *store,
                                              const struct ledger_charge *charge, struct error *err);
+MUST_USE enum status ledger_store_add_key(struct ledger_store *store, const struct ledger_key *key,
+                                          struct error *err);
 MUST_USE enum status ledger_store_commit(struct ledger_store *store, struct error *err);
 void ledger_store_call_off(struct ledger_store *store);
 
@@ -42,6 +45,6 @@ enum { LEDGER_TRIM_ROWS = 1000 };
  * much; *ret_rows were deleted. As long as it is LEDGER_TRIM_ROWS, there may be more. */
 MUST_USE enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before,
                                        usec_t sums_before, unsigned *ret_rows, struct error *err);
-/* The same of windows that ended before `ended_before_ms`: some at a time. */
+/* The same of windows (and keys) that ended before `ended_before_ms`: some at a time. */
 MUST_USE enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
                                                struct error *err);

@@ -1,6 +1,7 @@
 #include "gateway/ledger/ledger_windows.h"
 
 #include "base/digest.h"
+#include "gateway/ledger/ledger_charges.h"
 #include "gateway/ledger/ledger_sql.h"
 
 /* *ret_found: there is one. */
@@ -75,6 +76,29 @@ enum status ledger_windows_read(sqlite3 *db, int64_t now_ms, void *ctx,
         each(ctx, &charge);
     }
     enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(db, code, err);
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+enum status ledger_windows_find_keys(sqlite3 *db, struct ledger_charges *charges, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = SQLITE_DONE;
+    TRY(ledger_sql_prepare(db, "SELECT key FROM quota_keys WHERE hash = ?", &statement, err));
+    for (struct ledger_window *at = charges->first; at != NULL; at = at->next) {
+        (void)sqlite3_bind_int64(statement, 1, (int64_t)at->sum.hash);
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW) {
+            at->key = arena_copy(&charges->arena,
+                                 slice_make((const char *)sqlite3_column_text(statement, 0),
+                                            (size_t)sqlite3_column_bytes(statement, 0)));
+        } else if (code != SQLITE_DONE) {
+            break;
+        }
+        (void)sqlite3_reset(statement);
+    }
+    bool fine = code == SQLITE_ROW || code == SQLITE_DONE;
+    enum status status = fine ? STATUS_OK : ledger_sql_fail(db, code, err);
     (void)sqlite3_finalize(statement);
     return status;
 }

@@ -124,6 +124,20 @@ test('what was open when the data was lost counts in full, then as it was used',
   for (const client of streams) client.close();
 });
 
+test('each value has its own count again', async (t) => {
+  const { redis, gateways: [a, b] } = await world(t, [{ name: 'of-users', requests: 3, per: 'month', each: 'header:x-user' }]);
+  const as = (gateway, user) => chat(gateway, { max_tokens: 10 }, { headers: { 'X-User': user } });
+  for (const gateway of [a, b]) assert.equal((await as(gateway, 'anna')).status, 200);
+  assert.equal((await as(a, 'bert')).status, 200);
+  await redis.cli('FLUSHALL');
+  await as(a, 'carl');
+  await until('it serves again', async () => (await as(a, 'carl')).status === 200);
+  const statuses = [];
+  for (let i = 0; i < 2; i++) statuses.push((await as(b, 'anna')).status);
+  for (let i = 0; i < 3; i++) statuses.push((await as(b, 'bert')).status);
+  assert.deepEqual(statuses, [200, 429, 200, 200, 429]);
+});
+
 test('a gateway that is dead is waited for a minute', { timeout: 150000 }, async (t) => {
   const { redis, gateways: [a, b] } = await world(t, [{ name: 'money', cost: '100 USD', per: 'month' }]);
   await chat(a, { max_tokens: 10 });

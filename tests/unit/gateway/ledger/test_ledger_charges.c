@@ -321,9 +321,14 @@ Test(ledger_charges, each_database_has_names_of_its_own)
 
 static uint64_t former_of_7;
 
-static void note_former(void *ctx, const struct ledger_charge *sum)
+static char former_key[32]; /* of key 7 */
+
+static void note_former(void *ctx, const struct ledger_charge *sum, struct slice key)
 {
     (void)ctx;
+    if (sum->hash == 7) {
+        (void)snprintf(former_key, sizeof(former_key), "%.*s", (int)key.len, key.ptr);
+    }
     cr_assert_eq(sum->epoch, 0U);
     former_of_7 += sum->hash == 7 ? sum->amount : 0;
 }
@@ -376,6 +381,27 @@ Test(ledger_charges, former_epochs_are_all_but_the_present_one_open_rows_include
     restart();
     cr_expect_eq(ask_former(3, &open), 18U, "they are kept");
     cr_expect_eq(told_of(7), 118U, "a store in memory goes on from all of them");
+}
+
+Test(ledger_charges, a_key_that_was_noted_is_told_as_long_as_its_window_lasts)
+{
+    bool open;
+    struct ledger_charge one = charge_of(7, 1);
+    struct ledger_charge over = charge_of(8, 1);
+    over.end_ms = now_ms - 2 * HOUR_MS;
+    start();
+    close_row(open_of_epoch(1, 1, 5));
+    cr_expect_eq(ask_former(2, &open), 5U);
+    cr_expect_str_eq(former_key, "");
+    ledger_note_key(ledger, &one, SLICE("a key:anna"));
+    ledger_note_key(ledger, &one, SLICE("a key:anna"));
+    ledger_note_key(ledger, &over, SLICE("a key:bert"));
+    cr_expect_eq(ask_former(2, &open), 5U);
+    cr_expect_str_eq(former_key, "a key:anna");
+    restart();
+    cr_expect_eq(ask_former(2, &open), 5U);
+    cr_expect_str_eq(former_key, "a key:anna");
+    EVENTUALLY(ask("SELECT count(*) FROM quota_keys") == 1);
 }
 
 Test(ledger_charges, each_row_is_told_once_while_rows_are_moved)
