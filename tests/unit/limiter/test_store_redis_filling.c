@@ -1,0 +1,164 @@
+/* A store that has lost its data, and gateways that fill it in again. */
+#include "tests/unit/limiter/store_redis_rig.h"
+
+static const struct limit *limit;
+
+static void setup(void)
+{
+    rig_begin();
+    rig.stores[1] = rig_new_store(RIG_TIMEOUT);
+    rig_add_side(1, rig.stores[1]);
+    rig_until(rig_is_up(1));
+    store_redis_set_ledger(rig.stores[0], "00000000000000a0");
+    store_redis_set_ledger(rig.stores[1], "00000000000000b1");
+    limit = rig_daily(LIMIT_REQUESTS, 100, STORE_DENY);
+    rig_ahead += BEAT_EVERY; /* each hears of the other */
+    rig_until(rig.stores[0]->gateways == 2 && rig.stores[1]->gateways == 2);
+}
+
+TestSuite(store_redis_filling, .init = setup, .fini = rig_end);
+
+/* Who decides an ask of that side now. */
+static enum reservation_state ask(unsigned side)
+{
+    struct rig_request request;
+    (void)rig_ask(&request, side, limit, 1);
+    rig_until(request.reservation->state != RESERVATION_ASKED);
+    enum reservation_state state = request.reservation->state;
+    rig_settle(&request, 1);
+    return state;
+}
+
+static const char *epoch_of(unsigned store)
+{
+    static char epoch[17];
+    cr_assert(store_redis_epoch(rig.stores[store], epoch));
+    return epoch;
+}
+
+static struct hand_in hand_in_of(uint64_t amount)
+{
+    int64_t day_ms = 86400000;
+    int64_t start_ms = rig_wall() / MSEC / day_ms * day_ms;
+    struct hand_in hand_in = {
+        .key = limit->key, .amount = amount, .start_ms = start_ms, .end_ms = start_ms + day_ms};
+    memcpy(hand_in.epoch, epoch_of(0), sizeof(hand_in.epoch));
+    return hand_in;
+}
+
+static void hand_in(unsigned store, const struct hand_in *hand_in)
+{
+    store_redis_hand_in(rig.stores[store], hand_in);
+    rig_until(!store_redis_is_handing_in(rig.stores[store]));
+}
+
+static void lose_data(void)
+{
+    char before[17];
+    memcpy(before, epoch_of(0), sizeof(before));
+    (void)rig_cli("FLUSHALL");
+    cr_expect_eq(ask(0), RESERVATION_UNAVAILABLE, "not one is admitted against an empty count");
+    cr_expect_eq(ask(1), RESERVATION_UNAVAILABLE);
+    cr_expect_str_neq(epoch_of(0), before);
+}
+
+Test(store_redis_filling, windows_wait_until_all_have_handed_in)
+{
+    cr_expect_eq(ask(0), RESERVATION_HELD);
+    lose_data();
+    store_redis_handed_in(rig.stores[0], epoch_of(0));
+    rig_ahead += BEAT_EVERY;
+    rig_until(strcmp(rig_cli("HGET", "{shop}:v2:refill", "by:00000000000000a0"), "1") == 0);
+    rig_ahead += BEAT_EVERY;
+    rig_turns(50);
+    cr_expect_eq(ask(0), RESERVATION_UNAVAILABLE, "the other one has not");
+    store_redis_handed_in(rig.stores[1], epoch_of(1));
+    rig_ahead += BEAT_EVERY;
+    rig_until(!store_redis_is_filling(rig.stores[0]) && !store_redis_is_filling(rig.stores[1]));
+    cr_expect_eq(ask(0), RESERVATION_HELD);
+    cr_expect_eq(ask(1), RESERVATION_HELD);
+    cr_expect_eq(rig.news[STORE_LOST_DATA], 2, "each says so once");
+}
+
+Test(store_redis_filling, one_that_does_not_is_waited_for_a_minute)
+{
+    lose_data();
+    store_redis_handed_in(rig.stores[0], epoch_of(0));
+    rig_ahead += FILL_PATIENCE - BEAT_EVERY;
+    cr_expect_eq(ask(0), RESERVATION_UNAVAILABLE);
+    rig_ahead += 2 * BEAT_EVERY;
+    cr_expect_eq(ask(0), RESERVATION_HELD);
+}
+
+Test(store_redis_filling, rates_do_not_wait)
+{
+    const struct limit *rate = rig_limit((struct limit){.unit = LIMIT_REQUESTS,
+                                                        .span = LIMIT_RATE,
+                                                        .amount = 10,
+                                                        .burst = 10,
+                                                        .period = 60 * SEC,
+                                                        .on_failure = STORE_DENY});
+    struct rig_request request;
+    lose_data();
+    cr_expect(rig_get(&request, 0, rate, 1));
+    rig_settle(&request, 1);
+}
+
+Test(store_redis_filling, a_gateway_that_starts_meanwhile_waits_too)
+{
+    lose_data();
+    rig_ahead += BEAT_EVERY;
+    rig_until(strcmp(rig_cli("HGET", "{shop}:v2:refill", "needed"), "2") == 0);
+    rig.stores[2] = rig_new_store(RIG_TIMEOUT);
+    rig_add_side(2, rig.stores[2]);
+    rig_until(rig_is_up(2));
+    cr_expect_eq(ask(2), RESERVATION_UNAVAILABLE);
+}
+
+Test(store_redis_filling, what_is_handed_in_counts_once_and_may_be_corrected)
+{
+    lose_data();
+    struct hand_in sum = hand_in_of(40);
+    hand_in(0, &sum);
+    hand_in(0, &sum);
+    cr_expect_eq(rig_entry(limit).used, 40U);
+    sum.amount = 7;
+    hand_in(1, &sum);
+    cr_expect_eq(rig_entry(limit).used, 47U, "each ledger has its own");
+    sum.amount = 31; /* what was open is settled */
+    hand_in(0, &sum);
+    cr_expect_eq(rig_entry(limit).used, 38U);
+    sum.amount = 0;
+    hand_in(0, &sum);
+    hand_in(1, &sum);
+    cr_expect_eq(rig_entry(limit).used, 0U);
+}
+
+Test(store_redis_filling, it_is_for_one_epoch_and_for_windows_that_are_not_over)
+{
+    lose_data();
+    struct hand_in sum = hand_in_of(40);
+    memcpy(sum.epoch, "0123456789abcdef", sizeof(sum.epoch));
+    hand_in(0, &sum);
+    cr_expect_eq(rig_entry(limit).used, 0U);
+    sum = hand_in_of(40);
+    sum.start_ms -= 86400000;
+    sum.end_ms -= 86400000;
+    hand_in(0, &sum);
+    cr_expect_eq(rig_entry(limit).used, 0U);
+}
+
+Test(store_redis_filling, what_was_used_since_is_kept_beside_it)
+{
+    lose_data();
+    store_redis_handed_in(rig.stores[0], epoch_of(0));
+    store_redis_handed_in(rig.stores[1], epoch_of(1));
+    rig_ahead += BEAT_EVERY;
+    rig_until(!store_redis_is_filling(rig.stores[0]) && !store_redis_is_filling(rig.stores[1]));
+    cr_expect_eq(ask(0), RESERVATION_HELD);
+    struct hand_in sum = hand_in_of(98);
+    hand_in(1, &sum);
+    cr_expect_eq(rig_entry(limit).used, 99U);
+    cr_expect_eq(ask(1), RESERVATION_HELD);
+    cr_expect_eq(ask(1), RESERVATION_REFUSED);
+}
