@@ -4,6 +4,7 @@
 #include "gateway/command.h"
 #include "gateway/command_reprice.h"
 #include "gateway/command_time.h"
+#include "gateway/ledger/ledger_ask.h"
 #include "gateway/ledger/ledger_query.h"
 #include "gateway/ledger/ledger_report.h"
 #include "limiter/zone.h"
@@ -14,6 +15,7 @@ static const char usage[] =
     "usage: sallyport usage [--since WHEN] [--until WHEN] [--by WHAT] [--tenant NAME]\n"
     "                       [--route NAME] [--model NAME] [--objects [--type TYPE]]\n"
     "                       [--json | --csv] [-c FILE]\n"
+    "       sallyport usage --sql QUESTION [--json] [-c FILE]\n"
     "       sallyport usage --reprice --help\n"
     "\n"
     "Sums of requests, of what they used, and of what they cost, in US dollars.\n"
@@ -27,6 +29,9 @@ static const char usage[] =
     "  --objects       instead of sums, what the providers made: payments, subscriptions,\n"
     "                  messages; a line each, amounts in the currency's smallest unit\n"
     "  --type TYPE     only objects of that type, such as payment_intent or email\n"
+    "  --sql QUESTION  instead, any SELECT of SQLite's on the tables requests (a line a request)\n"
+    "                  and minutes (the sums); as CSV, or JSON. What they have:\n"
+    "                  --sql \"SELECT * FROM requests ORDER BY closed_at DESC LIMIT 1\"\n"
     "  --json          for machines; whole numbers, and cost also as text\n"
     "  --csv           for spreadsheets\n"
     "  -c FILE         the config (default: " COMMAND_DEFAULT_CONFIG ")\n"
@@ -35,7 +40,7 @@ static const char usage[] =
 
 struct arguments {
     struct command_line line;
-    const char *tenant, *route, *model, *type, *since, *until, *by, *config;
+    const char *tenant, *route, *model, *type, *since, *until, *by, *sql, *config;
     bool json, csv, objects;
 };
 
@@ -133,6 +138,14 @@ static int answer_objects(const struct arguments *arguments, struct ledger_reade
     return command_print(&arguments->line, SLICE(""));
 }
 
+static int answer_sql(const struct arguments *arguments, struct ledger_reader *reader)
+{
+    struct error err;
+    return ledger_ask(reader, arguments->sql, arguments->json, stdout, &err) == STATUS_OK
+               ? command_print(&arguments->line, SLICE(""))
+               : command_failed(&arguments->line, "%s", err.message);
+}
+
 static int answer(const struct arguments *arguments, const struct snapshot *snapshot)
 {
     struct error err;
@@ -155,7 +168,8 @@ static int answer(const struct arguments *arguments, const struct snapshot *snap
     if (ledger_reader_open(snapshot->ledger.path, &reader, &err) != STATUS_OK) {
         return command_failed(&arguments->line, "%s", err.message);
     }
-    int code = arguments->objects
+    int code = arguments->sql != NULL ? answer_sql(arguments, reader)
+               : arguments->objects
                    ? answer_objects(arguments, reader, &filter, form)
                    : answer_sums(arguments, reader, &filter, snapshot->gateway.zone, form);
     ledger_reader_close(reader);
@@ -174,6 +188,7 @@ int command_usage(int argc, char **argv)
         {.name = "by", .value = &arguments.by},
         {.name = "objects", .flag = &arguments.objects},
         {.name = "type", .value = &arguments.type},
+        {.name = "sql", .value = &arguments.sql},
         {.name = "json", .flag = &arguments.json},
         {.name = "csv", .flag = &arguments.csv},
         {.name = "config", .letter = 'c', .value = &arguments.config},

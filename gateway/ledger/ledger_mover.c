@@ -193,13 +193,14 @@ enum status ledger_move_batch(struct ledger *ledger, bool *ret_more)
 static bool trim(struct ledger *ledger)
 {
     struct error err;
-    unsigned rows = 0;
+    unsigned blocks = 0;
     usec_t now = clock_wall();
     usec_t keep = atomic_load_explicit(&ledger->keep, memory_order_relaxed);
     if (ledger->store == NULL) {
         return false;
     }
-    enum status status = ledger_store_trim(ledger->store, now - keep, now - SUMS_KEPT, &rows, &err);
+    enum status status =
+        ledger_store_trim(ledger->store, now - keep, now - SUMS_KEPT, &blocks, &err);
     if (status == STATUS_OK) {
         status = ledger_store_trim_windows(ledger->store, (now - WINDOWS_KEPT) / MSEC, &err);
     }
@@ -209,7 +210,7 @@ static bool trim(struct ledger *ledger)
                  err.message);
     }
     ledger->trim_failing = failed;
-    return !failed && rows == LEDGER_TRIM_ROWS;
+    return !failed && blocks == LEDGER_TRIM_BLOCKS;
 }
 
 enum status ledger_move_all(struct ledger *ledger, bool *ret_more_to_delete)

@@ -1,19 +1,13 @@
-#include "gateway/ledger/ledger_query.h"
-
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "gateway/ledger/ledger_rows.h"
+#include "gateway/ledger/ledger_reader.h"
 #include "gateway/ledger/ledger_sql.h"
+#include "gateway/ledger/ledger_walk.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 enum { SQL_MAX_BYTES = 8 * 1024, BUSY_MSEC = 2000 };
-
-struct ledger_reader {
-    sqlite3 *db;
-    char *path; /* owned */
-};
 
 /* ---- opening ---- */
 
@@ -146,7 +140,8 @@ static enum status write_sums(const struct ledger_filter *filter, struct buffer 
         out,
         "SELECT %s, sum_up(requests), sum_up(errors), sum_up(estimated), " LEDGER_UNITS(
             SUM_OF) "sum_up(cost_nanousd) FROM minutes "
-                    "WHERE minute >= ?1 AND minute < ?2 AND " LEDGER_ROWS_EQUAL,
+                    "WHERE minute >= ?1 AND minute < ?2 AND (?3 IS NULL OR tenant = ?3) "
+                    "AND (?4 IS NULL OR route = ?4) AND (?5 IS NULL OR model = ?5)",
         group_of(filter->by)));
 #undef SUM_OF
     if (filter->by == LEDGER_BY_NOTHING) {
@@ -172,6 +167,20 @@ static void read_sum(sqlite3_stmt *statement, struct ledger_sum *ret)
     ret->cost = (uint64_t)sqlite3_column_int64(statement, index);
 }
 
+static void bind_filter(sqlite3_stmt *statement, const struct ledger_filter *filter)
+{
+    const usec_t minute = 60 * SEC;
+    int64_t until = filter->until == 0 ? INT64_MAX : (filter->until + minute - 1) / minute;
+    (void)sqlite3_bind_int64(statement, 1, filter->since / minute);
+    (void)sqlite3_bind_int64(statement, 2, until);
+    (void)sqlite3_bind_text(statement, 3, filter->tenant, -1, SQLITE_STATIC); /* NULL: any */
+    (void)sqlite3_bind_text(statement, 4, filter->route, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 5, filter->model, -1, SQLITE_STATIC);
+    if (filter->by == LEDGER_BY_DAY) {
+        (void)sqlite3_bind_int64(statement, 6, filter->utc_offset);
+    }
+}
+
 enum status ledger_sums(struct ledger_reader *reader, const struct ledger_filter *filter, void *ctx,
                         void (*each)(void *ctx, const struct ledger_sum *sum), struct error *err)
 {
@@ -179,7 +188,7 @@ enum status ledger_sums(struct ledger_reader *reader, const struct ledger_filter
     struct query query CLEANUP(query_fini) = {.reader = reader};
     buffer_init(&sql, SQL_MAX_BYTES);
     TRY(prepare(&query, &sql, write_sums(filter, &sql), err));
-    ledger_rows_bind(query.statement, filter, 60 * SEC);
+    bind_filter(query.statement, filter);
     for (;;) {
         bool row;
         struct ledger_sum sum;
@@ -194,108 +203,132 @@ enum status ledger_sums(struct ledger_reader *reader, const struct ledger_filter
 
 /* ---- rows ---- */
 
-static enum status prepare_rows(struct query *query, const char *behind, struct error *err)
+static bool is_one_of(const char *name, const char *wanted)
 {
-    struct buffer sql CLEANUP(buffer_fini);
-    buffer_init(&sql, SQL_MAX_BYTES);
-    return prepare(query, &sql, ledger_rows_select(behind, &sql), err);
+    return wanted == NULL || strcmp(name, wanted) == 0;
 }
 
-static enum status each_row(struct query *query, void *ctx,
-                            void (*each)(void *ctx, const struct ledger_row *row),
+static bool is_wanted(const struct ledger_filter *filter, const struct ledger_row *row)
+{
+    return is_one_of(row->tenant, filter->tenant) && is_one_of(row->route, filter->route) &&
+           is_one_of(row->model, filter->model) && is_one_of(row->object.type, filter->type);
+}
+
+/* Rows of a walk that the filter lets through; `most` of them, 0: all. */
+struct telling {
+    struct ledger_walk walk;
+    const struct ledger_filter *filter;
+    unsigned most, told;
+    void *ctx;
+    void (*each)(void *ctx, const struct ledger_row *row);
+};
+
+static enum status tell_all(struct ledger_walker *walker, struct telling *telling,
                             struct error *err)
 {
-    for (;;) {
-        bool there;
-        struct ledger_row row;
-        TRY(next(query, &there, err));
-        if (!there) {
-            return STATUS_OK;
+    const struct ledger_row *row = NULL;
+    do {
+        TRY(ledger_walk_next(walker, &row, err));
+        if (row != NULL && is_wanted(telling->filter, row)) {
+            telling->each(telling->ctx, row);
+            telling->told++;
         }
-        ledger_rows_read(query->statement, &row);
-        each(ctx, &row);
+    } while (row != NULL && (telling->most == 0 || telling->told < telling->most));
+    return STATUS_OK;
+}
+
+static enum status tell(struct ledger_reader *reader, struct telling *telling, struct error *err)
+{
+    struct ledger_walker *walker = NULL;
+    enum status status = ledger_walk_begin(reader->db, &telling->walk, &walker, err);
+    if (status == STATUS_OK) {
+        status = tell_all(walker, telling, err);
     }
+    ledger_walk_end(walker);
+    if (status != STATUS_OK) {
+        error_prefix(err, "\"%s\"", reader->path);
+    }
+    return status;
+}
+
+static const struct ledger_filter any = {0};
+
+static void keep_row(void *ctx, const struct ledger_row *row)
+{
+    *(struct ledger_row *)ctx = *row;
 }
 
 enum status ledger_find(struct ledger_reader *reader, const char *id, struct ledger_row *ret,
                         struct error *err)
 {
-    bool there;
-    struct query query CLEANUP(query_fini) = {.reader = reader};
-    /* From the newest run to the oldest. */
-    TRY(prepare_rows(&query,
-                     "JOIN (WITH RECURSIVE runs (of) AS (SELECT max(run) FROM requests UNION ALL "
-                     "SELECT (SELECT max(run) FROM requests WHERE run < of) FROM runs "
-                     "WHERE of IS NOT NULL) SELECT of FROM runs) "
-                     "ON run = of WHERE id = ?1 LIMIT 1",
-                     err));
-    (void)sqlite3_bind_text(query.statement, 1, id, -1, SQLITE_STATIC);
-    TRY(next(&query, &there, err));
-    if (!there) {
+    struct telling telling = {.walk = {.id = id, .order = LEDGER_BY_CLOSED_LAST},
+                              .filter = &any,
+                              .most = 1,
+                              .ctx = ret,
+                              .each = keep_row};
+    TRY(tell(reader, &telling, err));
+    if (telling.told == 0) {
         FAIL(err, STATUS_NOT_FOUND, "the ledger has no request with that id, or no more");
     }
-    ledger_rows_read(query.statement, ret);
     return STATUS_OK;
 }
 
 enum status ledger_recent(struct ledger_reader *reader, bool errors_only, unsigned most, void *ctx,
                           void (*each)(void *ctx, const struct ledger_row *row), struct error *err)
 {
-    struct query query CLEANUP(query_fini) = {.reader = reader};
-    TRY(prepare_rows(&query,
-                     errors_only ? "WHERE status >= 400 OR status = 0 OR ended_by <> '' "
-                                   "ORDER BY closed_at DESC, rowid DESC LIMIT ?1"
-                                 : "ORDER BY closed_at DESC, rowid DESC LIMIT ?1",
-                     err));
-    (void)sqlite3_bind_int64(query.statement, 1, most);
-    return each_row(&query, ctx, each, err);
+    struct telling telling = {.walk = {.failed = errors_only, .order = LEDGER_BY_CLOSED_LAST},
+                              .filter = &any,
+                              .most = most,
+                              .ctx = ctx,
+                              .each = each};
+    return most == 0 ? STATUS_OK : tell(reader, &telling, err);
 }
 
 /* As a row has it: cut, and without what is no text. */
-static void bind_object(sqlite3_stmt *statement, int index, const char *object)
+struct object_id {
+    char text[sizeof(((struct ledger_object *)0)->id)];
+};
+
+static const char *as_kept(const char *object, struct object_id *ret)
 {
-    char kept[sizeof(((struct ledger_object *)0)->id)];
-    if (object != NULL) {
-        LEDGER_TEXT(kept, slice_from(object));
-        (void)sqlite3_bind_text(statement, index, kept, -1, SQLITE_TRANSIENT);
+    if (object == NULL) {
+        return NULL;
     }
+    LEDGER_TEXT(ret->text, slice_from(object));
+    return ret->text;
 }
 
 enum status ledger_find_object(struct ledger_reader *reader, const char *object,
                                struct ledger_row *ret, struct error *err)
 {
-    bool there;
-    struct query query CLEANUP(query_fini) = {.reader = reader};
-    TRY(prepare_rows(
-        &query, "WHERE object_id <> '' AND object_id = ?1 ORDER BY opened_at, rowid LIMIT 1", err));
-    bind_object(query.statement, 1, object);
-    TRY(next(&query, &there, err));
-    if (!there) {
+    struct object_id id;
+    struct telling telling = {
+        .walk = {.object = as_kept(object, &id), .objects = true, .order = LEDGER_BY_OPENED},
+        .filter = &any,
+        .most = 1,
+        .ctx = ret,
+        .each = keep_row};
+    TRY(tell(reader, &telling, err));
+    if (telling.told == 0) {
         FAIL(err, STATUS_NOT_FOUND, "the ledger has no request that made that object, or no more");
     }
-    ledger_rows_read(query.statement, ret);
     return STATUS_OK;
 }
-
-#define OBJECTS_WHERE                                                                              \
-    "WHERE object_id <> '' AND opened_at >= ?1 AND opened_at < ?2 AND " LEDGER_ROWS_EQUAL          \
-    " AND (?7 IS NULL OR object_type = ?7) AND (?8 IS NULL OR object_id = ?8) "
 
 enum status ledger_objects(struct ledger_reader *reader, const struct ledger_filter *filter,
                            void *ctx, void (*each)(void *ctx, const struct ledger_row *row),
                            struct error *err)
 {
-    struct query query CLEANUP(query_fini) = {.reader = reader};
-    TRY(prepare_rows(&query,
-                     filter->most == 0 ? OBJECTS_WHERE "ORDER BY opened_at, rowid"
-                                       : OBJECTS_WHERE
-                         "ORDER BY opened_at DESC, rowid DESC LIMIT ?9",
-                     err));
-    ledger_rows_bind(query.statement, filter, USEC);
-    (void)sqlite3_bind_text(query.statement, 7, filter->type, -1, SQLITE_STATIC);
-    bind_object(query.statement, 8, filter->object);
-    if (filter->most > 0) {
-        (void)sqlite3_bind_int64(query.statement, 9, filter->most);
-    }
-    return each_row(&query, ctx, each, err);
+    struct object_id id;
+    struct telling telling = {
+        .walk = {.opened_from = filter->since,
+                 .opened_to = filter->until,
+                 .object = as_kept(filter->object, &id),
+                 .objects = true,
+                 .order = filter->most == 0 ? LEDGER_BY_OPENED : LEDGER_BY_OPENED_LAST},
+        .filter = filter,
+        .most = filter->most,
+        .ctx = ctx,
+        .each = each};
+    return tell(reader, &telling, err);
 }

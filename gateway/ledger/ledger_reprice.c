@@ -1,80 +1,67 @@
 #include "gateway/ledger/ledger_reprice.h"
 
-#include "base/buffer.h"
 #include "base/memory.h"
+#include "gateway/ledger/ledger_block.h"
+#include "gateway/ledger/ledger_blocks.h"
 #include "gateway/ledger/ledger_columns.h"
-#include "gateway/ledger/ledger_rows.h"
 #include "gateway/ledger/ledger_sql.h"
+#include "gateway/ledger/ledger_walk.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
 enum {
-    BATCH_ROWS = 500,
     BUSY_MSEC = 5000,
-    PAUSE_MSEC = 20, /* after a transaction: the gateway has its turn */
-    SQL_MAX_BYTES = 8 * 1024,
+    PAUSE_MSEC = 10, /* after a transaction: the gateway has its turn */
+    PACKED_MAX_BYTES = 4 * LEDGER_BLOCK_BYTES,
 };
 
 /* What is to be changed of a row. */
 struct change {
-    char id[33], tenant[64], route[64], model[96];
-    usec_t closed_at;
-    int64_t minute;
-    int64_t cost, new_cost;
+    unsigned at; /* in its block */
+    uint64_t cost, new_cost;
     uint32_t flags, new_flags;
 };
 
-enum statement { ROWS, SET_ROW, SET_MINUTE, STATEMENTS };
+enum statement { NEXT_BLOCK, SAME_BLOCK, SET_BLOCK, SET_MINUTE, STATEMENTS };
 
 struct walk {
     const struct ledger_repricing *repricing;
     struct ledger_repriced *ret;
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
-    usec_t closed_at; /* of the last row that was read */
-    char id[33];
-    unsigned rows; /* of this batch */
-    struct change changes[BATCH_ROWS];
-    unsigned change_count;
+    struct ledger_layouts layouts;
+    struct ledger_row_list list; /* of the block at hand */
+    int64_t number;              /* of it; 0: before the first */
+    struct change *changes;      /* owned */
+    unsigned change_count, change_room;
+    struct ledger_block packed;
 };
 
 /* ---- opening ---- */
-
-static enum status prepare_rows(struct walk *walk, struct error *err)
-{
-    struct buffer sql CLEANUP(buffer_fini);
-    buffer_init(&sql, SQL_MAX_BYTES);
-    if (ledger_rows_select("WHERE (closed_at, id) > (?6, ?7) AND opened_at >= ?1 "
-                           "AND opened_at < ?2 AND " LEDGER_ROWS_EQUAL
-                           " ORDER BY closed_at, id LIMIT ?8",
-                           &sql) != STATUS_OK ||
-        buffer_append(&sql, slice_make("", 1)) != STATUS_OK) {
-        FAIL(err, STATUS_TOO_LARGE, "a statement is too long");
-    }
-    return ledger_sql_prepare(walk->db, buffer_bytes(&sql).ptr, &walk->statements[ROWS], err);
-}
 
 /* A sum that has come to the largest number says nothing any more, and stays. */
 #define LARGEST "9223372036854775807"
 
 static enum status prepare(struct walk *walk, struct error *err)
 {
-    TRY(prepare_rows(walk, err));
-    if (!walk->repricing->write) {
-        return STATUS_OK;
+    static const char *const texts[STATEMENTS] = {
+        [NEXT_BLOCK] = "SELECT number, layout, packed FROM blocks WHERE number > ?1 "
+                       "AND opened_to >= ?2 AND opened_from < ?3 ORDER BY number LIMIT 1",
+        [SAME_BLOCK] = "SELECT number, layout, packed FROM blocks WHERE number = ?1",
+        [SET_BLOCK] = "UPDATE blocks SET edition = edition + 1, layout = ?3, "
+                      "packed = ?2 WHERE number = ?1",
+        [SET_MINUTE] = "UPDATE minutes SET cost_nanousd = "
+                       "min(max(cost_nanousd - ?1, 0), " LARGEST " - ?2) + ?2 "
+                       "WHERE minute = ?3 AND tenant = ?4 AND route = ?5 AND model = ?6 "
+                       "AND cost_nanousd < " LARGEST,
+    };
+    unsigned count = walk->repricing->write ? STATEMENTS : NEXT_BLOCK + 1;
+    for (unsigned i = 0; i < count; i++) {
+        TRY(ledger_sql_prepare(walk->db, texts[i], &walk->statements[i], err));
     }
-    TRY(ledger_sql_prepare(walk->db,
-                           "UPDATE requests SET cost_nanousd = ?1, flags = ?2 "
-                           "WHERE closed_at = ?3 AND id = ?4 AND cost_nanousd = ?5 AND flags = ?6",
-                           &walk->statements[SET_ROW], err));
-    return ledger_sql_prepare(
-        walk->db,
-        "UPDATE minutes SET cost_nanousd = min(max(cost_nanousd - ?1, 0), " LARGEST " - ?2) + ?2 "
-        "WHERE minute = ?3 AND tenant = ?4 AND route = ?5 AND model = ?6 "
-        "AND cost_nanousd < " LARGEST,
-        &walk->statements[SET_MINUTE], err);
+    return STATUS_OK;
 }
 
 static enum status open_file(struct walk *walk, const char *path, struct error *err)
@@ -101,57 +88,90 @@ static void close_file(struct walk *walk)
         (void)sqlite3_finalize(walk->statements[i]);
     }
     (void)sqlite3_close(walk->db);
+    ledger_layouts_fini(&walk->layouts);
+    ledger_row_list_fini(&walk->list);
+    ledger_block_fini(&walk->packed);
+    memory_free(walk->changes);
 }
 
 /* ---- reading ---- */
 
-static void look_at(struct walk *walk, const struct ledger_row *row)
+static enum status take_block(struct walk *walk, sqlite3_stmt *statement, struct error *err)
 {
+    const char *packed = sqlite3_column_blob(statement, 2);
+    size_t len = (size_t)sqlite3_column_bytes(statement, 2);
+    walk->number = sqlite3_column_int64(statement, 0);
+    TRY(ledger_layouts_get(walk->db, sqlite3_column_int64(statement, 1), &walk->layouts, err));
+    if (ledger_row_list_read(&walk->list, walk->layouts.layout,
+                             slice_make(packed == NULL ? "" : packed, len)) != STATUS_OK) {
+        FAIL(err, STATUS_INVALID, "its block %lld is broken", (long long)walk->number);
+    }
+    return STATUS_OK;
+}
+
+/* *ret_there: there is one; its rows are the walk's list. */
+static enum status read_block(struct walk *walk, enum statement which, bool *ret_there,
+                              struct error *err)
+{
+    sqlite3_stmt *statement = walk->statements[which];
+    (void)sqlite3_bind_int64(statement, 1, walk->number);
+    if (which == NEXT_BLOCK) {
+        (void)sqlite3_bind_int64(statement, 2, walk->repricing->filter.since);
+        (void)sqlite3_bind_int64(statement, 3, walk->repricing->filter.until);
+    }
+    int code = sqlite3_step(statement);
+    enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(walk->db, code, err);
+    if (code == SQLITE_ROW) {
+        status = take_block(walk, statement, err);
+    }
+    *ret_there = code == SQLITE_ROW;
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static bool is_one_of(const char *name, const char *wanted)
+{
+    return wanted == NULL || strcmp(name, wanted) == 0;
+}
+
+static bool is_wanted(const struct ledger_filter *filter, const struct ledger_row *row)
+{
+    return row->opened_at >= filter->since && row->opened_at < filter->until &&
+           is_one_of(row->tenant, filter->tenant) && is_one_of(row->route, filter->route) &&
+           is_one_of(row->model, filter->model);
+}
+
+static void look_at(struct walk *walk, unsigned at)
+{
+    const struct ledger_row *row = &walk->list.rows[at];
     uint64_t cost = row->cost;
     bool fallback = false;
-    walk->closed_at = row->closed_at;
-    memcpy(walk->id, row->id, sizeof(walk->id));
-    walk->rows++;
     walk->ret->rows++;
     if (!walk->repricing->price(walk->repricing->ctx, row, &cost, &fallback) || cost == row->cost) {
         return;
     }
-    struct change *change = &walk->changes[walk->change_count++];
-    *change = (struct change){
-        .closed_at = row->closed_at,
-        .minute = row->opened_at / (60 * SEC),
-        .cost = ledger_saturated(row->cost),
-        .new_cost = ledger_saturated(cost),
+    if (walk->change_count == walk->change_room) {
+        walk->change_room = walk->change_room == 0 ? LEDGER_BLOCK_ROWS : 2 * walk->change_room;
+        walk->changes = memory_resize(walk->changes, walk->change_room * sizeof(struct change));
+    }
+    walk->changes[walk->change_count++] = (struct change){
+        .at = at,
+        .cost = row->cost,
+        .new_cost = (uint64_t)ledger_saturated(cost),
         .flags = row->flags,
         .new_flags = (row->flags & ~(uint32_t)LEDGER_PRICE_FALLBACK) | LEDGER_REPRICED |
                      (fallback ? (uint32_t)LEDGER_PRICE_FALLBACK : 0),
     };
-    memcpy(change->id, row->id, sizeof(change->id));
-    memcpy(change->tenant, row->tenant, sizeof(change->tenant));
-    memcpy(change->route, row->route, sizeof(change->route));
-    memcpy(change->model, row->model, sizeof(change->model));
 }
 
-static enum status read_batch(struct walk *walk, struct error *err)
+static void look_at_all(struct walk *walk)
 {
-    sqlite3_stmt *statement = walk->statements[ROWS];
-    char from[sizeof(walk->id)];
-    int code;
-    memcpy(from, walk->id, sizeof(from));
-    ledger_rows_bind(statement, &walk->repricing->filter, USEC);
-    (void)sqlite3_bind_int64(statement, 6, walk->closed_at);
-    (void)sqlite3_bind_text(statement, 7, from, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 8, BATCH_ROWS);
-    walk->rows = 0;
     walk->change_count = 0;
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct ledger_row row;
-        ledger_rows_read(statement, &row);
-        look_at(walk, &row);
+    for (unsigned i = 0; i < walk->list.count; i++) {
+        if (is_wanted(&walk->repricing->filter, &walk->list.rows[i])) {
+            look_at(walk, i);
+        }
     }
-    enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(walk->db, code, err);
-    (void)sqlite3_reset(statement);
-    return status;
 }
 
 /* ---- writing ---- */
@@ -165,56 +185,72 @@ static enum status run(struct walk *walk, enum statement which, struct error *er
     return status;
 }
 
-/* *ret_done: it was still as it had been read. Who deletes it takes nothing out of the sums. */
-static enum status set_row(struct walk *walk, const struct change *change, bool *ret_done,
-                           struct error *err)
-{
-    sqlite3_stmt *statement = walk->statements[SET_ROW];
-    (void)sqlite3_bind_int64(statement, 1, change->new_cost);
-    (void)sqlite3_bind_int64(statement, 2, change->new_flags);
-    (void)sqlite3_bind_int64(statement, 3, change->closed_at);
-    (void)sqlite3_bind_text(statement, 4, change->id, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 5, change->cost);
-    (void)sqlite3_bind_int64(statement, 6, change->flags);
-    TRY(run(walk, SET_ROW, err));
-    *ret_done = sqlite3_changes(walk->db) == 1;
-    return STATUS_OK;
-}
-
-static enum status set_minute(struct walk *walk, const struct change *change, struct error *err)
+static enum status set_minute(struct walk *walk, const struct ledger_row *row,
+                              const struct change *change, struct error *err)
 {
     sqlite3_stmt *statement = walk->statements[SET_MINUTE];
-    (void)sqlite3_bind_int64(statement, 1, change->cost);
-    (void)sqlite3_bind_int64(statement, 2, change->new_cost);
-    (void)sqlite3_bind_int64(statement, 3, change->minute);
-    (void)sqlite3_bind_text(statement, 4, change->tenant, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 5, change->route, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 6, change->model, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 1, ledger_saturated(change->cost));
+    (void)sqlite3_bind_int64(statement, 2, ledger_saturated(change->new_cost));
+    (void)sqlite3_bind_int64(statement, 3, row->opened_at / (60 * SEC));
+    (void)sqlite3_bind_text(statement, 4, row->tenant, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 5, row->route, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 6, row->model, -1, SQLITE_STATIC);
     return run(walk, SET_MINUTE, err);
 }
 
-static enum status write_changes(struct walk *walk, uint64_t *ret_changed, struct error *err)
+static enum status pack(struct walk *walk, struct error *err)
 {
-    TRY(ledger_sql_run(walk->db, "BEGIN IMMEDIATE", err));
-    for (unsigned i = 0; i < walk->change_count; i++) {
-        bool done = false;
-        TRY(set_row(walk, &walk->changes[i], &done, err));
-        if (done) {
-            TRY(set_minute(walk, &walk->changes[i], err));
+    ledger_block_clear(&walk->packed);
+    for (unsigned i = 0; i < walk->list.count; i++) {
+        if (ledger_block_add(&walk->packed, &walk->list.rows[i]) != STATUS_OK) {
+            FAIL(err, STATUS_TOO_LARGE, "its block %lld is too large", (long long)walk->number);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status set_block(struct walk *walk, struct error *err)
+{
+    sqlite3_stmt *statement = walk->statements[SET_BLOCK];
+    int64_t layout = 0;
+    TRY(ledger_blocks_layout(walk->db, &layout, err));
+    TRY(pack(walk, err));
+    struct slice packed = buffer_bytes(&walk->packed.bytes);
+    (void)sqlite3_bind_int64(statement, 1, walk->number);
+    (void)sqlite3_bind_blob(statement, 2, packed.ptr, (int)packed.len, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 3, layout);
+    return run(walk, SET_BLOCK, err);
+}
+
+/* Only of rows that still are as they were read. Who deletes them takes nothing out of the sums. */
+static enum status apply(struct walk *walk, uint64_t *ret_changed, struct error *err)
+{
+    bool there = false;
+    TRY(read_block(walk, SAME_BLOCK, &there, err));
+    for (unsigned i = 0; there && i < walk->change_count; i++) {
+        const struct change *change = &walk->changes[i];
+        if (change->at >= walk->list.count) {
+            break;
+        }
+        struct ledger_row *row = &walk->list.rows[change->at];
+        if (row->cost == change->cost && row->flags == change->flags) {
+            row->cost = change->new_cost;
+            row->flags = change->new_flags;
+            TRY(set_minute(walk, row, change, err));
             (*ret_changed)++;
         }
     }
-    return ledger_sql_run(walk->db, "COMMIT", err);
+    return *ret_changed > 0 ? set_block(walk, err) : STATUS_OK;
 }
 
-static enum status end_batch(struct walk *walk, struct error *err)
+static enum status write_changes(struct walk *walk, struct error *err)
 {
     uint64_t changed = 0;
-    if (!walk->repricing->write || walk->change_count == 0) {
-        walk->ret->changed += walk->change_count;
-        return STATUS_OK;
+    TRY(ledger_sql_run(walk->db, "BEGIN IMMEDIATE", err));
+    enum status status = apply(walk, &changed, err);
+    if (status == STATUS_OK) {
+        status = ledger_sql_run(walk->db, "COMMIT", err);
     }
-    enum status status = write_changes(walk, &changed, err);
     if (status != STATUS_OK) {
         (void)sqlite3_exec(walk->db, "ROLLBACK", NULL, NULL, NULL);
         return status;
@@ -226,12 +262,20 @@ static enum status end_batch(struct walk *walk, struct error *err)
 
 static enum status go(struct walk *walk, const char *path, struct error *err)
 {
+    bool there = false;
     TRY(open_file(walk, path, err));
-    do {
-        TRY(read_batch(walk, err));
-        TRY(end_batch(walk, err));
-    } while (walk->rows == BATCH_ROWS);
-    return STATUS_OK;
+    for (;;) {
+        TRY(read_block(walk, NEXT_BLOCK, &there, err));
+        if (!there) {
+            return STATUS_OK;
+        }
+        look_at_all(walk);
+        if (!walk->repricing->write) {
+            walk->ret->changed += walk->change_count;
+        } else if (walk->change_count > 0) {
+            TRY(write_changes(walk, err));
+        }
+    }
 }
 
 enum status ledger_reprice(const char *path, const struct ledger_repricing *repricing,
@@ -242,8 +286,7 @@ enum status ledger_reprice(const char *path, const struct ledger_repricing *repr
     struct walk *walk = MEMORY_NEW(struct walk);
     walk->repricing = repricing;
     walk->ret = ret;
-    /* What was opened then was closed then, or later. */
-    walk->closed_at = repricing->filter.since;
+    ledger_block_init(&walk->packed, PACKED_MAX_BYTES);
     enum status status = go(walk, path, err);
     if (status != STATUS_OK) {
         error_prefix(err, "\"%s\"", path);

@@ -107,6 +107,12 @@ struct ledger_row {
     struct ledger_settle settles[LEDGER_SETTLES_MAX]; /* likewise */
 };
 
+/* It was answered with 400 or more, or not at all, or was cut. */
+static inline bool ledger_row_failed(const struct ledger_row *row)
+{
+    return row->status >= 400 || row->status == 0 || row->ended_by[0] != '\0';
+}
+
 /* Cut at a whole UTF-8 character; what is no UTF-8, or a control character, becomes '?'. */
 void ledger_text(char *ret, size_t size, struct slice text);
 #define LEDGER_TEXT(field, text) ledger_text((field), sizeof(field), (text))

@@ -11,7 +11,7 @@
 
 struct buffer;
 
-enum { LEDGER_SCHEMA_VERSION = 4, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
+enum { LEDGER_SCHEMA_VERSION = 5, LEDGER_APPLICATION_ID = 0x53504c47 /* "SPLG" */ };
 
 /* What SQLite says, as a status: STATUS_UNAVAILABLE. */
 MUST_USE enum status ledger_sql_fail(sqlite3 *db, int code, struct error *err);
@@ -22,10 +22,7 @@ MUST_USE enum status ledger_sql_prepare(sqlite3 *db, const char *sql, sqlite3_st
 /* The one number that the statement yields. */
 MUST_USE enum status ledger_sql_number(sqlite3 *db, const char *sql, int64_t *ret,
                                        struct error *err);
-/* "id, opened_at, ...": all columns of a row, in the table's order. */
-MUST_USE enum status ledger_sql_columns(struct buffer *out);
-/* Makes the tables that are not there: all, or those that an older version does not know;
- * STATUS_INVALID: it is of something else, or of a newer
+/* Makes the tables, if there are none. STATUS_INVALID: it is of something else, or of another
  * version. */
 MUST_USE enum status ledger_sql_make_schema(sqlite3 *db, struct error *err);
 /* Likewise for one who only reads: STATUS_NOT_FOUND, if there are none yet. */

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "gateway/ledger/ledger_blocks.h"
 #include "gateway/ledger/ledger_columns.h"
 #include "gateway/ledger/ledger_keys.h"
 #include "gateway/ledger/ledger_minutes.h"
@@ -20,22 +21,19 @@ enum {
     PAGE_BYTES = 4096,
     BUSY_MSEC = 500,
     BUSY_OPENING_MSEC = 5000, /* two that start at once make the tables one after the other */
-    SQL_MAX_BYTES = 8 * 1024,
-    RUN_ROWS = 4096,
     WAL_PAGES = 4000,
     WAL_PAGES_MAX = 32 * 1024, /* 128 MiB: someone reads, and reads, and does not end */
     VACUUM_PAGES = 1000,
+    BATCH_PAGES = 1024, /* 4 MiB: rows with all that they may have */
+    WINDOWS_AT_ONCE = 1000,
 };
 
 enum statement {
     BEGIN,
-    NEWEST,
     COMMIT,
-    ADD_ROW,
     ADD_MINUTE,
     ADD_CHARGE,
     ADD_KEY,
-    DROP_OLD_ROWS,
     DROP_OLD_MINUTES,
     DROP_OLD_WINDOWS,
     DROP_OLD_KEYS,
@@ -47,8 +45,10 @@ enum statement {
 struct ledger_store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
-    uint64_t max_pages; /* 0: any number */
-    int wal_pages;      /* after the last commit */
+    struct ledger_blocks *blocks; /* owned */
+    usec_t in_doubt_until;        /* rows that ended before may be there already */
+    uint64_t max_pages;           /* 0: any number */
+    int wal_pages;                /* after the last commit */
 };
 
 /* ---- statements ---- */
@@ -76,18 +76,6 @@ static enum status read_number(struct ledger_store *store, enum statement which,
     }
     (void)sqlite3_reset(statement);
     return status;
-}
-
-static enum status write_add_row(struct buffer *out)
-{
-    TRY(buffer_append(out, SLICE("INSERT INTO requests (")));
-    TRY(ledger_sql_columns(out));
-    TRY(buffer_append(out, SLICE(", run) VALUES (?")));
-    for (unsigned i = 0; i < ledger_column_count; i++) {
-        TRY(buffer_append(out, SLICE(",?")));
-    }
-    TRY(buffer_append(out, SLICE(") ON CONFLICT (closed_at, id) DO NOTHING")));
-    return buffer_append(out, slice_make("", 1));
 }
 
 /* SQLite turns a whole number that grows too large into a floating one: sums stop at the largest.
@@ -120,22 +108,13 @@ static const char add_charge[] =
 
 static enum status prepare(struct ledger_store *store, struct error *err)
 {
-    struct buffer add_row CLEANUP(buffer_fini);
-    buffer_init(&add_row, SQL_MAX_BYTES);
-    if (write_add_row(&add_row) != STATUS_OK) {
-        FAIL(err, STATUS_TOO_LARGE, "a statement is too long");
-    }
     const char *const texts[STATEMENTS] = {
         [BEGIN] = "BEGIN IMMEDIATE",
-        [NEWEST] = "SELECT coalesce(max(rowid), 0) FROM requests",
         [COMMIT] = "COMMIT",
-        [ADD_ROW] = buffer_bytes(&add_row).ptr,
         [ADD_MINUTE] = add_minute,
         [ADD_CHARGE] = add_charge,
         [ADD_KEY] = "INSERT INTO quota_keys (hash, ends_ms, key) VALUES (?, ?, ?) ON CONFLICT "
                     "(hash) DO UPDATE SET ends_ms = max(ends_ms, excluded.ends_ms)",
-        [DROP_OLD_ROWS] = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
-                          "WHERE closed_at < ? ORDER BY closed_at, id LIMIT ?)",
         /* There may be many in a minute, but not without end: they were written in batches. */
         [DROP_OLD_MINUTES] = "DELETE FROM minutes WHERE minute < ? AND "
                              "minute < (SELECT min(minute) + 10 FROM minutes)",
@@ -150,7 +129,7 @@ static enum status prepare(struct ledger_store *store, struct error *err)
     for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(store->db, texts[i], &store->statements[i], err));
     }
-    return STATUS_OK;
+    return ledger_blocks_open(store->db, &store->blocks, err);
 }
 
 /* ---- opening ---- */
@@ -222,6 +201,7 @@ enum status ledger_store_open(const char *path, uint64_t max_bytes, struct ledge
                               struct error *err)
 {
     struct ledger_store *store = MEMORY_NEW(struct ledger_store);
+    store->in_doubt_until = clock_wall();
     enum status status = open_store(store, path, max_bytes, err);
     if (status != STATUS_OK) {
         error_prefix(err, "\"%s\"", path);
@@ -240,6 +220,7 @@ void ledger_store_close(struct ledger_store *store)
     for (unsigned i = 0; i < STATEMENTS; i++) {
         (void)sqlite3_finalize(store->statements[i]);
     }
+    ledger_blocks_close(store->blocks);
     (void)sqlite3_close(store->db);
     memory_free(store);
 }
@@ -271,52 +252,25 @@ enum status ledger_store_begin(struct ledger_store *store, struct error *err)
         store->wal_pages = 0;
     }
     TRY(step(store, BEGIN, SQLITE_DONE, err));
-    uint64_t newest = 0;
-    TRY(read_number(store, NEWEST, &newest, err));
-    (void)sqlite3_bind_int64(store->statements[ADD_ROW], (int)ledger_column_count + 1,
-                             (int64_t)(newest / RUN_ROWS));
-    return STATUS_OK;
+    return ledger_blocks_begin(store->blocks, err);
 }
 
-static void bind_column(sqlite3_stmt *statement, int index, const struct ledger_column *column,
-                        const struct ledger_row *row)
+/* Only what ended before this process began, or failed to write, may have been written, and not
+ * been taken out of its ring any more. */
+static bool is_in_doubt(const struct ledger_store *store, const struct ledger_row *row)
 {
-    const void *at = (const char *)row + column->offset;
-    switch (column->kind) {
-    case LEDGER_COLUMN_TEXT:
-        (void)sqlite3_bind_text(statement, index, at, -1, SQLITE_STATIC);
-        break;
-    case LEDGER_COLUMN_SHORT:
-        (void)sqlite3_bind_int64(statement, index, *(const uint16_t *)at);
-        break;
-    case LEDGER_COLUMN_FLAGS:
-        (void)sqlite3_bind_int64(statement, index, *(const uint32_t *)at);
-        break;
-    case LEDGER_COLUMN_COUNT:
-        (void)sqlite3_bind_int64(statement, index, ledger_saturated(*(const uint64_t *)at));
-        break;
-    case LEDGER_COLUMN_TIME:
-        (void)sqlite3_bind_int64(statement, index, *(const int64_t *)at);
-        break;
-    case LEDGER_COLUMN_MONEY:
-        if (row->object.has_amount) {
-            (void)sqlite3_bind_int64(statement, index, *(const int64_t *)at);
-        } else {
-            (void)sqlite3_bind_null(statement, index);
-        }
-        break;
-    }
+    return row->closed_at <= store->in_doubt_until || row->closed_at > clock_wall() + SEC;
 }
 
 enum status ledger_store_add(struct ledger_store *store, const struct ledger_row *row,
                              bool *ret_new, struct error *err)
 {
-    for (unsigned i = 0; i < ledger_column_count; i++) {
-        bind_column(store->statements[ADD_ROW], (int)i + 1, &ledger_columns[i], row);
+    bool is_there = false;
+    if (is_in_doubt(store, row)) {
+        TRY(ledger_blocks_have(store->blocks, row, &is_there, err));
     }
-    TRY(step(store, ADD_ROW, SQLITE_DONE, err));
-    *ret_new = sqlite3_changes(store->db) > 0;
-    return STATUS_OK;
+    *ret_new = !is_there;
+    return is_there ? STATUS_OK : ledger_blocks_add(store->blocks, row, err);
 }
 
 enum status ledger_store_add_minute(struct ledger_store *store, const struct ledger_minute *minute,
@@ -363,6 +317,7 @@ enum status ledger_store_add_key(struct ledger_store *store, const struct ledger
 
 enum status ledger_store_commit(struct ledger_store *store, struct error *err)
 {
+    TRY(ledger_blocks_end(store->blocks, err));
     return step(store, COMMIT, SQLITE_DONE, err);
 }
 
@@ -371,20 +326,11 @@ void ledger_store_call_off(struct ledger_store *store)
     if (sqlite3_get_autocommit(store->db) == 0) {
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
+    ledger_blocks_call_off(store->blocks);
+    store->in_doubt_until = clock_wall();
 }
 
 /* ---- what goes ---- */
-
-static enum status drop_rows(struct ledger_store *store, usec_t before, unsigned *ret_rows,
-                             struct error *err)
-{
-    sqlite3_stmt *statement = store->statements[DROP_OLD_ROWS];
-    (void)sqlite3_bind_int64(statement, 1, before);
-    (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
-    TRY(step(store, DROP_OLD_ROWS, SQLITE_DONE, err));
-    *ret_rows = (unsigned)sqlite3_changes(store->db);
-    return STATUS_OK;
-}
 
 static enum status drop_minutes(struct ledger_store *store, usec_t before, struct error *err)
 {
@@ -392,8 +338,16 @@ static enum status drop_minutes(struct ledger_store *store, usec_t before, struc
     return step(store, DROP_OLD_MINUTES, SQLITE_DONE, err);
 }
 
-/* Before the file is full a tenth is kept free, so that there is room to delete and to write on. */
-static enum status make_room(struct ledger_store *store, unsigned *ret_rows, struct error *err)
+/* So that there is room for the next batch: a tenth, or what a large batch takes. */
+static uint64_t pages_kept_free(const struct ledger_store *store)
+{
+    uint64_t tenth = store->max_pages / 10;
+    uint64_t third = store->max_pages / 3;
+    uint64_t batch = tenth > BATCH_PAGES ? tenth : BATCH_PAGES;
+    return batch < third ? batch : third;
+}
+
+static enum status make_room(struct ledger_store *store, unsigned *ret_blocks, struct error *err)
 {
     uint64_t pages = 0;
     uint64_t unused = 0;
@@ -402,9 +356,10 @@ static enum status make_room(struct ledger_store *store, unsigned *ret_rows, str
     }
     TRY(read_number(store, PAGE_COUNT, &pages, err));
     TRY(read_number(store, FREE_COUNT, &unused, err));
-    if (pages - unused > store->max_pages / 10 * 9) {
-        TRY(drop_rows(store, INT64_MAX, ret_rows, err)); /* the oldest */
-        return *ret_rows > 0 ? STATUS_OK : drop_minutes(store, INT64_MAX, err);
+    if (pages - unused > store->max_pages - pages_kept_free(store)) {
+        TRY(ledger_blocks_drop(store->blocks, INT64_MAX, LEDGER_TRIM_BLOCKS, ret_blocks,
+                               err)); /* the oldest */
+        return *ret_blocks > 0 ? STATUS_OK : drop_minutes(store, INT64_MAX, err);
     }
     if (pages > store->max_pages) { /* it was allowed to be larger once */
         char sql[64];
@@ -418,12 +373,12 @@ static enum status make_room(struct ledger_store *store, unsigned *ret_rows, str
 }
 
 enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before, usec_t sums_before,
-                              unsigned *ret_rows, struct error *err)
+                              unsigned *ret_blocks, struct error *err)
 {
-    *ret_rows = 0;
-    TRY(drop_rows(store, rows_before, ret_rows, err));
+    *ret_blocks = 0;
+    TRY(ledger_blocks_drop(store->blocks, rows_before, LEDGER_TRIM_BLOCKS, ret_blocks, err));
     TRY(drop_minutes(store, sums_before, err));
-    return *ret_rows == LEDGER_TRIM_ROWS ? STATUS_OK : make_room(store, ret_rows, err);
+    return *ret_blocks == LEDGER_TRIM_BLOCKS ? STATUS_OK : make_room(store, ret_blocks, err);
 }
 
 enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
@@ -433,7 +388,7 @@ enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_
     for (unsigned i = 0; i < 2; i++) {
         sqlite3_stmt *statement = store->statements[drops[i]];
         (void)sqlite3_bind_int64(statement, 1, ended_before_ms);
-        (void)sqlite3_bind_int64(statement, 2, LEDGER_TRIM_ROWS);
+        (void)sqlite3_bind_int64(statement, 2, WINDOWS_AT_ONCE);
         TRY(step(store, drops[i], SQLITE_DONE, err));
     }
     return STATUS_OK;

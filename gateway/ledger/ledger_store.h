@@ -39,12 +39,13 @@ MUST_USE enum status ledger_store_add_key(struct ledger_store *store, const stru
 MUST_USE enum status ledger_store_commit(struct ledger_store *store, struct error *err);
 void ledger_store_call_off(struct ledger_store *store);
 
-enum { LEDGER_TRIM_ROWS = 1000 };
+enum { LEDGER_TRIM_BLOCKS = 8 };
 
-/* One small step: rows that ended before `rows_before`, sums before `sums_before`, and what is too
- * much; *ret_rows were deleted. As long as it is LEDGER_TRIM_ROWS, there may be more. */
+/* One small step: blocks of rows that all ended before `rows_before`, sums before `sums_before`,
+ * and what is too much; *ret_blocks were deleted. As long as it is LEDGER_TRIM_BLOCKS, there may be
+ * more. */
 MUST_USE enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before,
-                                       usec_t sums_before, unsigned *ret_rows, struct error *err);
+                                       usec_t sums_before, unsigned *ret_blocks, struct error *err);
 /* The same of windows (and keys) that ended before `ended_before_ms`: some at a time. */
 MUST_USE enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
                                                struct error *err);

@@ -1,14 +1,14 @@
-// What the money campaign compares: rows and sums of the ledger, straight out of its file, quotas, metrics.
+// What the money campaign compares: rows and sums of the ledger, asked in SQL, quotas, metrics.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import path from 'node:path';
 
+import { binary } from '../support/gateway.mjs';
 import { cli, items, until } from './fleet.mjs';
 
 const DIED = 4;
 
-const query = (gateway, sql) => JSON.parse(execFileSync('sqlite3', ['-json', '-readonly', path.join(gateway.folder, 'usage.db'), sql],
-  { encoding: 'utf8', maxBuffer: 1024 * 1024 * 1024 }) || '[]');
+const query = (gateway, sql) => JSON.parse(execFileSync(binary, ['usage', '--sql', sql, '--json', '-c', gateway.file],
+  { encoding: 'utf8', maxBuffer: 1024 * 1024 * 1024 }));
 
 export function rowsOf(gateway) {
   const rows = query(gateway, `SELECT id, label, tenant, route, model, status, code, ended_by, step, flags, closed_at, opened_at, cost_nanousd AS cost,

@@ -67,6 +67,22 @@ test('usage: sums as a table, as JSON and as CSV, while the gateway runs and aft
   check();
 });
 
+test('usage --sql: any question to rows and sums, and no change of them', async (t) => {
+  const { gateway } = await metered(t, withLedger());
+  for (let i = 0; i < 3; i++) await chat(gateway);
+  const last = await chat(gateway, { model: 'gpt-4o' });
+  await written(gateway, 4);
+  const asked = (...args) => run('-c', gateway.file, '--sql', ...args);
+  const sums = asked('SELECT model, count(*) AS n, sum(cost_nanousd) AS cost FROM requests GROUP BY 1 ORDER BY 1', '--json');
+  assert.equal(sums.status, 0, sums.stderr);
+  const minutes = asked('SELECT model, sum(requests) AS n, sum(cost_nanousd) AS cost FROM minutes GROUP BY 1 ORDER BY 1', '--json');
+  assert.deepEqual(JSON.parse(sums.stdout), JSON.parse(minutes.stdout));
+  assert.deepEqual(JSON.parse(sums.stdout).map(({ model, n }) => [model, n]), [['gpt-4o', 1], ['gpt-4o-mini', 3]]);
+  assert.equal(asked(`SELECT tenant, status FROM requests WHERE id = '${last.id}'`).stdout, 'tenant,status\r\napp,200\r\n');
+  refused(asked('DELETE FROM minutes'), 1, /only read/);
+  refused(asked('SELECT nonsense FROM requests'), 1, /no such column: nonsense/);
+});
+
 test('usage: wrong use is told in one line', () => {
   const config = configOf('ledger: {url: "sqlite:usage.db"}');
   refused(run('-c', configOf('')), 2, /has no ledger; write ledger: \{url: "sqlite:usage\.db"\}/);

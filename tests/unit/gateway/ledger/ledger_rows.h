@@ -35,6 +35,17 @@ static inline void fill_row(struct ledger_row *row, unsigned n)
     row->units[LEDGER_UNIT_OUTPUT] = 20;
 }
 
+/* A row that has little in common with the one before, and takes its bytes. */
+static inline void fill_row_with_noise(struct ledger_row *row, unsigned n)
+{
+    uint64_t state = n + 1;
+    fill_row(row, n);
+    for (unsigned i = 0; i < sizeof(row->details) - 1; i++) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        row->details[i] = (char)('a' + (state >> 33) % 26);
+    }
+}
+
 enum { ROWS_MAX = 10000 };
 
 struct row_list {

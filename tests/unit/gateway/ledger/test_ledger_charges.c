@@ -4,6 +4,7 @@
 #include "gateway/ledger/ledger_columns.h"
 #include "gateway/ledger/ledger_ring.h"
 #include "gateway/ledger/ledger_state.h"
+#include "gateway/ledger/ledger_table.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/gateway/ledger/ledger_rows.h"
 
@@ -117,6 +118,7 @@ static int64_t ask(const char *sql)
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
     cr_assert_eq(sqlite3_open(settings.path, &db), SQLITE_OK);
+    cr_assert_eq(ledger_table_register(db, &err), STATUS_OK);
     cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s",
                  sqlite3_errmsg(db));
     int code = sqlite3_step(statement);

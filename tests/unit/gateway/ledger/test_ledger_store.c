@@ -1,6 +1,8 @@
+#include "gateway/ledger/ledger_blocks.h"
 #include "gateway/ledger/ledger_minutes.h"
 #include "gateway/ledger/ledger_query.h"
 #include "gateway/ledger/ledger_store.h"
+#include "gateway/ledger/ledger_table.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/gateway/ledger/ledger_rows.h"
 
@@ -34,6 +36,8 @@ static void reopen(uint64_t max_bytes)
     OK(ledger_store_open(path, max_bytes, &store, &err));
 }
 
+static bool noisy; /* rows take their bytes */
+
 /* Rows from..to-1 and their sums, in one batch; returns how many were new. */
 static unsigned add_rows(unsigned from, unsigned to)
 {
@@ -43,7 +47,11 @@ static unsigned add_rows(unsigned from, unsigned to)
     for (unsigned n = from; n < to; n++) {
         struct ledger_row row;
         bool new = false;
-        fill_row(&row, n);
+        if (noisy) {
+            fill_row_with_noise(&row, n);
+        } else {
+            fill_row(&row, n);
+        }
         OK(ledger_store_add(store, &row, &new, &err));
         if (new) {
             ledger_minutes_add(&sums, &row);
@@ -64,6 +72,7 @@ static int64_t ask(const char *sql)
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(ledger_table_register(db, &err), STATUS_OK);
     cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s",
                  sqlite3_errmsg(db));
     int code = sqlite3_step(statement);
@@ -113,7 +122,7 @@ Test(ledger_store, each_of_many_is_found_by_its_id)
     for (unsigned n = 0; n < ROWS; n += 1000) {
         (void)add_rows(n, n + 1000);
     }
-    cr_expect_gt(ask("SELECT count(DISTINCT run) FROM requests"), 3);
+    cr_expect_gt(ask("SELECT count(*) FROM blocks"), 70);
     OK(ledger_reader_open(path, &reader, &err));
     for (unsigned n = 0; n < ROWS; n += 999) {
         char id[33];
@@ -181,33 +190,94 @@ Test(ledger_store, money_stops_at_the_largest_and_stays_whole)
 
 Test(ledger_store, what_is_too_old_goes_in_small_steps)
 {
-    unsigned rows = 0;
+    enum { BLOCK = LEDGER_BLOCK_ROWS, BLOCKS = 12 };
+    unsigned blocks = 0;
     reopen(0);
-    (void)add_rows(0, 2500);
-    usec_t keep_from = row_time + MSEC + 2300;
-    OK(ledger_store_trim(store, keep_from, 0, &rows, &err));
-    cr_expect_eq(rows, (unsigned)LEDGER_TRIM_ROWS);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 1500);
-    cr_expect_eq(ask("SELECT min(closed_at) FROM requests"), row_time + MSEC + 1000);
-    OK(ledger_store_trim(store, keep_from, 0, &rows, &err));
-    OK(ledger_store_trim(store, keep_from, 0, &rows, &err));
-    cr_expect_eq(rows, 300U);
-    cr_expect_eq(ask("SELECT min(closed_at) FROM requests"), keep_from);
-    OK(ledger_store_trim(store, keep_from, 0, &rows, &err));
-    cr_expect_eq(rows, 0U);
-    cr_expect_eq(ask("SELECT sum(requests) FROM minutes"), 2500); /* kept apart */
-    OK(ledger_store_trim(store, keep_from, row_time + 60 * SEC, &rows, &err));
+    (void)add_rows(0, BLOCKS * BLOCK);
+    usec_t keep_from = row_time + MSEC + 10 * BLOCK + 5;
+    OK(ledger_store_trim(store, keep_from, 0, &blocks, &err));
+    cr_expect_eq(blocks, (unsigned)LEDGER_TRIM_BLOCKS);
+    cr_expect_eq(ask("SELECT min(closed_at) FROM requests"),
+                 row_time + MSEC + LEDGER_TRIM_BLOCKS * BLOCK);
+    OK(ledger_store_trim(store, keep_from, 0, &blocks, &err));
+    cr_expect_eq(blocks, 10U - LEDGER_TRIM_BLOCKS);
+    /* A block goes with its last row. */
+    cr_expect_eq(ask("SELECT min(closed_at) FROM requests"), row_time + MSEC + 10 * BLOCK);
+    OK(ledger_store_trim(store, keep_from, 0, &blocks, &err));
+    cr_expect_eq(blocks, 0U);
+    cr_expect_eq(ask("SELECT sum(requests) FROM minutes"), BLOCKS * BLOCK); /* kept apart */
+    OK(ledger_store_trim(store, keep_from, row_time + 60 * SEC, &blocks, &err));
     cr_expect_eq(ask("SELECT count(*) FROM minutes"), 0);
+}
+
+Test(ledger_store, few_rows_at_a_time_come_together_in_a_block)
+{
+    reopen(0);
+    for (unsigned n = 0; n < 100; n++) {
+        (void)add_rows(n, n + 1);
+    }
+    cr_expect_leq(ask("SELECT count(*) FROM blocks"), 2);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 100);
+    cr_expect_eq(ask("SELECT sum(rows) FROM blocks"), 100);
+}
+
+Test(ledger_store, but_not_those_of_a_long_time)
+{
+    struct ledger_row row;
+    bool new = false;
+    reopen(0);
+    for (unsigned n = 0; n < 10; n++) {
+        fill_row(&row, n);
+        row.closed_at = row_time + n * 31 * SEC;
+        OK(ledger_store_begin(store, &err));
+        OK(ledger_store_add(store, &row, &new, &err));
+        OK(ledger_store_commit(store, &err));
+    }
+    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 4); /* each of 62 s and three rows, at most */
+    cr_expect_eq(ask("SELECT max(closed_to - closed_from) FROM blocks"), 62 * SEC);
+}
+
+/* It was changed, deleted, or goes on to be written by somebody else: it is not touched. */
+Test(ledger_store, a_block_that_another_process_has_changed_is_left_alone)
+{
+    reopen(0);
+    (void)add_rows(0, 1);
+    (void)ask("UPDATE blocks SET edition = edition + 1 RETURNING 1");
+    (void)add_rows(1, 2);
+    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 2);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 2);
+    (void)ask("DELETE FROM blocks RETURNING 1");
+    (void)add_rows(2, 3);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 1);
+}
+
+Test(ledger_store, two_that_write_to_one_file_do_not_mix_their_blocks)
+{
+    struct ledger_store *first = NULL;
+    reopen(0);
+    first = store;
+    OK(ledger_store_open(path, 0, &store, &err));
+    for (unsigned n = 0; n < 10; n++) {
+        struct ledger_store *other = store;
+        (void)add_rows(n, n + 1);
+        store = first;
+        first = other;
+    }
+    ledger_store_close(first);
+    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 2);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 10);
+    cr_expect_eq(ask("SELECT count(DISTINCT id) FROM requests"), 10);
 }
 
 Test(ledger_store, beyond_its_size_the_oldest_rows_go_and_the_sums_stay)
 {
     enum { MAX_BYTES = 2 * 1024 * 1024, ROUNDS = 20, ROWS = 500 };
-    unsigned rows = 0;
+    unsigned blocks = 0;
+    noisy = true;
     reopen(MAX_BYTES);
     for (unsigned i = 0; i < ROUNDS; i++) {
         (void)add_rows(i * ROWS, (i + 1) * ROWS);
-        OK(ledger_store_trim(store, 0, 0, &rows, &err));
+        OK(ledger_store_trim(store, 0, 0, &blocks, &err));
         struct stat info;
         cr_assert_eq(stat(path, &info), 0);
         cr_expect_leq(info.st_size, MAX_BYTES);
@@ -231,7 +301,7 @@ Test(ledger_store, full_is_a_failure_that_leaves_the_batch_undone)
         struct ledger_row row;
         status = ledger_store_begin(store, &err);
         for (unsigned i = 0; i < 100 && status == STATUS_OK; i++) {
-            fill_row(&row, before + i);
+            fill_row_with_noise(&row, before + i);
             status = ledger_store_add(store, &row, &new, &err);
         }
         status = status == STATUS_OK ? ledger_store_commit(store, &err) : status;
@@ -242,22 +312,23 @@ Test(ledger_store, full_is_a_failure_that_leaves_the_batch_undone)
     cr_expect_not_null(strstr(err.message, "full"), "%s", err.message);
     ledger_store_call_off(store);
     cr_expect_eq(ask("SELECT count(*) FROM requests"), before);
-    unsigned rows = 0;
-    OK(ledger_store_trim(store, 0, 0, &rows, &err)); /* and there is room to make room */
-    cr_expect_gt(rows, 0U);
+    unsigned blocks = 0;
+    OK(ledger_store_trim(store, 0, 0, &blocks, &err)); /* and there is room to make room */
+    cr_expect_gt(blocks, 0U);
     (void)add_rows(before, before + 100);
 }
 
 Test(ledger_store, one_that_was_larger_shrinks)
 {
     enum { MAX_BYTES = 512 * 1024 };
-    unsigned rows = 0;
+    unsigned blocks = 0;
     struct stat info;
+    noisy = true;
     reopen(0);
     (void)add_rows(0, 5000);
     reopen(MAX_BYTES);
     for (unsigned i = 0; i < 20; i++) {
-        OK(ledger_store_trim(store, 0, 0, &rows, &err));
+        OK(ledger_store_trim(store, 0, 0, &blocks, &err));
     }
     (void)add_rows(5000, 5001);
     ledger_store_close(TAKE(store)); /* with a checkpoint */
@@ -273,14 +344,13 @@ Test(ledger_store, a_reader_that_does_not_end_cannot_make_the_log_grow_without_b
     reopen(0);
     (void)add_rows(0, 1);
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "BEGIN; SELECT * FROM requests", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "BEGIN; SELECT * FROM blocks", NULL, NULL, NULL), SQLITE_OK);
     for (unsigned i = 1; i < 250 && status == STATUS_OK; i++) {
         struct ledger_row row;
         bool new;
         status = ledger_store_begin(store, &err);
         for (unsigned k = 0; k < 1000 && status == STATUS_OK; k++) {
-            fill_row(&row, 1000 * i + k);
-            memset(row.details, 'x', sizeof(row.details) - 1);
+            fill_row_with_noise(&row, 1000 * i + k);
             status = ledger_store_add(store, &row, &new, &err);
         }
         status = status == STATUS_OK ? ledger_store_commit(store, &err) : status;

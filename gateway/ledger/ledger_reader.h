@@ -1,0 +1,11 @@
+/* ledger_reader: what the files that answer questions share of a reader. Internal to ledger/. */
+#pragma once
+
+#include "gateway/ledger/ledger_query.h"
+
+#include <sqlite3.h>
+
+struct ledger_reader {
+    sqlite3 *db;
+    char *path; /* owned */
+};

@@ -1,0 +1,59 @@
+/*
+ * ledger_walk: rows of the database, one after the other: block by block, those blocks only in
+ * which they may be. Internal to ledger/.
+ */
+#pragma once
+
+#include "base/status.h"
+#include "gateway/ledger/ledger_row.h"
+
+#include <sqlite3.h>
+
+struct ledger_layout;
+
+enum ledger_order {
+    LEDGER_AS_KEPT,
+    LEDGER_BY_OPENED,
+    LEDGER_BY_OPENED_LAST, /* the last one first */
+    LEDGER_BY_CLOSED_LAST,
+};
+
+/* Which rows; zero or NULL: any. */
+struct ledger_walk {
+    usec_t opened_from, opened_to; /* up to, without; 0: no end */
+    usec_t closed_from, closed_to;
+    const char *id, *object; /* of these ids */
+    bool objects;            /* that name an object */
+    bool failed;             /* ledger_row_failed() */
+    enum ledger_order order;
+};
+
+/* In an order but as they are kept, rows are sorted within their block, which is a fraction of a
+ * second under load, and a minute at most. */
+struct ledger_walker;
+/* `walk` and its texts are borrowed, until it is closed. */
+MUST_USE enum status ledger_walk_begin(sqlite3 *db, const struct ledger_walk *walk,
+                                       struct ledger_walker **ret, struct error *err);
+/* *ret_row: the next one, until the next call; NULL: there is none. STATUS_INVALID: a block is
+ * broken. */
+MUST_USE enum status ledger_walk_next(struct ledger_walker *walker,
+                                      const struct ledger_row **ret_row, struct error *err);
+void ledger_walk_end(struct ledger_walker *walker); /* takes NULL */
+
+/* The layout of that number, kept in *cached (ledger_layout_free()) with its number. */
+struct ledger_layouts {
+    int64_t number;
+    struct ledger_layout *layout;
+};
+MUST_USE enum status ledger_layouts_get(sqlite3 *db, int64_t number, struct ledger_layouts *cached,
+                                        struct error *err);
+void ledger_layouts_fini(struct ledger_layouts *cached);
+
+/* All rows of a block, as they are kept. */
+struct ledger_row_list {
+    struct ledger_row *rows; /* owned */
+    unsigned count, room;
+};
+MUST_USE enum status ledger_row_list_read(struct ledger_row_list *list,
+                                          const struct ledger_layout *layout, struct slice packed);
+void ledger_row_list_fini(struct ledger_row_list *list);
