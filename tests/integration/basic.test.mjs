@@ -97,5 +97,5 @@ test('fifty pipelined requests are answered in order', async (t) => {
   const bodies = [...client.text.matchAll(/\r\n\r\n(\d+)/g)].map((match) => Number(match[1]));
   assert.deepEqual(bodies, [...Array(50).keys()]);
   assert.equal(await gateway.metric('connections_total'), 1);
-  assert.equal(await gateway.metric('connections'), 1);
+  assert.equal(await gateway.metric('connections_open'), 1);
 });

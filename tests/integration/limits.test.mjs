@@ -21,7 +21,7 @@ test('as many connections as gateway.limits.connections says; further ones are c
   const clients = await connect(gateway, 20); // whichever worker the kernel gives them to
   for (const client of clients) client.send(request(gateway, 'GET', '/api/x'));
   await Promise.all(clients.map((client) => client.until((c) => c.statuses().includes(200))));
-  assert.equal(await gateway.metric('connections'), 20);
+  assert.equal(await gateway.metric('connections_open'), 20);
   assert.equal(await gateway.metric('connections_refused_total'), 0);
 
   const further = await connect(gateway, 5);
@@ -31,7 +31,7 @@ test('as many connections as gateway.limits.connections says; further ones are c
   assert.equal(await gateway.metric('connections_total'), 20);
 
   clients.pop().close();
-  await until('the place is free', async () => (await gateway.metric('connections')) === 19);
+  await until('the place is free', async () => (await gateway.metric('connections_open')) === 19);
   const next = await RawClient.connect(gateway.port);
   next.send(request(gateway, 'GET', '/api/x'));
   await next.until((c) => c.statuses().includes(200));

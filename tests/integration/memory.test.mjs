@@ -52,10 +52,10 @@ test(`${IDLE_CONNECTIONS} idle connections, each after a request`, async (t) => 
     return sockets;
   };
   for (const socket of await visit(200)) socket.destroy();
-  await until('they are gone', async () => (await gateway.metric('connections')) === 0);
+  await until('they are gone', async () => (await gateway.metric('connections_open')) === 0);
   const before = gateway.rssBytes();
   const sockets = await visit(IDLE_CONNECTIONS);
-  assert.equal(await gateway.metric('connections'), IDLE_CONNECTIONS);
+  assert.equal(await gateway.metric('connections_open'), IDLE_CONNECTIONS);
   const grown = gateway.rssBytes() - before;
   t.diagnostic(`RSS ${megabytes(before)} before, ${perConnection(grown, IDLE_CONNECTIONS)} a connection`);
   if (asserts) {
