@@ -5,7 +5,7 @@ import http from 'node:http';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
 
-import { coded, codedHead, codings, dechunk, piece, plainAnswer } from '../support/coded.mjs';
+import { coded, codedHead, codings, dechunk, noise, piece, plainAnswer, writeLate } from '../support/coded.mjs';
 import { gatewayFor, isSanitized, binary, sleep, until } from '../support/gateway.mjs';
 import { chat, completion, metered, settled } from '../support/meter.mjs';
 import { RawClient, upstreamFor } from '../support/wire.mjs';
@@ -189,12 +189,7 @@ for (const [name, coding] of Object.entries(codings)) {
   });
 
   test(`${name}: a long answer arrives byte for byte, through a small window of memory`, async (t) => {
-    let text = '';
-    for (let i = 0, state = 7; text.length < 6e6; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      text += state.toString(36) + (i % 9 === 0 ? '\n' : 's');
-    }
-    const body = coding.encode(text);
+    const body = coding.encode(noise(6e6));
     let most = 0;
     const { gateway } = await start(t, () => coded(name, body, { type: 'text/plain' }));
     const watch = setInterval(async () => (most = Math.max(most, await gateway.metric('buffered_bytes'))), 20);
@@ -286,13 +281,8 @@ for (const [name, coding] of Object.entries(codings)) {
   });
 
   test(`${name}: a long answer is cut in front of a credential at its end`, async (t) => {
-    let text = '';
-    for (let i = 0, state = 7; text.length < 1e6; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      text += `${state.toString(36)}\n`;
-    }
-    const body = coding.encode(`${text}${secret}\n`);
-    const { gateway } = await start(t, () => coded(name, body, { type: 'text/plain' }));
+    const body = coding.encode(`${noise(1e6)}${secret}\n`);
+    const { gateway } = await start(t, (_, socket) => writeLate(socket, coded(name, body, { type: 'text/plain' }), 30000));
     const answer = await get(gateway);
     assert.equal(answer.status, 200);
     assert.ok(answer.cut && answer.body.length > body.length / 4 && answer.body.length < body.length);
@@ -304,14 +294,9 @@ for (const [name, coding] of Object.entries(codings)) {
 
   // All of it that came can be read, but it is not the end, whatever its length says.
   test(`${name}: a long answer that ends too early never looks complete`, async (t) => {
-    const text = Array.from({ length: 60000 }, (_, i) => `${(Math.imul(i, 2654435761) >>> 0).toString(36)}\n`).join('');
+    const text = `${noise(4e5)}\n`;
     const body = name === 'zstd' ? coding.encode(text).subarray(0, -5) : (await coding.pieces([text, 'the end\n']))[0];
-    const { gateway } = await start(t, async (_, socket) => {
-      const answer = coded(name, body, { type: 'text/plain' });
-      socket.write(answer.subarray(0, -3));
-      await sleep(200);
-      socket.write(answer.subarray(-3));
-    });
+    const { gateway } = await start(t, (_, socket) => writeLate(socket, coded(name, body, { type: 'text/plain' }), 3));
     const answer = await get(gateway);
     assert.deepEqual([answer.status, answer.cut, answer.body.length < body.length], [200, true, true]);
     await nothingHeld(gateway);

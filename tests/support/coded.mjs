@@ -1,5 +1,6 @@
 // Encoded bodies. zstd by its command: this Node has none.
 import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import zlib from 'node:zlib';
 
 const zstd = (bytes, ...more) => execFileSync('zstd', ['-c', '-q', '--no-check', ...more], { input: bytes, maxBuffer: 1 << 28 });
@@ -67,6 +68,23 @@ export const plainAnswer = (text, type) =>
 
 export const codedHead = (coding, type = 'application/json') =>
   `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Encoding: ${coding}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+
+// Text in lines that can be shortened by a third or so.
+export function noise(length) {
+  let text = '';
+  for (let i = 0, state = 7; text.length < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    text += state.toString(36) + (i % 9 === 0 ? '\n' : 's');
+  }
+  return text;
+}
+
+// The last bytes come once the others have arrived: what is on its way to the client is lost if it is cut.
+export async function writeLate(socket, answer, last) {
+  socket.write(answer.subarray(0, -last));
+  await sleep(500);
+  socket.write(answer.subarray(-last));
+}
 
 // A chunk of bytes.
 export const piece = (bytes) =>
