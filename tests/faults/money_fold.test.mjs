@@ -9,7 +9,7 @@ import { until } from './fleet.mjs';
 import { audited, minutesOf, quiet, quotasOf, rowsOf, sum } from './money_books.mjs';
 import { load, tenants, world } from './money_world.mjs';
 
-const CALLS = 7000; // a ring has some 5,000 places
+const CALLS = 7000; // a ring has some 4,000 places
 
 // Somebody has it open, and writes; resolves to what ends that.
 async function lock(gateway) {
