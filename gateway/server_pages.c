@@ -86,12 +86,13 @@ static enum status show_status(const struct server *server, struct buffer *out)
     TRY(put_text(out, "time_zone", zone_name(server->snapshot->gateway.zone)));
     TRY(buffer_print(out, "\"workers\":%u,\"routes\":%u,\"tenants\":%u,", server->worker_count,
                      server->snapshot->route_count, server->snapshot->tenant_count));
-    TRY(buffer_print(
-        out,
-        "\"requests\":{\"in_flight\":%" PRId64 ",\"refused_early\":%" PRId64
-        "},\"connections\":%" PRId64 ",\"buffered_bytes\":%" PRId64 "}\n",
-        metrics_get(metrics, METRIC_exchanges), metrics_get(metrics, METRIC_requests_refused_total),
-        metrics_get(metrics, METRIC_connections_open), metrics_get(metrics, METRIC_buffered_bytes)));
+    TRY(buffer_print(out,
+                     "\"requests\":{\"in_flight\":%" PRId64 ",\"refused_early\":%" PRId64
+                     "},\"connections\":%" PRId64 ",\"buffered_bytes\":%" PRId64 "}\n",
+                     metrics_get(metrics, METRIC_exchanges),
+                     metrics_get(metrics, METRIC_requests_refused_total),
+                     metrics_get(metrics, METRIC_connections_open),
+                     metrics_get(metrics, METRIC_buffered_bytes)));
     return STATUS_OK;
 }
 

@@ -47,7 +47,7 @@ struct metering {
     /* Of attempts that are lost. */
     struct usage spent;
     uint64_t spent_nanousd;
-    bool lost; /* there was one that was charged */
+    bool lost;               /* there was one that was charged */
     uint64_t granted_before; /* of the reservation's output, what was granted for them */
 
     bool running; /* an attempt, which is not counted yet */
