@@ -115,9 +115,9 @@ static enum status put_waits(const struct exchange *exchange, struct buffer *out
     bool any = false;
     for (enum exchange_state state = EXCHANGE_MATCH; state < EXCHANGE_STATES; state++) {
         if (facts->waited[state] >= shortest) {
-            TRY(buffer_print(out, "%s\"%s\":", any ? "," : ",\"waited\":{",
-                             exchange_state_name(state)));
-            TRY(buffer_append_number(out, (uint64_t)facts->waited[state]));
+            TRY(buffer_append(out, any ? SLICE(",\"") : SLICE(",\"waited\":{\"")));
+            TRY(buffer_append(out, slice_from(exchange_state_name(state))));
+            TRY(put_number(SLICE("\":"), (uint64_t)facts->waited[state], out));
             any = true;
         }
     }

@@ -12,7 +12,7 @@ static bool stops(unsigned char byte)
 
 Test(json_plain, every_byte_at_every_place_stops_it_or_does_not)
 {
-    char text[100];
+    char text[150];
     for (unsigned byte = 0; byte < 256; byte++) {
         for (size_t len = 0; len <= sizeof(text); len++) {
             for (size_t at = 0; at < len; at++) {
