@@ -112,7 +112,7 @@ test('an open circuit with a fallback that refuses says so, and for how long', a
 test('a body that streams does not go where its model would have another name, or must be counted', async (t) => {
   for (const more of [{ routes: { second: { models: { 'gpt-4o-mini': 'mini-of-second' } } } }, { quotas: [{ tokens: '10M', per: 'day', route: 'second' }] }]) {
     const port = await freePort();
-    const { gateway, ups } = await start(t, { ...more, routes: { ...more.routes, first: { upstream: port, retry: { ...quick, buffer: '64KiB' } } } });
+    const { gateway, ups } = await start(t, { ...more, routes: { ...more.routes, first: { upstream: port, meter: { stream_usage: false }, retry: { ...quick, buffer: '64KiB' } } } });
     const body = message({ user: 'x'.repeat(200000) });
     for (const path of ['/first/v1/chat/completions', '/first/v1/unknown']) {
       const lost = await call(gateway, path, { body, headers: jsonType });
