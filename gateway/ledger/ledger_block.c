@@ -226,6 +226,10 @@ enum status ledger_layout_read(struct slice text, struct ledger_layout **ret)
         }
         text = slice_skip(text, word.len < text.len ? word.len + 1 : word.len);
     }
+    if (layout->count == 0) { /* its rows would take no byte, and never end */
+        ledger_layout_free(layout);
+        return STATUS_INVALID;
+    }
     *ret = layout;
     return STATUS_OK;
 }

@@ -47,6 +47,9 @@ void ledger_layouts_fini(struct ledger_layouts *cached)
 static bool list_row(void *ctx, const struct ledger_row *row)
 {
     struct ledger_row_list *list = ctx;
+    if (list->count == LEDGER_BLOCK_ROWS_BEYOND) {
+        return false;
+    }
     if (list->count == list->room) {
         list->room = list->room == 0 ? LEDGER_BLOCK_ROWS : 2 * list->room;
         list->rows = memory_resize(list->rows, list->room * sizeof(*row));
@@ -59,7 +62,8 @@ enum status ledger_row_list_read(struct ledger_row_list *list, const struct ledg
                                  struct slice packed)
 {
     list->count = 0;
-    return ledger_block_read(layout, packed, list, list_row);
+    TRY(ledger_block_read(layout, packed, list, list_row));
+    return list->count < LEDGER_BLOCK_ROWS_BEYOND ? STATUS_OK : STATUS_INVALID;
 }
 
 void ledger_row_list_fini(struct ledger_row_list *list)
@@ -78,6 +82,7 @@ struct ledger_walker {
     struct ledger_row_list list;    /* of the block at hand */
     const struct ledger_row **rows; /* owned: the list's, in order */
     unsigned next, rows_room;
+    int64_t place; /* of the row that was told last */
 };
 
 static bool is_wanted(const struct ledger_walk *walk, const struct ledger_row *row)
@@ -144,6 +149,9 @@ static const struct ledger_row *next_of_block(struct ledger_walker *walker)
         unsigned at = backwards ? walker->list.count - 1 - walker->next : walker->next;
         walker->next++;
         if (is_wanted(walker->walk, walker->rows[at])) {
+            uint64_t number = (uint64_t)sqlite3_column_int64(walker->statement, 1);
+            uint64_t index = (uint64_t)(walker->rows[at] - walker->list.rows);
+            walker->place = (int64_t)(number * LEDGER_BLOCK_ROWS_BEYOND + index);
             return walker->rows[at];
         }
     }
@@ -223,6 +231,11 @@ enum status ledger_walk_next(struct ledger_walker *walker, const struct ledger_r
         sort_rows(walker);
     }
     return STATUS_OK;
+}
+
+int64_t ledger_walk_place(const struct ledger_walker *walker)
+{
+    return walker->place;
 }
 
 void ledger_walk_end(struct ledger_walker *walker)

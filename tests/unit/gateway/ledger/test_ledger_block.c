@@ -185,7 +185,8 @@ Test(ledger_block, other_layouts_are_read_as_far_as_they_are_known)
     cr_expect_eq(list.rows[1].cost, 5U);
     ledger_layout_free(other);
     row_list_fini(&list);
-    static const char *const none[] = {"x", "tenant:Q", "tenant", ":T:", "a:T  b:T", "tenant:TT"};
+    static const char *const none[] = {"",    "x",        "tenant:Q", "tenant",
+                                       ":T:", "a:T  b:T", "tenant:TT"};
     for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         cr_expect_eq(ledger_layout_read(slice_from(none[i]), &other), STATUS_INVALID, "%s",
                      none[i]);

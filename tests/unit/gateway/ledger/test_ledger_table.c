@@ -115,10 +115,30 @@ Test(ledger_table, what_is_asked_of_times_and_ids_is_found_whole)
         {"object_id = 'pi_990'", 1},
         {"object_id = 'pi_991'", 0},
         {"object_id = ''", ROWS - ROWS / 10},
+        {"id = '0000000000000000000000000000000A' COLLATE NOCASE", 1},
+        {"object_id = 'pi_990  ' COLLATE RTRIM", 1},
+        /* Each side is read for itself, and what both have comes once. */
+        {"id = '00000000000000000000000000000007' OR object_id = 'pi_100'", 2},
+        {"id = '00000000000000000000000000000064' OR object_id = 'pi_100'", 1},
+        {"opened_at >= # + 9900000 OR object_id = 'pi_100' OR object_id = 'pi_990'", 11},
+        {"(opened_at >= # + 9900000 AND opened_at < 9223372036854775806 AND closed_at > 5) OR "
+         "(object_id = 'pi_100' AND opened_at > 5 AND closed_at > 5)",
+         11},
     };
     for (unsigned i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
         cr_expect_eq(count_where(questions[i].where), questions[i].rows, "%s", questions[i].where);
     }
+}
+
+/* A number on the other side is compared with what the text says as a number. */
+Test(ledger_table, an_id_is_compared_as_sqlite_does)
+{
+    cr_assert_eq(sqlite3_exec(db,
+                              "CREATE TEMP TABLE numbers (n INTEGER); "
+                              "INSERT INTO numbers VALUES (7)",
+                              NULL, NULL, NULL),
+                 SQLITE_OK);
+    cr_expect_eq(ask("SELECT count(*) FROM numbers CROSS JOIN requests WHERE id = n"), 1);
 }
 
 /* Else who looks for one payment among millions waits. */
@@ -134,17 +154,30 @@ Test(ledger_table, only_blocks_that_may_have_it_are_read)
     cr_expect_eq(count_where("closed_at > # + 9900000"), 59);
 }
 
+/* Also where a few bytes stand for rows without end. */
 Test(ledger_table, a_broken_block_is_said)
 {
-    sqlite3_stmt *statement = NULL;
-    cr_assert_eq(
-        sqlite3_exec(db, "UPDATE blocks SET packed = x'ffff' WHERE number = 2", NULL, NULL, NULL),
-        SQLITE_OK);
-    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM requests", -1, &statement, NULL),
-                 SQLITE_OK);
-    cr_expect_eq(sqlite3_step(statement), SQLITE_ERROR);
-    cr_expect_str_eq(sqlite3_errmsg(db), "its block 2 is broken");
-    (void)sqlite3_finalize(statement);
+    static const struct {
+        const char *change, *message;
+    } broken[] = {
+        {"UPDATE blocks SET packed = x'ffff' WHERE number = 2", "its block 2 is broken"},
+        {"UPDATE blocks SET packed = zeroblob(100000) WHERE number = 2", "its block 2 is broken"},
+        {"UPDATE blocks SET layout = 77 WHERE number = 2", "its table of layouts is broken"},
+        {"UPDATE layouts SET columns = 'id:X'", "its table of layouts is broken"},
+        {"UPDATE layouts SET columns = ''", "its table of layouts is broken"},
+    };
+    for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        sqlite3_stmt *statement = NULL;
+        cr_assert_eq(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+        cr_assert_eq(sqlite3_exec(db, broken[i].change, NULL, NULL, NULL), SQLITE_OK);
+        cr_assert_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM requests", -1, &statement, NULL),
+                     SQLITE_OK);
+        cr_expect_eq(sqlite3_step(statement), SQLITE_ERROR, "%s", broken[i].change);
+        cr_expect_str_eq(sqlite3_errmsg(db), broken[i].message, "%s", broken[i].change);
+        (void)sqlite3_finalize(statement);
+        cr_assert_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    }
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), ROWS);
 }
 
 Test(ledger_table, nobody_writes_to_it)
