@@ -81,7 +81,7 @@ static enum status prepare(struct ledger_blocks *blocks, struct error *err)
         [UPDATE] = "UPDATE blocks SET rows = ?1, failed = ?2, objects = ?3, opened_from = ?4, "
                    "opened_to = ?5, closed_from = ?6, closed_to = ?7, ids = ?8, "
                    "object_ids = ?9, packed = ?10 WHERE number = ?11",
-        [EDITION] = "SELECT 1 FROM blocks WHERE number = ?1 AND edition = 0 AND rows = ?2",
+        [EDITION] = "SELECT 1 FROM blocks WHERE number = ?1 AND edition = 0 AND ids = ?2",
         [HAVE] = "SELECT number FROM blocks WHERE closed_to >= ?1 AND closed_from <= ?1 AND "
                  "instr(ids, ?2) > 0",
         [DROP] = "DELETE FROM blocks WHERE number IN (SELECT number FROM blocks "
@@ -173,7 +173,8 @@ static enum status write_block(struct ledger_blocks *blocks, struct error *err)
     return STATUS_OK;
 }
 
-/* Another process may have deleted or repriced what was there: it is not this one's any more. */
+/* Another process may have deleted or repriced what was there, and even have one by its number: it
+ * is not this one's any more. */
 enum status ledger_blocks_begin(struct ledger_blocks *blocks, struct error *err)
 {
     sqlite3_stmt *statement = blocks->statements[EDITION];
@@ -181,7 +182,7 @@ enum status ledger_blocks_begin(struct ledger_blocks *blocks, struct error *err)
         return STATUS_OK;
     }
     (void)sqlite3_bind_int64(statement, 1, blocks->number);
-    (void)sqlite3_bind_int64(statement, 2, blocks->block.rows);
+    bind_blob(statement, 2, &blocks->ids);
     int code = sqlite3_step(statement);
     enum status status = code == SQLITE_ROW || code == SQLITE_DONE
                              ? STATUS_OK
@@ -225,13 +226,32 @@ static enum status note_ids(struct ledger_blocks *blocks, const struct ledger_ro
     return STATUS_OK;
 }
 
+static bool is_full(const struct ledger_blocks *blocks)
+{
+    return blocks->block.rows == LEDGER_BLOCK_ROWS ||
+           buffer_room(&blocks->block.bytes) < LEDGER_BLOCK_ROW_MAX;
+}
+
+/* Also of times that cannot be. */
+static bool is_long(usec_t from, usec_t to)
+{
+    return to > from && (uint64_t)to - (uint64_t)from >= (uint64_t)GROWS_FOR;
+}
+
+/* It was begun by an earlier batch, and would then have rows of more than a minute. */
+static bool is_of_another_time(const struct ledger_blocks *blocks, const struct ledger_row *row)
+{
+    return blocks->number != 0 && (is_long(blocks->closed_from, row->closed_at) ||
+                                   is_long(row->closed_at, blocks->closed_to));
+}
+
 enum status ledger_blocks_add(struct ledger_blocks *blocks, const struct ledger_row *row,
                               struct error *err)
 {
-    bool is_full = blocks->block.rows == LEDGER_BLOCK_ROWS ||
-                   buffer_room(&blocks->block.bytes) < LEDGER_BLOCK_ROW_MAX;
-    if (is_full) {
-        TRY(write_block(blocks, err));
+    if (is_full(blocks) || is_of_another_time(blocks, row)) {
+        if (blocks->is_new) {
+            TRY(write_block(blocks, err));
+        }
         clear(blocks);
     }
     if (ledger_block_add(&blocks->block, row) != STATUS_OK || note_ids(blocks, row) != STATUS_OK) {
@@ -249,7 +269,7 @@ enum status ledger_blocks_end(struct ledger_blocks *blocks, struct error *err)
         TRY(write_block(blocks, err));
     }
     if (blocks->block.rows >= GROWS_UP_TO ||
-        (blocks->block.rows > 0 && blocks->closed_to - blocks->closed_from >= GROWS_FOR)) {
+        (blocks->block.rows > 0 && is_long(blocks->closed_from, blocks->closed_to))) {
         clear(blocks);
     }
     return STATUS_OK;
@@ -281,8 +301,10 @@ enum status ledger_blocks_have(struct ledger_blocks *blocks, const struct ledger
     }
     const struct ledger_row *found = NULL;
     struct ledger_walker *walker = NULL;
-    const struct ledger_walk walk = {
-        .id = row->id, .closed_from = row->closed_at, .closed_to = row->closed_at + 1};
+    const struct ledger_walk walk = {.id = row->id,
+                                     .closed_from = row->closed_at,
+                                     .closed_to =
+                                         row->closed_at == INT64_MAX ? 0 : row->closed_at + 1};
     TRY(ledger_walk_begin(blocks->db, &walk, &walker, err));
     enum status status = ledger_walk_next(walker, &found, err);
     ledger_walk_end(walker);

@@ -28,6 +28,8 @@ enum {
     WINDOWS_AT_ONCE = 1000,
 };
 
+#define NEAR SEC /* what ends later than now by more is of another clock */
+
 enum statement {
     BEGIN,
     COMMIT,
@@ -46,6 +48,7 @@ struct ledger_store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct ledger_blocks *blocks; /* owned */
+    bool in_doubt;                /* it was opened, or failed, since the last batch */
     usec_t in_doubt_until;        /* rows that ended before may be there already */
     uint64_t max_pages;           /* 0: any number */
     int wal_pages;                /* after the last commit */
@@ -201,7 +204,7 @@ enum status ledger_store_open(const char *path, uint64_t max_bytes, struct ledge
                               struct error *err)
 {
     struct ledger_store *store = MEMORY_NEW(struct ledger_store);
-    store->in_doubt_until = clock_wall();
+    store->in_doubt = true;
     enum status status = open_store(store, path, max_bytes, err);
     if (status != STATUS_OK) {
         error_prefix(err, "\"%s\"", path);
@@ -252,14 +255,18 @@ enum status ledger_store_begin(struct ledger_store *store, struct error *err)
         store->wal_pages = 0;
     }
     TRY(step(store, BEGIN, SQLITE_DONE, err));
+    if (store->in_doubt) { /* only now: another process may have written, and ended, meanwhile */
+        store->in_doubt_until = clock_wall() + NEAR;
+        store->in_doubt = false;
+    }
     return ledger_blocks_begin(store->blocks, err);
 }
 
 /* Only what ended before this process began, or failed to write, may have been written, and not
- * been taken out of its ring any more. */
+ * been taken out of its ring any more; by a clock that may have been set back since. */
 static bool is_in_doubt(const struct ledger_store *store, const struct ledger_row *row)
 {
-    return row->closed_at <= store->in_doubt_until || row->closed_at > clock_wall() + SEC;
+    return row->closed_at <= store->in_doubt_until || row->closed_at > clock_wall() + NEAR;
 }
 
 enum status ledger_store_add(struct ledger_store *store, const struct ledger_row *row,
@@ -327,7 +334,7 @@ void ledger_store_call_off(struct ledger_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
     ledger_blocks_call_off(store->blocks);
-    store->in_doubt_until = clock_wall();
+    store->in_doubt = true;
 }
 
 /* ---- what goes ---- */

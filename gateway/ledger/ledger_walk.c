@@ -85,12 +85,15 @@ struct ledger_walker {
     int64_t place; /* of the row that was told last */
 };
 
+static bool is_between(usec_t time, usec_t from, usec_t to)
+{
+    return (from == 0 || time >= from) && (to == 0 || time < to);
+}
+
 static bool is_wanted(const struct ledger_walk *walk, const struct ledger_row *row)
 {
-    return row->opened_at >= walk->opened_from &&
-           (walk->opened_to == 0 || row->opened_at < walk->opened_to) &&
-           row->closed_at >= walk->closed_from &&
-           (walk->closed_to == 0 || row->closed_at < walk->closed_to) &&
+    return is_between(row->opened_at, walk->opened_from, walk->opened_to) &&
+           is_between(row->closed_at, walk->closed_from, walk->closed_to) &&
            (walk->id == NULL || strcmp(row->id, walk->id) == 0) &&
            (walk->object == NULL || strcmp(row->object.id, walk->object) == 0) &&
            (!walk->objects || row->object.id[0] != '\0') &&
@@ -167,22 +170,27 @@ static void bind_print(sqlite3_stmt *statement, int index, const char *id)
     }
 }
 
+/* The last one that may be, not the first that may not. */
+static void bind_times(sqlite3_stmt *statement, int index, usec_t from, usec_t to)
+{
+    (void)sqlite3_bind_int64(statement, index, from == 0 ? INT64_MIN : from);
+    (void)sqlite3_bind_int64(statement, index + 1, to == 0 ? INT64_MAX : to - 1);
+}
+
 static enum status prepare(struct ledger_walker *walker, struct error *err)
 {
     const struct ledger_walk *walk = walker->walk;
 #define WHERE                                                                                      \
-    "SELECT layout, number, packed FROM blocks WHERE opened_to >= ?1 AND opened_from < ?2 "        \
-    "AND closed_to >= ?3 AND closed_from < ?4 AND (?5 IS NULL OR instr(ids, ?5) > 0) "             \
+    "SELECT layout, number, packed FROM blocks WHERE opened_to >= ?1 AND opened_from <= ?2 "       \
+    "AND closed_to >= ?3 AND closed_from <= ?4 AND (?5 IS NULL OR instr(ids, ?5) > 0) "            \
     "AND (?6 IS NULL OR instr(object_ids, ?6) > 0) AND objects >= ?7 AND failed >= ?8 "
     TRY(ledger_sql_prepare(
         walker->db, is_backwards(walk) ? WHERE "ORDER BY number DESC" : WHERE "ORDER BY number",
         &walker->statement, err));
 #undef WHERE
     sqlite3_stmt *statement = walker->statement;
-    (void)sqlite3_bind_int64(statement, 1, walk->opened_from);
-    (void)sqlite3_bind_int64(statement, 2, walk->opened_to == 0 ? INT64_MAX : walk->opened_to);
-    (void)sqlite3_bind_int64(statement, 3, walk->closed_from);
-    (void)sqlite3_bind_int64(statement, 4, walk->closed_to == 0 ? INT64_MAX : walk->closed_to);
+    bind_times(statement, 1, walk->opened_from, walk->opened_to);
+    bind_times(statement, 3, walk->closed_from, walk->closed_to);
     bind_print(statement, 5, walk->id);
     bind_print(statement, 6, walk->object);
     (void)sqlite3_bind_int64(statement, 7, walk->objects || walk->object != NULL);

@@ -153,6 +153,51 @@ Test(ledger_store, a_batch_that_is_repeated_counts_once)
     cr_expect_eq(ask("SELECT sum(requests) FROM minutes"), 15);
 }
 
+/* A clock is set back, by little or much; and one that wrote may have ended after this one began.
+ */
+Test(ledger_store, a_batch_of_the_future_that_is_repeated_counts_once)
+{
+    static const usec_t ahead[] = {0, SEC / 2, SEC, 2 * SEC, 3600 * SEC};
+    struct ledger_store *earlier = NULL;
+    usec_t now = 0;
+    reopen(0);
+    earlier = store;
+    OK(ledger_store_open(path, 0, &store, &err));
+    now = clock_wall();
+    for (unsigned n = 0; n < 2 * sizeof(ahead) / sizeof(ahead[0]); n++) {
+        struct ledger_row row;
+        bool new = false;
+        struct ledger_store *writer = n % 2 == 0 ? earlier : store;
+        fill_row(&row, n / 2);
+        row.closed_at = now + ahead[n / 2];
+        OK(ledger_store_begin(writer, &err));
+        OK(ledger_store_add(writer, &row, &new, &err));
+        OK(ledger_store_commit(writer, &err));
+        cr_expect_eq(new, n % 2 == 0, "%u", n);
+    }
+    ledger_store_close(earlier);
+}
+
+/* What a machine without power left in a ring may say any time. */
+Test(ledger_store, times_that_cannot_be_are_times)
+{
+    static const usec_t times[] = {INT64_MIN, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
+    enum { TIMES = sizeof(times) / sizeof(times[0]) };
+    reopen(0);
+    for (unsigned n = 0; n < 2 * TIMES; n++) {
+        struct ledger_row row;
+        bool new = false;
+        fill_row(&row, n % TIMES);
+        row.opened_at = times[n % TIMES];
+        row.closed_at = times[n % TIMES];
+        OK(ledger_store_begin(store, &err));
+        OK(ledger_store_add(store, &row, &new, &err));
+        OK(ledger_store_commit(store, &err));
+        cr_expect_eq(new, n < TIMES, "%u", n);
+    }
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), TIMES);
+}
+
 Test(ledger_store, a_batch_that_is_called_off_leaves_nothing)
 {
     struct ledger_row row;
@@ -233,8 +278,9 @@ Test(ledger_store, but_not_those_of_a_long_time)
         OK(ledger_store_add(store, &row, &new, &err));
         OK(ledger_store_commit(store, &err));
     }
-    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 4); /* each of 62 s and three rows, at most */
-    cr_expect_eq(ask("SELECT max(closed_to - closed_from) FROM blocks"), 62 * SEC);
+    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 5); /* each of 31 s and two rows */
+    cr_expect_eq(ask("SELECT max(closed_to - closed_from) FROM blocks"), 31 * SEC);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 10);
 }
 
 /* It was changed, deleted, or goes on to be written by somebody else: it is not touched. */
@@ -249,6 +295,23 @@ Test(ledger_store, a_block_that_another_process_has_changed_is_left_alone)
     (void)ask("DELETE FROM blocks RETURNING 1");
     (void)add_rows(2, 3);
     cr_expect_eq(ask("SELECT count(*) FROM requests"), 1);
+}
+
+/* Who deletes the last block frees its number, too. */
+Test(ledger_store, a_block_of_another_process_that_has_its_number_is_left_alone)
+{
+    struct ledger_store *other = NULL;
+    reopen(0);
+    (void)add_rows(0, 1);
+    (void)ask("DELETE FROM blocks RETURNING 1");
+    other = store;
+    OK(ledger_store_open(path, 0, &store, &err));
+    (void)add_rows(1, 2);
+    ledger_store_close(TAKE(store));
+    store = other;
+    (void)add_rows(2, 3);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 2);
+    cr_expect_eq(ask("SELECT sum(cost_nanousd) FROM requests"), 1 + 2);
 }
 
 Test(ledger_store, two_that_write_to_one_file_do_not_mix_their_blocks)
