@@ -161,8 +161,9 @@ static int answer(const struct arguments *arguments, const struct snapshot *snap
         return command_misused(&arguments->line, "\"%s\" is none of tenant, route, model, day",
                                arguments->by);
     }
-    if (!command_read_times(&arguments->line, snapshot->gateway.zone, arguments->since,
-                            arguments->until, &filter.since, &filter.until)) {
+    if (!command_read_times(&arguments->line, snapshot->gateway.zone,
+                            arguments->since == NULL ? "24h" : arguments->since, arguments->until,
+                            &filter.since, &filter.until)) {
         return EXIT_USAGE;
     }
     if (ledger_reader_open(snapshot->ledger.path, &reader, &err) != STATUS_OK) {
@@ -176,9 +177,17 @@ static int answer(const struct arguments *arguments, const struct snapshot *snap
     return code;
 }
 
+/* What would be left out of account. */
+static bool narrows(const struct arguments *arguments)
+{
+    return arguments->tenant != NULL || arguments->route != NULL || arguments->model != NULL ||
+           arguments->type != NULL || arguments->since != NULL || arguments->until != NULL ||
+           arguments->by != NULL || arguments->objects;
+}
+
 int command_usage(int argc, char **argv)
 {
-    struct arguments arguments = {.config = COMMAND_DEFAULT_CONFIG, .since = "24h"};
+    struct arguments arguments = {.config = COMMAND_DEFAULT_CONFIG};
     const struct command_option options[] = {
         {.name = "tenant", .value = &arguments.tenant},
         {.name = "route", .value = &arguments.route},
@@ -204,6 +213,10 @@ int command_usage(int argc, char **argv)
     }
     if (arguments.json && arguments.csv) {
         return command_misused(&arguments.line, "either --json or --csv");
+    }
+    if (arguments.sql != NULL && narrows(&arguments)) {
+        return command_misused(&arguments.line,
+                               "--sql says itself which rows; leave the other options out");
     }
     if (arguments.objects && arguments.by != NULL) {
         return command_misused(&arguments.line, "--objects has a line for each; leave --by out");

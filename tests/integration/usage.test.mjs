@@ -97,6 +97,9 @@ test('usage: wrong use is told in one line', () => {
   refused(run('-c', config, '--until', '2d'), 2, /--until is not after --since/);
   refused(run('-c', config, '--type', 'email'), 2, /--type is of --objects/);
   refused(run('-c', config, '--objects', '--by', 'day'), 2, /leave --by out/);
+  for (const other of [['--since', '24h'], ['--tenant', 'app'], ['--by', 'day'], ['--objects']]) {
+    refused(run('-c', config, '--sql', 'SELECT 1', ...other), 2, /--sql says itself which rows/);
+  }
   refused(run('-c', config, 'model'), 2, /unexpected "model"/);
   const foreign = configOf('ledger: {url: "sqlite:foreign.db"}');
   fs.writeFileSync(path.join(path.dirname(foreign), 'foreign.db'), 'no database, but long enough to be one.'.repeat(20));
