@@ -53,4 +53,4 @@ void ledger_print(const char *id, unsigned char ret[LEDGER_PRINT_BYTES]);
     "objects INTEGER NOT NULL, opened_from INTEGER NOT NULL, opened_to INTEGER NOT NULL, "         \
     "closed_from INTEGER NOT NULL, closed_to INTEGER NOT NULL, ids BLOB NOT NULL, "                \
     "object_ids BLOB NOT NULL, packed BLOB NOT NULL) STRICT;"                                      \
-    "CREATE INDEX blocks_closed ON blocks (closed_to);"
+    "CREATE INDEX blocks_closed ON blocks (closed_to, closed_from);"
