@@ -193,6 +193,33 @@ Test(ledger_block, other_layouts_are_read_as_far_as_they_are_known)
     }
 }
 
+Test(ledger_block, a_layout_has_so_many_columns_and_no_more)
+{
+    enum { COLUMNS = 128 };
+    char text[4 * COLUMNS + 4];
+    struct ledger_layout *most = NULL;
+    for (unsigned i = 0; i <= COLUMNS; i++) {
+        memcpy(text + 4 * i, "a:T ", 4);
+    }
+    cr_expect_eq(ledger_layout_read(slice_make(text, 4 * COLUMNS), &most), STATUS_OK);
+    ledger_layout_free(most);
+    cr_expect_eq(ledger_layout_read(slice_make(text, 4 * COLUMNS + 4), &most), STATUS_INVALID);
+}
+
+Test(ledger_block, an_amount_is_there_or_not)
+{
+    struct ledger_layout *money = NULL;
+    struct row_list list = {0};
+    cr_assert_eq(ledger_layout_read(SLICE("object_amount:M"), &money), STATUS_OK);
+    cr_expect_eq(ledger_block_read(money, SLICE("\x01\x01\x09"), &list, list_all), STATUS_OK);
+    cr_assert_eq(list.count, 1U);
+    cr_expect_eq(list.rows[0].object.amount, -5);
+    cr_expect_eq(ledger_block_read(money, SLICE("\x01\x02\x09"), &list, list_all), STATUS_INVALID);
+    cr_expect_eq(list.count, 1U);
+    row_list_fini(&list);
+    ledger_layout_free(money);
+}
+
 /* Wherever it is cut, and whatever a byte is changed to, it is read or refused. */
 Test(ledger_block, broken_ones_are_refused_or_read)
 {

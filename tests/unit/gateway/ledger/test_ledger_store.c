@@ -266,21 +266,45 @@ Test(ledger_store, few_rows_at_a_time_come_together_in_a_block)
     cr_expect_eq(ask("SELECT sum(rows) FROM blocks"), 100);
 }
 
+/* Who looks for failures, or objects, reads blocks that have some. */
+Test(ledger_store, each_block_counts_its_own)
+{
+    enum { BLOCK = LEDGER_BLOCK_ROWS };
+    reopen(0);
+    OK(ledger_store_begin(store, &err));
+    for (unsigned n = 0; n < 3 * BLOCK; n++) {
+        struct ledger_row row;
+        bool new = false;
+        fill_row(&row, n);
+        row.status = n < 5 ? 500 : 200;
+        (void)snprintf(row.object.id, sizeof(row.object.id), "%s", n < 7 ? "pi_1" : "");
+        row.opened_at = row_time - (n % 10) * SEC;
+        row.closed_at = row_time + (n % 10) * SEC;
+        OK(ledger_store_add(store, &row, &new, &err));
+    }
+    OK(ledger_store_commit(store, &err));
+    cr_expect_eq(ask("SELECT count(*) FROM blocks WHERE failed = 0 AND objects = 0"), 2);
+    cr_expect_eq(ask("SELECT failed * 1000 + objects FROM blocks WHERE number = 1"), 5007);
+    cr_expect_eq(ask("SELECT count(*) FROM blocks WHERE opened_to - opened_from = 9000000 AND "
+                     "closed_to - closed_from = 9000000"),
+                 3);
+}
+
 Test(ledger_store, but_not_those_of_a_long_time)
 {
     struct ledger_row row;
     bool new = false;
     reopen(0);
-    for (unsigned n = 0; n < 10; n++) {
+    for (unsigned n = 0; n < 11; n++) {
         fill_row(&row, n);
-        row.closed_at = row_time + n * 31 * SEC;
+        row.closed_at = row_time + n % 10 * 31 * SEC; /* the last one: of a clock set back */
         OK(ledger_store_begin(store, &err));
         OK(ledger_store_add(store, &row, &new, &err));
         OK(ledger_store_commit(store, &err));
     }
-    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 5); /* each of 31 s and two rows */
+    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 6); /* of 31 s and two rows */
     cr_expect_eq(ask("SELECT max(closed_to - closed_from) FROM blocks"), 31 * SEC);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 10);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 11);
 }
 
 /* It was changed, deleted, or goes on to be written by somebody else: it is not touched. */
