@@ -1,0 +1,145 @@
+#include "auth/inbound/key_set.h"
+
+#include "auth/inbound/jwt.h"
+#include "base/json.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+enum { RSA_BYTES_MIN = 256, RSA_BYTES_MAX = 1024, EXPONENT_BYTES_MAX = 8, P256_BYTES = 32 };
+
+static const struct json_limits limits = {
+    .bytes = KEY_SET_BYTES_MAX,
+    .depth = 8,
+    .names = JSON_NAMES_ANY,
+};
+
+/* A member's base64url as bytes; false if it is none, or not of that length. */
+static bool number_of(const struct cJSON *key, const char *name, struct slice *ret,
+                      unsigned char out[RSA_BYTES_MAX])
+{
+    struct slice text;
+    size_t len = 0;
+    if (!json_string(json_get(key, name), &text) || text.len > RSA_BYTES_MAX * 4 / 3 ||
+        !jwt_decode(text, out, &len)) {
+        return false;
+    }
+    *ret = slice_make((const char *)out, len);
+    return true;
+}
+
+static EVP_PKEY *make_key(const char *type, OSSL_PARAM_BLD *builder)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    if (params == NULL || context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        key = NULL;
+    }
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    return key;
+}
+
+static EVP_PKEY *read_ec(const struct cJSON *jwk)
+{
+    struct slice curve, x, y;
+    unsigned char x_bytes[RSA_BYTES_MAX];
+    unsigned char y_bytes[RSA_BYTES_MAX];
+    unsigned char point[1 + 2 * P256_BYTES] = {4}; /* not compressed */
+    if (!json_string(json_get(jwk, "crv"), &curve) || !slice_equal(curve, SLICE("P-256")) ||
+        !number_of(jwk, "x", &x, x_bytes) || !number_of(jwk, "y", &y, y_bytes) ||
+        x.len != P256_BYTES || y.len != P256_BYTES) {
+        return NULL;
+    }
+    memcpy(point + 1, x.ptr, P256_BYTES);
+    memcpy(point + 1 + P256_BYTES, y.ptr, P256_BYTES);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    EVP_PKEY *key = NULL;
+    if (builder != NULL &&
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) ==
+            1 &&
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) ==
+            1) {
+        key = make_key("EC", builder); /* refuses a point that is not on the curve */
+    }
+    OSSL_PARAM_BLD_free(builder);
+    return key;
+}
+
+static EVP_PKEY *read_rsa(const struct cJSON *jwk)
+{
+    struct slice n, e;
+    unsigned char n_bytes[RSA_BYTES_MAX];
+    unsigned char e_bytes[RSA_BYTES_MAX];
+    if (!number_of(jwk, "n", &n, n_bytes) || !number_of(jwk, "e", &e, e_bytes) ||
+        n.len < RSA_BYTES_MIN || n.ptr[0] == 0 || e.len > EXPONENT_BYTES_MAX) {
+        return NULL;
+    }
+    BIGNUM *modulus = BN_bin2bn(n_bytes, (int)n.len, NULL);
+    BIGNUM *exponent = BN_bin2bn(e_bytes, (int)e.len, NULL);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    EVP_PKEY *key = NULL;
+    if (modulus != NULL && exponent != NULL && builder != NULL && BN_is_odd(exponent) == 1 &&
+        BN_is_one(exponent) == 0 &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
+        key = make_key("RSA", builder);
+    }
+    OSSL_PARAM_BLD_free(builder);
+    BN_free(exponent);
+    BN_free(modulus);
+    return key;
+}
+
+/* Absent, or exactly this. */
+static bool says(const struct cJSON *jwk, const char *name, struct slice text)
+{
+    struct slice value;
+    const struct cJSON *member = json_get(jwk, name);
+    return member == NULL || (json_string(member, &value) && slice_equal(value, text));
+}
+
+/* Plaid's keys have "expired_at", null as long as they are good. */
+static bool is_retired(const struct cJSON *jwk)
+{
+    uint64_t number = 0;
+    struct slice text;
+    const struct cJSON *member = json_get(jwk, "expired_at");
+    return json_uint(member, &number) || json_string(member, &text);
+}
+
+static bool fits(const struct cJSON *jwk, struct slice kid, enum key_kind kind)
+{
+    struct slice id;
+    struct slice type;
+    return json_string(json_get(jwk, "kid"), &id) && slice_equal(id, kid) &&
+           json_string(json_get(jwk, "kty"), &type) &&
+           slice_equal(type, kind == KEY_ES256 ? SLICE("EC") : SLICE("RSA")) &&
+           says(jwk, "alg", kind == KEY_ES256 ? SLICE("ES256") : SLICE("RS256")) &&
+           says(jwk, "use", SLICE("sig")) && !is_retired(jwk);
+}
+
+EVP_PKEY *key_set_find(struct slice text, struct slice kid, enum key_kind kind)
+{
+    struct cJSON *root CLEANUP(json_free_at) = NULL;
+    if (json_parse(text, &limits, &root, NULL) != STATUS_OK) {
+        return NULL;
+    }
+    const struct cJSON *keys = json_get(root, "keys");
+    const struct cJSON *single = json_get(root, "key");
+    const struct cJSON *jwk = keys != NULL ? json_first(keys) : single != NULL ? single : root;
+    while (jwk != NULL && !fits(jwk, kid, kind)) {
+        jwk = keys == NULL ? NULL : json_next(jwk);
+    }
+    if (jwk == NULL) {
+        return NULL;
+    }
+    EVP_PKEY *key = kind == KEY_ES256 ? read_ec(jwk) : read_rsa(jwk);
+    ERR_clear_error();
+    return key;
+}
