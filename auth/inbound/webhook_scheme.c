@@ -290,8 +290,9 @@ static const char *contradiction(const struct webhook_scheme *scheme)
     if (by_item != (scheme->items.len > 0)) {
         return "items go with a signature in each item";
     }
-    if ((scheme->key == WEBHOOK_KEY_CERTIFICATE) !=
-        (scheme->key_url.kind != WEBHOOK_NOWHERE && scheme->key_hosts.count > 0)) {
+    bool by_url = scheme->key == WEBHOOK_KEY_CERTIFICATE;
+    if (by_url != (scheme->key_url.kind != WEBHOOK_NOWHERE) ||
+        by_url != (scheme->key_hosts.count > 0)) {
         return "a certificate has key_url and key_hosts";
     }
     if (has_part(scheme, WEBHOOK_PART_TIMESTAMP) && scheme->timestamp.kind == WEBHOOK_NOWHERE) {

@@ -1,0 +1,238 @@
+/* jwt, key_set: tokens that are made here, with a key that lives as long as the test. */
+#include "auth/inbound/jwt.h"
+#include "auth/inbound/key_set.h"
+#include "base/encode.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+
+#include <criterion/criterion.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rsa.h>
+
+enum { TEXT_BYTES = 32 * 1024 };
+
+static EVP_PKEY *key;
+static char modulus[1024]; /* base64url */
+
+static size_t encode_url(struct slice bytes, char *out)
+{
+    size_t len = encode_base64(bytes, out);
+    while (len > 0 && out[len - 1] == '=') {
+        len--;
+    }
+    for (size_t i = 0; i < len; i++) {
+        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    }
+    out[len] = '\0';
+    return len;
+}
+
+static void set_up(void)
+{
+    unsigned char bytes[512];
+    BIGNUM *n = NULL;
+    key = EVP_RSA_gen(2048);
+    cr_assert(key != NULL);
+    cr_assert_eq(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n), 1);
+    int len = BN_bn2bin(n, bytes);
+    (void)encode_url(slice_make((const char *)bytes, (size_t)len), modulus);
+    BN_free(n);
+}
+
+static void tear_down(void)
+{
+    EVP_PKEY_free(key);
+}
+
+TestSuite(jwt, .init = set_up, .fini = tear_down);
+
+/* "HEADER.CLAIMS" into `out`. */
+static size_t join(const char *header, const char *claims, char *out)
+{
+    size_t len = encode_url(slice_from(header), out);
+    out[len++] = '.';
+    return len + encode_url(slice_from(claims), out + len);
+}
+
+/* Signed with the key, whatever the header says. */
+static struct slice token(const char *header, const char *claims)
+{
+    static char text[2 * TEXT_BYTES];
+    unsigned char signature[512];
+    size_t signature_len = sizeof(signature);
+    size_t len = join(header, claims, text);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    cr_assert_eq(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
+    cr_assert_eq(EVP_DigestSign(context, signature, &signature_len, (unsigned char *)text, len), 1);
+    EVP_MD_CTX_free(context);
+    text[len++] = '.';
+    len += encode_url(slice_make((const char *)signature, signature_len), text + len);
+    return slice_make(text, len);
+}
+
+static const char *key_text(const char *kid, const char *more)
+{
+    static char text[2048];
+    (void)snprintf(text, sizeof(text),
+                   "{\"keys\":[{\"kid\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"AQAB\"%s}]}",
+                   kid, modulus, more);
+    return text;
+}
+
+/* Read, its key found in `keys`, and the signature right? */
+static bool passes(struct slice text, const char *keys)
+{
+    struct jwt jwt;
+    bool valid = false;
+    if (jwt_read(text, KEY_RS256, &jwt) != JWT_OK) {
+        return false;
+    }
+    EVP_PKEY *found = key_set_find(slice_from(keys), jwt.kid, KEY_RS256);
+    valid = found != NULL && jwt_valid(&jwt, KEY_RS256, found);
+    EVP_PKEY_free(found);
+    jwt_fini(&jwt);
+    return valid;
+}
+
+static enum jwt_fault fault_of(struct slice text)
+{
+    struct jwt jwt;
+    enum jwt_fault fault = jwt_read(text, KEY_RS256, &jwt);
+    jwt_fini(&jwt);
+    return fault;
+}
+
+Test(jwt, a_good_one_passes_and_says_what_it_claims)
+{
+    struct slice text = token("{\"alg\":\"RS256\",\"kid\":\"k1\"}",
+                              "{\"iss\":\"me\",\"iat\":1760000000,\"ok\":true}");
+    struct jwt jwt;
+    struct slice issuer;
+    int64_t issued = 0;
+    cr_expect(passes(text, key_text("k1", "")));
+    cr_assert_eq(jwt_read(text, KEY_RS256, &jwt), JWT_OK);
+    cr_expect(jwt_text(&jwt, "iss", &issuer) && slice_equal(issuer, SLICE("me")));
+    cr_expect(jwt_number(&jwt, "iat", &issued));
+    cr_expect_eq(issued, 1760000000);
+    cr_expect(jwt_true(&jwt, "ok"));
+    cr_expect_not(jwt_true(&jwt, "iat"));
+    cr_expect_not(jwt_number(&jwt, "iss", &issued));
+    jwt_fini(&jwt);
+}
+
+Test(jwt, no_other_algorithm_is_taken)
+{
+    static const char *const headers[] = {
+        "{\"alg\":\"none\",\"kid\":\"k1\"}",
+        "{\"alg\":\"None\",\"kid\":\"k1\"}",
+        "{\"alg\":\"HS256\",\"kid\":\"k1\"}",
+        "{\"alg\":\"RS512\",\"kid\":\"k1\"}",
+        "{\"alg\":\"ES256\",\"kid\":\"k1\"}",
+        "{\"alg\":\"rs256\",\"kid\":\"k1\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"k1\",\"crit\":[\"exp\"]}",
+    };
+    for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
+        cr_expect_eq(fault_of(token(headers[i], "{}")), JWT_ALGORITHM, "%s", headers[i]);
+    }
+}
+
+Test(jwt, a_public_key_is_no_hmac_key)
+{
+    char text[TEXT_BYTES];
+    unsigned char mac[32];
+    unsigned mac_len = 0;
+    const char *public_text = key_text("k1", "");
+    size_t len = join("{\"alg\":\"RS256\",\"kid\":\"k1\"}", "{\"iss\":\"me\"}", text);
+    cr_assert(HMAC(EVP_sha256(), public_text, (int)strlen(public_text), (unsigned char *)text, len,
+                   mac, &mac_len) != NULL);
+    text[len++] = '.';
+    len += encode_url(slice_make((const char *)mac, mac_len), text + len);
+    cr_expect_not(passes(slice_make(text, len), public_text));
+}
+
+Test(jwt, a_key_within_the_token_is_not_used)
+{
+    char header[2048];
+    (void)snprintf(header, sizeof(header),
+                   "{\"alg\":\"RS256\",\"kid\":\"k1\",\"jku\":\"https://evil.example\",\"jwk\":"
+                   "{\"kty\":\"RSA\",\"kid\":\"k1\",\"n\":\"%s\",\"e\":\"AQAB\"}}",
+                   modulus);
+    cr_expect_not(passes(token(header, "{}"), "{\"keys\":[]}"));
+}
+
+Test(jwt, a_kid_that_could_end_a_text_is_refused)
+{
+    static const char *const headers[] = {
+        "{\"alg\":\"RS256\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"\"}",
+        "{\"alg\":\"RS256\",\"kid\":1}",
+        "{\"alg\":\"RS256\",\"kid\":\"a\\\"b\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"a\\\\b\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"a\\r\\nb\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"a b\"}",
+        "{\"alg\":\"RS256\",\"kid\":\"k1\",\"kid\":\"k2\"}",
+    };
+    for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
+        cr_expect_eq(fault_of(token(headers[i], "{}")), JWT_MALFORMED, "%s", headers[i]);
+    }
+}
+
+Test(jwt, what_is_too_long_or_in_other_parts_is_refused)
+{
+    static char claims[JWT_BYTES_MAX];
+    static char longer[2 * TEXT_BYTES];
+    struct slice good = token("{\"alg\":\"RS256\",\"kid\":\"k1\"}", "{}");
+    (void)snprintf(longer, sizeof(longer), "%.*s.x", SLICE_ARG(good));
+    cr_expect_eq(fault_of(slice_from(longer)), JWT_MALFORMED, "four parts");
+    (void)snprintf(longer, sizeof(longer), "%.*s=", SLICE_ARG(good));
+    cr_expect_eq(fault_of(slice_from(longer)), JWT_MALFORMED, "padding");
+    for (size_t len = 0; len < good.len; len += 7) {
+        cr_expect_not(passes(slice_make(good.ptr, len), key_text("k1", "")), "%zu bytes", len);
+    }
+    memset(claims, ' ', sizeof(claims) - 1);
+    claims[0] = '{';
+    claims[sizeof(claims) - 2] = '}';
+    cr_expect_eq(fault_of(token("{\"alg\":\"RS256\",\"kid\":\"k1\"}", claims)), JWT_MALFORMED);
+}
+
+Test(jwt, every_changed_byte_is_noticed)
+{
+    static char changed[TEXT_BYTES];
+    struct slice good = token("{\"alg\":\"RS256\",\"kid\":\"k1\"}", "{\"iss\":\"me\"}");
+    const char *keys = key_text("k1", "");
+    memcpy(changed, good.ptr, good.len);
+    cr_assert(passes(slice_make(changed, good.len), keys));
+    for (size_t i = 0; i < good.len; i++) {
+        changed[i] = good.ptr[i] == 'A' ? 'B' : 'A';
+        cr_expect_not(passes(slice_make(changed, good.len), keys), "byte %zu", i);
+        changed[i] = good.ptr[i];
+    }
+}
+
+Test(jwt, a_key_for_something_else_is_not_taken)
+{
+    struct slice text = token("{\"alg\":\"RS256\",\"kid\":\"k1\"}", "{}");
+    cr_expect(passes(text, key_text("k1", ",\"use\":\"sig\",\"alg\":\"RS256\"")));
+    cr_expect(passes(text, key_text("k1", ",\"expired_at\":null")));
+    cr_expect_not(passes(text, key_text("k2", "")), "other kid");
+    cr_expect_not(passes(text, key_text("k1", ",\"use\":\"enc\"")));
+    cr_expect_not(passes(text, key_text("k1", ",\"alg\":\"RS512\"")));
+    cr_expect_not(passes(text, key_text("k1", ",\"expired_at\":1760000000")), "retired");
+    cr_expect_not(passes(text, "{\"keys\":[{\"kid\":\"k1\",\"kty\":\"oct\",\"k\":\"AQAB\"}]}"));
+    cr_expect_not(passes(text, "{\"keys\":[{\"kid\":\"k1\",\"kty\":\"RSA\",\"n\":\"AQAB\","
+                               "\"e\":\"AQAB\"}]}"),
+                  "too short");
+    cr_expect_not(passes(text, "no JSON"));
+    cr_expect_not(passes(text, "{\"keys\":{}}"));
+}
+
+Test(jwt, a_point_that_is_not_on_the_curve_is_no_key)
+{
+    static const char keys[] = "{\"kid\":\"k\",\"kty\":\"EC\",\"crv\":\"P-256\","
+                               "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\","
+                               "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}";
+    cr_expect_eq(key_set_find(slice_from(keys), SLICE("k"), KEY_ES256), NULL);
+}
