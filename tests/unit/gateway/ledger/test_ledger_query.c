@@ -202,6 +202,20 @@ Test(ledger_query, the_newest_come_first)
     expect_numbers(3, (unsigned[]){5, 4, 3});
 }
 
+/* By their end; of those that ended at once, the one that was written last. */
+Test(ledger_query, the_newest_is_the_one_that_ended_last)
+{
+    static const usec_t ends[] = {0, 9, 3, 3, 5};
+    for (unsigned n = 1; n <= 4; n++) {
+        struct ledger_row row;
+        fill_row(&row, n);
+        row.closed_at = row_time + ends[n] * SEC;
+        add(&row);
+    }
+    OK(ledger_recent(reader, false, 10, &list, list_row, &err));
+    expect_numbers(4, (unsigned[]){1, 4, 3, 2});
+}
+
 Test(ledger_query, errors_are_refusals_failures_and_what_was_cut)
 {
     for (unsigned n = 1; n <= 6; n++) {

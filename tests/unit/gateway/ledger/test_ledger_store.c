@@ -210,6 +210,8 @@ Test(ledger_store, a_batch_that_is_called_off_leaves_nothing)
     cr_expect_eq(ask("SELECT count(*) FROM requests"), 0);
     ledger_store_call_off(store); /* again does no harm */
     cr_expect_eq(add_rows(1, 2), 1U);
+    cr_expect_eq(ask("SELECT count(*) FROM requests"), 1);
+    cr_expect_eq(ask("SELECT sum(rows) FROM blocks"), 1);
 }
 
 Test(ledger_store, money_stops_at_the_largest_and_stays_whole)
@@ -253,107 +255,6 @@ Test(ledger_store, what_is_too_old_goes_in_small_steps)
     cr_expect_eq(ask("SELECT sum(requests) FROM minutes"), BLOCKS * BLOCK); /* kept apart */
     OK(ledger_store_trim(store, keep_from, row_time + 60 * SEC, &blocks, &err));
     cr_expect_eq(ask("SELECT count(*) FROM minutes"), 0);
-}
-
-Test(ledger_store, few_rows_at_a_time_come_together_in_a_block)
-{
-    reopen(0);
-    for (unsigned n = 0; n < 100; n++) {
-        (void)add_rows(n, n + 1);
-    }
-    cr_expect_leq(ask("SELECT count(*) FROM blocks"), 2);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 100);
-    cr_expect_eq(ask("SELECT sum(rows) FROM blocks"), 100);
-}
-
-/* Who looks for failures, or objects, reads blocks that have some. */
-Test(ledger_store, each_block_counts_its_own)
-{
-    enum { BLOCK = LEDGER_BLOCK_ROWS };
-    reopen(0);
-    OK(ledger_store_begin(store, &err));
-    for (unsigned n = 0; n < 3 * BLOCK; n++) {
-        struct ledger_row row;
-        bool new = false;
-        fill_row(&row, n);
-        row.status = n < 5 ? 500 : 200;
-        (void)snprintf(row.object.id, sizeof(row.object.id), "%s", n < 7 ? "pi_1" : "");
-        row.opened_at = row_time - (n % 10) * SEC;
-        row.closed_at = row_time + (n % 10) * SEC;
-        OK(ledger_store_add(store, &row, &new, &err));
-    }
-    OK(ledger_store_commit(store, &err));
-    cr_expect_eq(ask("SELECT count(*) FROM blocks WHERE failed = 0 AND objects = 0"), 2);
-    cr_expect_eq(ask("SELECT failed * 1000 + objects FROM blocks WHERE number = 1"), 5007);
-    cr_expect_eq(ask("SELECT count(*) FROM blocks WHERE opened_to - opened_from = 9000000 AND "
-                     "closed_to - closed_from = 9000000"),
-                 3);
-}
-
-Test(ledger_store, but_not_those_of_a_long_time)
-{
-    struct ledger_row row;
-    bool new = false;
-    reopen(0);
-    for (unsigned n = 0; n < 11; n++) {
-        fill_row(&row, n);
-        row.closed_at = row_time + n % 10 * 31 * SEC; /* the last one: of a clock set back */
-        OK(ledger_store_begin(store, &err));
-        OK(ledger_store_add(store, &row, &new, &err));
-        OK(ledger_store_commit(store, &err));
-    }
-    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 6); /* of 31 s and two rows */
-    cr_expect_eq(ask("SELECT max(closed_to - closed_from) FROM blocks"), 31 * SEC);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 11);
-}
-
-/* It was changed, deleted, or goes on to be written by somebody else: it is not touched. */
-Test(ledger_store, a_block_that_another_process_has_changed_is_left_alone)
-{
-    reopen(0);
-    (void)add_rows(0, 1);
-    (void)ask("UPDATE blocks SET edition = edition + 1 RETURNING 1");
-    (void)add_rows(1, 2);
-    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 2);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 2);
-    (void)ask("DELETE FROM blocks RETURNING 1");
-    (void)add_rows(2, 3);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 1);
-}
-
-/* Who deletes the last block frees its number, too. */
-Test(ledger_store, a_block_of_another_process_that_has_its_number_is_left_alone)
-{
-    struct ledger_store *other = NULL;
-    reopen(0);
-    (void)add_rows(0, 1);
-    (void)ask("DELETE FROM blocks RETURNING 1");
-    other = store;
-    OK(ledger_store_open(path, 0, &store, &err));
-    (void)add_rows(1, 2);
-    ledger_store_close(TAKE(store));
-    store = other;
-    (void)add_rows(2, 3);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 2);
-    cr_expect_eq(ask("SELECT sum(cost_nanousd) FROM requests"), 1 + 2);
-}
-
-Test(ledger_store, two_that_write_to_one_file_do_not_mix_their_blocks)
-{
-    struct ledger_store *first = NULL;
-    reopen(0);
-    first = store;
-    OK(ledger_store_open(path, 0, &store, &err));
-    for (unsigned n = 0; n < 10; n++) {
-        struct ledger_store *other = store;
-        (void)add_rows(n, n + 1);
-        store = first;
-        first = other;
-    }
-    ledger_store_close(first);
-    cr_expect_eq(ask("SELECT count(*) FROM blocks"), 2);
-    cr_expect_eq(ask("SELECT count(*) FROM requests"), 10);
-    cr_expect_eq(ask("SELECT count(DISTINCT id) FROM requests"), 10);
 }
 
 Test(ledger_store, beyond_its_size_the_oldest_rows_go_and_the_sums_stay)
