@@ -45,20 +45,44 @@ static bool path_is_plain(struct slice path)
     return path.len > 1;
 }
 
-bool webhook_cert_url_allowed(const struct webhook_scheme *scheme, struct slice url)
+/* Takes "https://HOST" off. False: it is none of the scheme's. */
+static bool take_host(const struct webhook_scheme *scheme, struct slice *url)
 {
     static const struct slice https = SLICE_INIT("https://");
-    struct slice end = scheme->key_path_end;
-    if (url.len > WEBHOOK_CERT_URL_BYTES || !slice_starts_with(url, https)) {
+    if (url->len > WEBHOOK_CERT_URL_BYTES || !slice_starts_with(*url, https)) {
         return false;
     }
-    struct slice rest = slice_skip(url, https.len);
+    struct slice rest = slice_skip(*url, https.len);
     struct slice host = slice_make(rest.ptr, slice_find(rest, '/'));
-    struct slice path = slice_skip(rest, host.len);
-    bool ends = path.len > end.len && slice_equal(slice_skip(path, path.len - end.len), end);
+    *url = slice_skip(rest, host.len);
     bool fits = false;
     for (unsigned i = 0; i < scheme->key_hosts.count; i++) {
         fits = fits || host_fits(scheme->key_hosts.text[i], host);
     }
-    return fits && ends && path_is_plain(path);
+    return fits;
+}
+
+bool webhook_cert_url_allowed(const struct webhook_scheme *scheme, struct slice url)
+{
+    struct slice end = scheme->key_path_end;
+    struct slice path = url;
+    if (!take_host(scheme, &path)) {
+        return false;
+    }
+    bool ends = path.len > end.len && slice_equal(slice_skip(path, path.len - end.len), end);
+    return ends && path_is_plain(path);
+}
+
+bool webhook_confirm_url_allowed(const struct webhook_scheme *scheme, struct slice url)
+{
+    struct slice path = url;
+    if (!take_host(scheme, &path) || path.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] <= ' ' || path.ptr[i] > '~' || path.ptr[i] == '#') {
+            return false;
+        }
+    }
+    return true;
 }

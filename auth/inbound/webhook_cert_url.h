@@ -1,5 +1,5 @@
 /*
- * webhook_cert_url: may a certificate be fetched from where a message says that it is?
+ * webhook_cert_url: may what a message names be fetched: its certificate, its confirmation?
  */
 #pragma once
 
@@ -10,3 +10,6 @@ enum { WEBHOOK_CERT_URL_BYTES = 1024 };
 /* https, one of the scheme's hosts, a path of harmless characters with the ending that it wants;
  * no port, user, query or fragment. */
 bool webhook_cert_url_allowed(const struct webhook_scheme *scheme, struct slice url);
+
+/* The same of a confirmation, whose path and query may be any, of visible ASCII. */
+bool webhook_confirm_url_allowed(const struct webhook_scheme *scheme, struct slice url);

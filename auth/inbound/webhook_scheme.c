@@ -107,6 +107,13 @@ static const struct member {
     {"url_ports", FLAG, false, AT(url_ports), NULL},
     {"event_id", PLACES, false, AT(event_ids), NULL},
     {"event_type", PLACES, false, AT(event_types), NULL},
+    {"challenge_method", TEXT, false, AT(challenge_method), NULL},
+    {"challenge_if", TEXTS, false, AT(challenge_if), NULL},
+    {"challenge_signed", FLAG, false, AT(challenge_signed), NULL},
+    {"challenge_token", PLACE, false, AT(challenge_token), NULL},
+    {"challenge_type", TEXT, false, AT(challenge_type), NULL},
+    {"challenge_body", TEXT, false, AT(challenge_body), NULL},
+    {"challenge_fetch", PLACE, false, AT(challenge_fetch), NULL},
     {NULL, TEXT, false, 0, NULL},
 };
 /* clang-format on */
@@ -122,8 +129,7 @@ static bool find_word(const struct word *words, struct slice name, unsigned *ret
     return false;
 }
 
-/* "signed json /id", "header X-Id". */
-static enum status read_place(struct slice text, struct webhook_place *ret, struct error *err)
+enum status webhook_place_read(struct slice text, struct webhook_place *ret, struct error *err)
 {
     static const struct slice mark = SLICE_INIT("signed ");
     unsigned kind = 0;
@@ -163,7 +169,7 @@ static enum status read_list(const struct member *member, const struct cJSON *va
         if (member->kind == TEXTS) {
             texts->text[texts->count++] = text;
         } else {
-            TRY(read_place(text, &found->place[found->count++], err));
+            TRY(webhook_place_read(text, &found->place[found->count++], err));
         }
     }
     return STATUS_OK;
@@ -174,7 +180,7 @@ static enum status read_text(const struct member *member, struct slice text, voi
 {
     unsigned word = 0;
     if (member->kind == PLACE) {
-        return read_place(text, to, err);
+        return webhook_place_read(text, to, err);
     }
     if (member->kind == WORD) {
         if (!find_word(member->words, text, &word)) {
@@ -303,6 +309,10 @@ static const char *contradiction(const struct webhook_scheme *scheme)
     }
     if ((scheme->algorithm == WEBHOOK_SHA256) && !has_part(scheme, WEBHOOK_PART_SECRET)) {
         return "a plain digest wants the {secret}";
+    }
+    if (scheme->challenge_fetch.kind != WEBHOOK_NOWHERE &&
+        (!scheme->challenge_signed || scheme->key_hosts.count == 0)) {
+        return "a confirmation is fetched only if it is signed, from one of key_hosts";
     }
     return NULL;
 }

@@ -141,6 +141,14 @@ struct webhook_scheme {
     bool url_ports;                  /* the URL may have been signed with or without its port */
     struct webhook_places event_ids; /* the first that is there */
     struct webhook_places event_types;
+    /* The handshake, if it has one. */
+    struct slice challenge_method;        /* empty: none */
+    struct webhook_texts challenge_if;    /* "PLACE" or "PLACE=VALUE": all must hold */
+    bool challenge_signed;                /* answered only if the signature is right */
+    struct webhook_place challenge_token; /* must be what is configured */
+    struct slice challenge_type;          /* media type of the answer */
+    struct slice challenge_body;          /* "<PLACE>", "<mac-hex PLACE>", "<mac-base64 PLACE>" */
+    struct webhook_place challenge_fetch; /* a URL to be fetched as the confirmation */
 };
 
 struct webhook_schemes;
@@ -154,6 +162,10 @@ const struct webhook_scheme *webhook_schemes_find(const struct webhook_schemes *
 unsigned webhook_schemes_count(const struct webhook_schemes *schemes);
 const struct webhook_scheme *webhook_schemes_at(const struct webhook_schemes *schemes,
                                                 unsigned index);
+
+/* "signed json /id", "header X-Id". */
+MUST_USE enum status webhook_place_read(struct slice text, struct webhook_place *ret,
+                                        struct error *err);
 
 /* One, from JSON text; what it points to is in `arena`. Unknown members are refused. */
 struct arena;
