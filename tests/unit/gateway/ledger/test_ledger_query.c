@@ -4,6 +4,8 @@
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/gateway/ledger/ledger_rows.h"
 
+#include <sqlite3.h>
+
 static struct scratch_folder folder;
 static const char *path;
 static struct ledger_store *store;
@@ -230,6 +232,34 @@ Test(ledger_query, errors_are_refusals_failures_and_what_was_cut)
     expect_numbers(4, (unsigned[]){5, 4, 3, 2});
     OK(ledger_recent(reader, true, 2, &list, list_row, &err));
     expect_numbers(2, (unsigned[]){5, 4});
+}
+
+/* Else who asks for the last failures of millions of requests waits for all of them. */
+Test(ledger_query, only_blocks_that_have_failures_or_objects_are_read)
+{
+    enum { ROWS = 1000 };
+    sqlite3 *db = NULL;
+    OK(ledger_store_begin(store, &err));
+    for (unsigned n = 0; n < ROWS; n++) {
+        bool new = false;
+        struct ledger_row row;
+        fill_row(&row, n);
+        row.status = n == 1 ? 500 : 200;
+        LEDGER_TEXT(row.object.id, n == 2 ? SLICE("pi_2") : SLICE(""));
+        OK(ledger_store_add(store, &row, &new, &err));
+    }
+    OK(ledger_store_commit(store, &err));
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(db, "UPDATE blocks SET packed = x'ff' WHERE number > 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+    OK(ledger_recent(reader, true, 10, &list, list_row, &err));
+    expect_numbers(1, (unsigned[]){1});
+    OK(ledger_objects(reader, &(struct ledger_filter){0}, &list, list_row, &err));
+    expect_numbers(1, (unsigned[]){2});
+    cr_expect_eq(ledger_recent(reader, false, 10, &list, list_row, &err), STATUS_INVALID);
+    cr_expect_not_null(strstr(err.message, "usage.db\": its block 4 is broken"), "%s", err.message);
 }
 
 Test(ledger_query, objects_come_in_the_order_of_time)
