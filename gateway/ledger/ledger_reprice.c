@@ -79,6 +79,8 @@ static enum status open_file(struct walk *walk, const char *path, struct error *
     (void)sqlite3_extended_result_codes(walk->db, 1);
     (void)sqlite3_busy_timeout(walk->db, BUSY_MSEC);
     TRY(ledger_sql_check_schema(walk->db, err));
+    /* As the gateway does: each transaction is whole, the last ones may be lost with the power. */
+    TRY(ledger_sql_run(walk->db, "PRAGMA synchronous = NORMAL", err));
     return prepare(walk, err);
 }
 
