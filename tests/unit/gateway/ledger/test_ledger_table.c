@@ -107,6 +107,7 @@ Test(ledger_table, what_is_asked_of_times_and_ids_is_found_whole)
         {"opened_at BETWEEN # AND 9223372036854775807", ROWS},
         {"opened_at > -5", ROWS},
         {"opened_at > 'x'", 0},
+        {"opened_at < 'x'", ROWS},
         {"opened_at < NULL", 0},
         {"id = '00000000000000000000000000000007'", 1},
         {"id = '00000000000000000000000000000007' AND id = '8'", 0},
