@@ -2,13 +2,11 @@
 
 #include "auth/inbound/webhook_canonical.h"
 #include "auth/inbound/webhook_crypto.h"
+#include "auth/inbound/webhook_secret.h"
 #include "base/buffer.h"
 #include "base/digest.h"
-#include "base/encode.h"
 #include "base/json.h"
 #include "base/secret.h"
-
-enum { KEY_BYTES_MAX = 1024 };
 
 /* One check of one signed message against all signatures and keys. */
 struct check {
@@ -19,57 +17,6 @@ struct check {
     bool secret_is_signed;
     struct buffer bytes;
 };
-
-/* Goes over the configured secrets, each of which may be several. */
-struct secret_walk {
-    unsigned next;
-    struct slice rest;
-};
-
-static bool next_secret(const struct webhook_message *message, struct secret_walk *walk,
-                        struct slice *ret)
-{
-    const struct webhook_request *request = message->request;
-    struct slice separator = message->scheme->key_separator;
-    while (walk->rest.len == 0) {
-        if (walk->next == request->secret_count) {
-            return false;
-        }
-        walk->rest = request->secrets[walk->next++];
-    }
-    size_t len = separator.len == 0 ? walk->rest.len : slice_find(walk->rest, separator.ptr[0]);
-    *ret = slice_make(walk->rest.ptr, len);
-    walk->rest = slice_skip(walk->rest, len + 1);
-    return true;
-}
-
-/* The secret as the key's bytes; false: it is none. */
-static bool decode_secret(const struct webhook_scheme *scheme, struct slice secret,
-                          unsigned char room[KEY_BYTES_MAX], struct slice *ret)
-{
-    size_t len = secret.len / 2;
-    for (unsigned i = 0; i < scheme->key_prefixes.count; i++) {
-        if (slice_starts_with(secret, scheme->key_prefixes.text[i])) {
-            secret = slice_skip(secret, scheme->key_prefixes.text[i].len);
-            break;
-        }
-    }
-    if (secret.len == 0) {
-        return false;
-    }
-    if (scheme->key == WEBHOOK_KEY_HEX) {
-        len = secret.len / 2;
-        *ret = slice_make((const char *)room, len);
-        return secret.len <= KEY_BYTES_MAX && decode_hex(secret, room) == STATUS_OK;
-    }
-    if (scheme->key == WEBHOOK_KEY_BASE64) {
-        bool done = secret.len <= KEY_BYTES_MAX && decode_base64(secret, room, &len) == STATUS_OK;
-        *ret = slice_make((const char *)room, len);
-        return done && len > 0;
-    }
-    *ret = secret;
-    return true;
-}
 
 /* Is one of the signatures this mac? All are looked at. */
 static bool mac_matches(const struct check *check, struct slice key)
@@ -127,10 +74,10 @@ static void clear(struct check *check)
 static enum webhook_reason check_secret(struct check *check, struct webhook_signed *from,
                                         struct slice secret)
 {
-    unsigned char room[KEY_BYTES_MAX];
+    unsigned char room[WEBHOOK_KEY_BYTES];
     struct slice key = SLICE("");
     enum webhook_reason reason = WEBHOOK_OK;
-    if (secret.len > 0 && !decode_secret(check->message->scheme, secret, room, &key)) {
+    if (secret.len > 0 && !webhook_secret_decode(check->message->scheme, secret, room, &key)) {
         return WEBHOOK_SIGNATURE_MISMATCH;
     }
     if (check->secret_is_signed || buffer_len(&check->bytes) == 0) {
@@ -150,14 +97,15 @@ static enum webhook_reason check_url(struct check *check, struct slice url,
                                      const struct cJSON *item)
 {
     struct webhook_signed from = {.url = url, .item = item};
-    struct secret_walk walk = {0};
+    struct webhook_secret_walk walk = {0};
     struct slice secret;
     enum webhook_reason reason = WEBHOOK_SIGNATURE_MISMATCH;
     clear(check);
     if (check->certificate_key != NULL && !check->secret_is_signed) {
         return check_secret(check, &from, SLICE(""));
     }
-    while (reason == WEBHOOK_SIGNATURE_MISMATCH && next_secret(check->message, &walk, &secret)) {
+    while (reason == WEBHOOK_SIGNATURE_MISMATCH &&
+           webhook_secret_next(check->message, &walk, &secret)) {
         if (secret.len > 0) {
             reason = check_secret(check, &from, secret);
         }
@@ -230,10 +178,10 @@ enum webhook_reason webhook_check_signature(struct webhook_message *message,
 enum webhook_reason webhook_check_token(const struct webhook_message *message,
                                         const struct webhook_candidates *candidates)
 {
-    struct secret_walk walk = {0};
+    struct webhook_secret_walk walk = {0};
     struct slice secret;
     bool matches = false;
-    while (next_secret(message, &walk, &secret)) {
+    while (webhook_secret_next(message, &walk, &secret)) {
         bool same = secret.len > 0 && secret_equal(secret, candidates->text[0]);
         matches = matches || same;
     }
