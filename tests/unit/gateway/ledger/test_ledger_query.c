@@ -262,6 +262,20 @@ Test(ledger_query, only_blocks_that_have_failures_or_objects_are_read)
     cr_expect_not_null(strstr(err.message, "usage.db\": its block 4 is broken"), "%s", err.message);
 }
 
+/* Of those that were opened at once, the first one is the one that was written first. */
+Test(ledger_query, the_maker_is_the_first_one_that_named_the_object)
+{
+    struct ledger_row row;
+    for (unsigned n = 1; n <= 4; n++) {
+        fill_row(&row, n);
+        row.opened_at = row_time + (n == 1 ? SEC : 0);
+        LEDGER_TEXT(row.object.id, SLICE("pi_1"));
+        add(&row);
+    }
+    OK(ledger_find_object(reader, "pi_1", &row, &err));
+    cr_expect_eq(row.cost, 2U);
+}
+
 Test(ledger_query, objects_come_in_the_order_of_time)
 {
     for (unsigned n = 1; n <= 4; n++) {
