@@ -68,7 +68,7 @@ test('a config that is not there, and a port that is taken: one line that says w
 
 test('a reload under load fails no request and takes effect', async (t) => {
   const upstream = await upstreamFor(t, () => ok);
-  const gateway = await gatewayFor(t, { routes: route(upstream) });
+  const gateway = await gatewayFor(t, { routes: route(upstream), gateway: { reload: 'signal' } }); // one a change
   const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
   t.after(() => agent.destroy());
   let stop = false;

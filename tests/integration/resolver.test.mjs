@@ -95,7 +95,7 @@ test('many upstreams that accept, but never speak TLS, stall nobody else', async
   const silent = await upstreamFor(t, () => undefined);
   const routes = {};
   for (let i = 0; i < 20; i++) { // an endpoint each, for the host is part of what tells them apart
-    routes[`silent${i}`] = { provider: 'http', base_url: `https://s${i}.here.test:${silent.port}`, timeouts: { connect: '3s' }, ...once };
+    routes[`silent${i}`] = { provider: 'http', base_url: `https://s${i}.here.test:${silent.port}`, timeouts: { connect: '5s' }, ...once };
   }
   await othersAreServed(t, routes, 40);
 });
