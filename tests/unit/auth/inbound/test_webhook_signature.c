@@ -1,4 +1,5 @@
 /* webhook_verify() by every case there is, and what else it promises. */
+#include "auth/inbound/webhook_crypto.h"
 #include "tests/support/webhook_vectors.h"
 
 static void set_up(void)
@@ -117,6 +118,34 @@ Test(webhook_signature, without_a_secret_nothing_is_accepted)
         cr_expect_eq(ask(&vector).outcome, WEBHOOK_REFUSED, "%s empty", ids[i]);
         vector_close(&vector);
     }
+}
+
+/* A mac with no key is anyone's. */
+Test(webhook_signature, a_secret_that_is_only_a_prefix_is_none)
+{
+    static const char signed_text[] = "m.1760000000.{}";
+    unsigned char mac[WEBHOOK_MAC_BYTES];
+    char value[3 + 2 * WEBHOOK_MAC_BYTES] = "v1,";
+    struct http1_field fields[] = {
+        {.name = SLICE("webhook-id"), .value = SLICE("m")},
+        {.name = SLICE("webhook-timestamp"), .value = SLICE("1760000000")},
+        {.name = SLICE("webhook-signature")}};
+    struct slice secret = SLICE("whsec_");
+    struct webhook_request request = {.body = SLICE("{}"),
+                                      .now = 1760000000,
+                                      .fields = fields,
+                                      .field_count = 3,
+                                      .secrets = &secret,
+                                      .secret_count = 1};
+    struct webhook_result result;
+    struct arena arena = {0};
+    size_t len = webhook_mac(WEBHOOK_HMAC_SHA256, SLICE(""), slice_from(signed_text), mac);
+    len = encode_base64(slice_make((const char *)mac, len), value + 3);
+    fields[2].value = slice_make(value, 3 + len);
+    webhook_verify(webhook_schemes_find(schemes, SLICE("standard-webhooks")), &request, &arena,
+                   &result);
+    cr_expect_eq(result.reason, WEBHOOK_SIGNATURE_MISMATCH);
+    arena_fini(&arena);
 }
 
 Test(webhook_signature, while_a_secret_is_rolled_both_the_old_and_the_new_match)
