@@ -15,7 +15,8 @@ struct answer {
 static bool make_no_sense(const struct answer *answer, const char *text)
 {
     struct store_redis_side *side = answer->side;
-    (void)snprintf(side->why, sizeof(side->why), "%s: %s", side->store->address.url_shown, text);
+    (void)snprintf(side->why, sizeof(side->why), "%.150s: %.240s", side->store->address.url_shown,
+                   text);
     flight_lose(side, answer->operation, LOSS_OF_LINK);
     return false;
 }
