@@ -3,8 +3,8 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "gateway/ledger/ledger_block.h"
+#include "gateway/ledger/ledger_loaded.h"
 #include "gateway/ledger/ledger_sql.h"
-#include "gateway/ledger/ledger_walk.h"
 
 enum {
     GROWS_UP_TO = 64, /* rows: then a block is left as it is */
@@ -82,7 +82,8 @@ static enum status prepare(struct ledger_blocks *blocks, struct error *err)
                    "opened_to = ?5, closed_from = ?6, closed_to = ?7, ids = ?8, "
                    "object_ids = ?9, packed = ?10 WHERE number = ?11",
         [EDITION] = "SELECT 1 FROM blocks WHERE number = ?1 AND edition = 0 AND ids = ?2",
-        [HAVE] = "SELECT number FROM blocks WHERE closed_to >= ?1 AND closed_from <= ?1 AND "
+        [HAVE] = "SELECT " LEDGER_LOADED_COLUMNS
+                 " FROM blocks WHERE closed_to >= ?1 AND closed_from <= ?1 AND "
                  "instr(ids, ?2) > 0",
         [DROP] = "DELETE FROM blocks WHERE number IN (SELECT number FROM blocks "
                  "WHERE closed_to < ?1 ORDER BY closed_to LIMIT ?2)",
@@ -282,33 +283,36 @@ void ledger_blocks_call_off(struct ledger_blocks *blocks)
 
 /* ---- what is there, and goes ---- */
 
+static bool has_row(const struct ledger_row_list *list, const struct ledger_row *row)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->rows[i].closed_at == row->closed_at && strcmp(list->rows[i].id, row->id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status ledger_blocks_have(struct ledger_blocks *blocks, const struct ledger_row *row,
                                bool *ret, struct error *err)
 {
+    int code = SQLITE_DONE;
+    struct ledger_loaded loaded CLEANUP(ledger_loaded_fini) = {0};
     unsigned char print[LEDGER_PRINT_BYTES];
     sqlite3_stmt *statement = blocks->statements[HAVE];
+    enum status status = STATUS_OK;
     ledger_print(row->id, print);
     (void)sqlite3_bind_int64(statement, 1, row->closed_at);
     (void)sqlite3_bind_blob(statement, 2, print, sizeof(print), SQLITE_STATIC);
-    int code = sqlite3_step(statement);
-    (void)sqlite3_reset(statement);
     *ret = false;
-    if (code == SQLITE_DONE) {
-        return STATUS_OK;
+    while (status == STATUS_OK && !*ret && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        status = ledger_loaded_take(&loaded, statement, err);
+        *ret = status == STATUS_OK && has_row(&loaded.list, row);
     }
-    if (code != SQLITE_ROW) {
-        return ledger_sql_fail(blocks->db, code, err);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        status = ledger_sql_fail(blocks->db, code, err);
     }
-    const struct ledger_row *found = NULL;
-    struct ledger_walker *walker = NULL;
-    const struct ledger_walk walk = {.id = row->id,
-                                     .closed_from = row->closed_at,
-                                     .closed_to =
-                                         row->closed_at == INT64_MAX ? 0 : row->closed_at + 1};
-    TRY(ledger_walk_begin(blocks->db, &walk, &walker, err));
-    enum status status = ledger_walk_next(walker, &found, err);
-    ledger_walk_end(walker);
-    *ret = found != NULL;
+    (void)sqlite3_reset(statement);
     return status;
 }
 

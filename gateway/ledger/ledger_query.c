@@ -4,9 +4,6 @@
 #include "gateway/ledger/ledger_sql.h"
 #include "gateway/ledger/ledger_walk.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 enum { SQL_MAX_BYTES = 8 * 1024, BUSY_MSEC = 2000 };
 
 /* ---- opening ---- */
@@ -31,24 +28,11 @@ static void sum_final(sqlite3_context *context)
 
 static enum status open_reader(struct ledger_reader *reader, struct error *err)
 {
-    if (access(reader->path, R_OK) != 0) {
-        FAIL(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_UNAVAILABLE, "%s",
-             errno == ENOENT ? "there is no such file; the gateway makes it when it starts"
-                             : strerrordesc_np(errno));
-    }
-    int code = sqlite3_open_v2(reader->path, &reader->db,
-                               SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code != SQLITE_OK) {
-        return ledger_sql_fail(reader->db, code, err);
-    }
-    (void)sqlite3_extended_result_codes(reader->db, 1);
-    (void)sqlite3_busy_timeout(reader->db, BUSY_MSEC);
-    code = sqlite3_create_function_v2(reader->db, "sum_up", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-                                      NULL, NULL, sum_step, sum_final, NULL);
-    if (code != SQLITE_OK) {
-        return ledger_sql_fail(reader->db, code, err);
-    }
-    return ledger_sql_check_schema(reader->db, err);
+    TRY(ledger_sql_open(reader->path, false, BUSY_MSEC, &reader->db, err));
+    int code =
+        sqlite3_create_function_v2(reader->db, "sum_up", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                   NULL, NULL, sum_step, sum_final, NULL);
+    return code == SQLITE_OK ? STATUS_OK : ledger_sql_fail(reader->db, code, err);
 }
 
 enum status ledger_reader_open(const char *path, struct ledger_reader **ret, struct error *err)
@@ -208,7 +192,7 @@ static bool is_one_of(const char *name, const char *wanted)
     return wanted == NULL || strcmp(name, wanted) == 0;
 }
 
-static bool is_wanted(const struct ledger_filter *filter, const struct ledger_row *row)
+bool ledger_filter_fits(const struct ledger_filter *filter, const struct ledger_row *row)
 {
     return is_one_of(row->tenant, filter->tenant) && is_one_of(row->route, filter->route) &&
            is_one_of(row->model, filter->model) && is_one_of(row->object.type, filter->type);
@@ -229,7 +213,7 @@ static enum status tell_all(struct ledger_walker *walker, struct telling *tellin
     const struct ledger_row *row = NULL;
     do {
         TRY(ledger_walk_next(walker, &row, err));
-        if (row != NULL && is_wanted(telling->filter, row)) {
+        if (row != NULL && ledger_filter_fits(telling->filter, row)) {
             telling->each(telling->ctx, row);
             telling->told++;
         }
@@ -258,19 +242,24 @@ static void keep_row(void *ctx, const struct ledger_row *row)
     *(struct ledger_row *)ctx = *row;
 }
 
+/* The first of the walk; STATUS_NOT_FOUND: "the ledger has no request WHICH". */
+static enum status find_first(struct ledger_reader *reader, const struct ledger_walk *walk,
+                              const char *which, struct ledger_row *ret, struct error *err)
+{
+    struct telling telling = {
+        .walk = *walk, .filter = &any, .most = 1, .ctx = ret, .each = keep_row};
+    TRY(tell(reader, &telling, err));
+    if (telling.told == 0) {
+        FAIL(err, STATUS_NOT_FOUND, "the ledger has no request %s, or no more", which);
+    }
+    return STATUS_OK;
+}
+
 enum status ledger_find(struct ledger_reader *reader, const char *id, struct ledger_row *ret,
                         struct error *err)
 {
-    struct telling telling = {.walk = {.id = id, .order = LEDGER_BY_CLOSED_LAST},
-                              .filter = &any,
-                              .most = 1,
-                              .ctx = ret,
-                              .each = keep_row};
-    TRY(tell(reader, &telling, err));
-    if (telling.told == 0) {
-        FAIL(err, STATUS_NOT_FOUND, "the ledger has no request with that id, or no more");
-    }
-    return STATUS_OK;
+    const struct ledger_walk walk = {.id = id, .order = LEDGER_BY_CLOSED_LAST};
+    return find_first(reader, &walk, "with that id", ret, err);
 }
 
 enum status ledger_recent(struct ledger_reader *reader, bool errors_only, unsigned most, void *ctx,
@@ -302,17 +291,9 @@ enum status ledger_find_object(struct ledger_reader *reader, const char *object,
                                struct ledger_row *ret, struct error *err)
 {
     struct object_id id;
-    struct telling telling = {
-        .walk = {.object = as_kept(object, &id), .objects = true, .order = LEDGER_BY_OPENED},
-        .filter = &any,
-        .most = 1,
-        .ctx = ret,
-        .each = keep_row};
-    TRY(tell(reader, &telling, err));
-    if (telling.told == 0) {
-        FAIL(err, STATUS_NOT_FOUND, "the ledger has no request that made that object, or no more");
-    }
-    return STATUS_OK;
+    const struct ledger_walk walk = {
+        .object = as_kept(object, &id), .objects = true, .order = LEDGER_BY_OPENED};
+    return find_first(reader, &walk, "that made that object", ret, err);
 }
 
 enum status ledger_objects(struct ledger_reader *reader, const struct ledger_filter *filter,

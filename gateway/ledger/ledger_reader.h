@@ -9,3 +9,6 @@ struct ledger_reader {
     sqlite3 *db;
     char *path; /* owned */
 };
+
+/* By names alone; not by times, and not by `object`. */
+bool ledger_filter_fits(const struct ledger_filter *filter, const struct ledger_row *row);

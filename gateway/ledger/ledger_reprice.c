@@ -4,12 +4,11 @@
 #include "gateway/ledger/ledger_block.h"
 #include "gateway/ledger/ledger_blocks.h"
 #include "gateway/ledger/ledger_columns.h"
+#include "gateway/ledger/ledger_loaded.h"
+#include "gateway/ledger/ledger_reader.h"
 #include "gateway/ledger/ledger_sql.h"
-#include "gateway/ledger/ledger_walk.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <unistd.h>
 
 enum {
     BUSY_MSEC = 5000,
@@ -31,31 +30,27 @@ struct walk {
     struct ledger_repriced *ret;
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
-    struct ledger_layouts layouts;
-    struct ledger_row_list list; /* of the block at hand */
-    int64_t number;              /* of it; 0: before the first */
-    struct change *changes;      /* owned */
+    struct ledger_loaded block; /* at hand; its number is 0 before the first */
+    struct change *changes;     /* owned */
     unsigned change_count, change_room;
     struct ledger_block packed;
 };
 
 /* ---- opening ---- */
 
-/* A sum that has come to the largest number says nothing any more, and stays. */
-#define LARGEST "9223372036854775807"
-
 static enum status prepare(struct walk *walk, struct error *err)
 {
     static const char *const texts[STATEMENTS] = {
-        [NEXT_BLOCK] = "SELECT number, layout, packed FROM blocks WHERE number > ?1 "
+        [NEXT_BLOCK] = "SELECT " LEDGER_LOADED_COLUMNS " FROM blocks WHERE number > ?1 "
                        "AND opened_to >= ?2 AND opened_from < ?3 ORDER BY number LIMIT 1",
-        [SAME_BLOCK] = "SELECT number, layout, packed FROM blocks WHERE number = ?1",
+        [SAME_BLOCK] = "SELECT " LEDGER_LOADED_COLUMNS " FROM blocks WHERE number = ?1",
         [SET_BLOCK] = "UPDATE blocks SET edition = edition + 1, layout = ?3, "
                       "packed = ?2 WHERE number = ?1",
+        /* A sum that has come to the largest number says nothing any more, and stays. */
         [SET_MINUTE] = "UPDATE minutes SET cost_nanousd = "
-                       "min(max(cost_nanousd - ?1, 0), " LARGEST " - ?2) + ?2 "
+                       "min(max(cost_nanousd - ?1, 0), " LEDGER_SQL_LARGEST " - ?2) + ?2 "
                        "WHERE minute = ?3 AND tenant = ?4 AND route = ?5 AND model = ?6 "
-                       "AND cost_nanousd < " LARGEST,
+                       "AND cost_nanousd < " LEDGER_SQL_LARGEST,
     };
     unsigned count = walk->repricing->write ? STATEMENTS : NEXT_BLOCK + 1;
     for (unsigned i = 0; i < count; i++) {
@@ -66,19 +61,7 @@ static enum status prepare(struct walk *walk, struct error *err)
 
 static enum status open_file(struct walk *walk, const char *path, struct error *err)
 {
-    if (access(path, walk->repricing->write ? R_OK | W_OK : R_OK) != 0) {
-        FAIL(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_UNAVAILABLE, "%s",
-             errno == ENOENT ? "there is no such file; the gateway makes it when it starts"
-                             : strerrordesc_np(errno));
-    }
-    int mode = walk->repricing->write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    int code = sqlite3_open_v2(path, &walk->db, mode | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code != SQLITE_OK) {
-        return ledger_sql_fail(walk->db, code, err);
-    }
-    (void)sqlite3_extended_result_codes(walk->db, 1);
-    (void)sqlite3_busy_timeout(walk->db, BUSY_MSEC);
-    TRY(ledger_sql_check_schema(walk->db, err));
+    TRY(ledger_sql_open(path, walk->repricing->write, BUSY_MSEC, &walk->db, err));
     /* As the gateway does: each transaction is whole, the last ones may be lost with the power. */
     TRY(ledger_sql_run(walk->db, "PRAGMA synchronous = NORMAL", err));
     return prepare(walk, err);
@@ -90,33 +73,19 @@ static void close_file(struct walk *walk)
         (void)sqlite3_finalize(walk->statements[i]);
     }
     (void)sqlite3_close(walk->db);
-    ledger_layouts_fini(&walk->layouts);
-    ledger_row_list_fini(&walk->list);
+    ledger_loaded_fini(&walk->block);
     ledger_block_fini(&walk->packed);
     memory_free(walk->changes);
 }
 
 /* ---- reading ---- */
 
-static enum status take_block(struct walk *walk, sqlite3_stmt *statement, struct error *err)
-{
-    const char *packed = sqlite3_column_blob(statement, 2);
-    size_t len = (size_t)sqlite3_column_bytes(statement, 2);
-    walk->number = sqlite3_column_int64(statement, 0);
-    TRY(ledger_layouts_get(walk->db, sqlite3_column_int64(statement, 1), &walk->layouts, err));
-    if (ledger_row_list_read(&walk->list, walk->layouts.layout,
-                             slice_make(packed == NULL ? "" : packed, len)) != STATUS_OK) {
-        FAIL(err, STATUS_INVALID, "its block %lld is broken", (long long)walk->number);
-    }
-    return STATUS_OK;
-}
-
-/* *ret_there: there is one; its rows are the walk's list. */
+/* *ret_there: there is one; it is the walk's block. */
 static enum status read_block(struct walk *walk, enum statement which, bool *ret_there,
                               struct error *err)
 {
     sqlite3_stmt *statement = walk->statements[which];
-    (void)sqlite3_bind_int64(statement, 1, walk->number);
+    (void)sqlite3_bind_int64(statement, 1, walk->block.number);
     if (which == NEXT_BLOCK) {
         (void)sqlite3_bind_int64(statement, 2, walk->repricing->filter.since);
         (void)sqlite3_bind_int64(statement, 3, walk->repricing->filter.until);
@@ -124,38 +93,29 @@ static enum status read_block(struct walk *walk, enum statement which, bool *ret
     int code = sqlite3_step(statement);
     enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(walk->db, code, err);
     if (code == SQLITE_ROW) {
-        status = take_block(walk, statement, err);
+        status = ledger_loaded_take(&walk->block, statement, err);
     }
     *ret_there = code == SQLITE_ROW;
     (void)sqlite3_reset(statement);
     return status;
 }
 
-static bool is_one_of(const char *name, const char *wanted)
-{
-    return wanted == NULL || strcmp(name, wanted) == 0;
-}
-
 static bool is_wanted(const struct ledger_filter *filter, const struct ledger_row *row)
 {
     return row->opened_at >= filter->since && row->opened_at < filter->until &&
-           is_one_of(row->tenant, filter->tenant) && is_one_of(row->route, filter->route) &&
-           is_one_of(row->model, filter->model);
+           ledger_filter_fits(filter, row);
 }
 
 static void look_at(struct walk *walk, unsigned at)
 {
-    const struct ledger_row *row = &walk->list.rows[at];
+    const struct ledger_row *row = &walk->block.list.rows[at];
     uint64_t cost = row->cost;
     bool fallback = false;
     walk->ret->rows++;
     if (!walk->repricing->price(walk->repricing->ctx, row, &cost, &fallback) || cost == row->cost) {
         return;
     }
-    if (walk->change_count == walk->change_room) {
-        walk->change_room = walk->change_room == 0 ? LEDGER_BLOCK_ROWS : 2 * walk->change_room;
-        walk->changes = memory_resize(walk->changes, walk->change_room * sizeof(struct change));
-    }
+    MEMORY_GROW(walk->changes, walk->change_count, &walk->change_room);
     walk->changes[walk->change_count++] = (struct change){
         .at = at,
         .cost = row->cost,
@@ -169,8 +129,8 @@ static void look_at(struct walk *walk, unsigned at)
 static void look_at_all(struct walk *walk)
 {
     walk->change_count = 0;
-    for (unsigned i = 0; i < walk->list.count; i++) {
-        if (is_wanted(&walk->repricing->filter, &walk->list.rows[i])) {
+    for (unsigned i = 0; i < walk->block.list.count; i++) {
+        if (is_wanted(&walk->repricing->filter, &walk->block.list.rows[i])) {
             look_at(walk, i);
         }
     }
@@ -203,9 +163,10 @@ static enum status set_minute(struct walk *walk, const struct ledger_row *row,
 static enum status pack(struct walk *walk, struct error *err)
 {
     ledger_block_clear(&walk->packed);
-    for (unsigned i = 0; i < walk->list.count; i++) {
-        if (ledger_block_add(&walk->packed, &walk->list.rows[i]) != STATUS_OK) {
-            FAIL(err, STATUS_TOO_LARGE, "its block %lld is too large", (long long)walk->number);
+    for (unsigned i = 0; i < walk->block.list.count; i++) {
+        if (ledger_block_add(&walk->packed, &walk->block.list.rows[i]) != STATUS_OK) {
+            FAIL(err, STATUS_TOO_LARGE, "its block %lld is too large",
+                 (long long)walk->block.number);
         }
     }
     return STATUS_OK;
@@ -218,7 +179,7 @@ static enum status set_block(struct walk *walk, struct error *err)
     TRY(ledger_blocks_layout(walk->db, &layout, err));
     TRY(pack(walk, err));
     struct slice packed = buffer_bytes(&walk->packed.bytes);
-    (void)sqlite3_bind_int64(statement, 1, walk->number);
+    (void)sqlite3_bind_int64(statement, 1, walk->block.number);
     (void)sqlite3_bind_blob(statement, 2, packed.ptr, (int)packed.len, SQLITE_STATIC);
     (void)sqlite3_bind_int64(statement, 3, layout);
     return run(walk, SET_BLOCK, err);
@@ -231,10 +192,10 @@ static enum status apply(struct walk *walk, uint64_t *ret_changed, struct error 
     TRY(read_block(walk, SAME_BLOCK, &there, err));
     for (unsigned i = 0; there && i < walk->change_count; i++) {
         const struct change *change = &walk->changes[i];
-        if (change->at >= walk->list.count) {
+        if (change->at >= walk->block.list.count) {
             break;
         }
-        struct ledger_row *row = &walk->list.rows[change->at];
+        struct ledger_row *row = &walk->block.list.rows[change->at];
         if (row->cost == change->cost && row->flags == change->flags) {
             row->cost = change->new_cost;
             row->flags = change->new_flags;

@@ -3,6 +3,9 @@
 #include "base/buffer.h"
 #include "gateway/ledger/ledger_blocks.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 enum { SQL_MAX_BYTES = 16 * 1024 };
 
 enum status ledger_sql_fail(sqlite3 *db, int code, struct error *err)
@@ -135,7 +138,9 @@ enum status ledger_sql_make_schema(sqlite3 *db, struct error *err)
     return status;
 }
 
-enum status ledger_sql_check_schema(sqlite3 *db, struct error *err)
+/* ---- one that is there ---- */
+
+static enum status check_schema(sqlite3 *db, struct error *err)
 {
     int64_t version = 0;
     TRY(look_at(db, &version, err));
@@ -143,4 +148,22 @@ enum status ledger_sql_check_schema(sqlite3 *db, struct error *err)
         FAIL(err, STATUS_NOT_FOUND, "nothing has been written to it yet");
     }
     return STATUS_OK;
+}
+
+enum status ledger_sql_open(const char *path, bool write, int busy_msec, sqlite3 **ret,
+                            struct error *err)
+{
+    if (access(path, write ? R_OK | W_OK : R_OK) != 0) {
+        FAIL(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_UNAVAILABLE, "%s",
+             errno == ENOENT ? "there is no such file; the gateway makes it when it starts"
+                             : strerrordesc_np(errno));
+    }
+    int mode = write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    int code = sqlite3_open_v2(path, ret, mode | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK) {
+        return ledger_sql_fail(*ret, code, err);
+    }
+    (void)sqlite3_extended_result_codes(*ret, 1);
+    (void)sqlite3_busy_timeout(*ret, busy_msec);
+    return check_schema(*ret, err);
 }

@@ -83,8 +83,8 @@ static enum status read_number(struct ledger_store *store, enum statement which,
 
 /* SQLite turns a whole number that grows too large into a floating one: sums stop at the largest.
  */
-#define LARGEST               "9223372036854775807"
-#define SUM(name)             name " = excluded." name " + min(" name ", " LARGEST " - excluded." name ")"
+#define SUM(name)                                                                                  \
+    name " = excluded." name " + min(" name ", " LEDGER_SQL_LARGEST " - excluded." name ")"
 #define UNIT_NAME(unit, name) name ", "
 #define UNIT_MARK(unit, name) "?, "
 #define UNIT_SUM(unit, name)  SUM(name) ", "

@@ -9,8 +9,6 @@
 
 #include <sqlite3.h>
 
-struct ledger_layout;
-
 enum ledger_order {
     LEDGER_AS_KEPT,
     LEDGER_BY_OPENED,
@@ -41,25 +39,3 @@ MUST_USE enum status ledger_walk_next(struct ledger_walker *walker,
 /* A number of the row that was told last, which no other row has, and each walk tells it by. */
 int64_t ledger_walk_place(const struct ledger_walker *walker);
 void ledger_walk_end(struct ledger_walker *walker); /* takes NULL */
-
-/* The layout of that number, kept in *cached (ledger_layout_free()) with its number. */
-struct ledger_layouts {
-    int64_t number;
-    struct ledger_layout *layout;
-};
-MUST_USE enum status ledger_layouts_get(sqlite3 *db, int64_t number, struct ledger_layouts *cached,
-                                        struct error *err);
-void ledger_layouts_fini(struct ledger_layouts *cached);
-
-/* More rows than any block has: so that a few bytes of a broken one cannot take all memory. */
-enum { LEDGER_BLOCK_ROWS_BEYOND = 4096 };
-
-/* All rows of a block, as they are kept. */
-struct ledger_row_list {
-    struct ledger_row *rows; /* owned */
-    unsigned count, room;
-};
-/* STATUS_INVALID: it is broken. */
-MUST_USE enum status ledger_row_list_read(struct ledger_row_list *list,
-                                          const struct ledger_layout *layout, struct slice packed);
-void ledger_row_list_fini(struct ledger_row_list *list);

@@ -5,7 +5,7 @@
  */
 #include "gateway/ledger/ledger_block.h"
 #include "gateway/ledger/ledger_columns.h"
-#include "gateway/ledger/ledger_walk.h"
+#include "gateway/ledger/ledger_loaded.h"
 
 #include <stdint.h>
 #include <stdlib.h>
