@@ -202,33 +202,50 @@ static char json_short_form(char byte)
     }
 }
 
-/* Does any of the eight bytes need a look: control character, quote, backslash, beyond ASCII? The
- * usual tricks with carries: not 0 if one does. */
-static uint64_t special_bytes(const char *ptr)
+/* The compiler makes the processor's own vectors of these, whichever it has. */
+typedef int8_t vector __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+enum { STRIDE = 4 * sizeof(vector) };
+
+/* All ones where a byte is not plain. As signed numbers, those that are not ASCII are below zero;
+ * and with one bit turned round a quote comes right behind the controls, which stay among
+ * themselves. */
+static vector not_plain(const char *ptr)
 {
-    const uint64_t ones = 0x0101010101010101U;
-    const uint64_t tops = 0x8080808080808080U;
-    uint64_t word;
-    memcpy(&word, ptr, sizeof(word));
-    uint64_t quotes = word ^ (ones * '"');
-    uint64_t slashes = word ^ (ones * '\\');
-    return ((word - ones * ' ') | word | (quotes - ones) | (slashes - ones)) & tops;
+    vector bytes;
+    memcpy(&bytes, ptr, sizeof(bytes));
+    return ((bytes ^ ('"' ^ ' ')) < ' ' + 1) | (bytes == '\\');
+}
+
+static bool any(vector flags)
+{
+    halves both = (halves)flags;
+    return (both[0] | both[1]) != 0;
+}
+
+static bool is_plain(char byte)
+{
+    return (signed char)byte >= 0x20 && byte != '"' && byte != '\\';
 }
 
 size_t encode_json_plain(struct slice text)
 {
-    size_t len = 0;
-    while (len + 8 <= text.len && special_bytes(text.ptr + len) == 0) {
-        len += 8;
-    }
-    while (len < text.len) {
-        unsigned char byte = (unsigned char)text.ptr[len];
-        if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') {
+    size_t count = 0;
+    while (text.len - count >= STRIDE) {
+        const char *at = text.ptr + count;
+        if (any(not_plain(at) | not_plain(at + sizeof(vector)) |
+                not_plain(at + 2 * sizeof(vector)) | not_plain(at + 3 * sizeof(vector)))) {
             break;
         }
-        len++;
+        count += STRIDE;
     }
-    return len;
+    while (text.len - count >= sizeof(vector) && !any(not_plain(text.ptr + count))) {
+        count += sizeof(vector);
+    }
+    while (count < text.len && is_plain(text.ptr[count])) {
+        count++;
+    }
+    return count;
 }
 
 enum status encode_json(struct slice text, struct buffer *out)

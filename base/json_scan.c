@@ -1,6 +1,6 @@
 #include "base/json_scan.h"
 
-#include "base/json_plain.h"
+#include "base/encode.h"
 #include "base/utf8.h"
 
 #include <stddef.h>
@@ -268,14 +268,14 @@ static enum json_event read_number(struct json_scan *scan, struct slice *data)
 /* Bytes at the front that stand for themselves: plain ones, and other characters that are whole. */
 static size_t text_bytes(struct slice data)
 {
-    size_t count = json_plain_bytes(data);
+    size_t count = encode_json_plain(data);
     while (count < data.len && (unsigned char)data.ptr[count] >= 0x80) {
         size_t len = utf8_char(slice_skip(data, count));
         if (len == 0) {
             break; /* wrong, or cut */
         }
         count += len;
-        count += json_plain_bytes(slice_skip(data, count));
+        count += encode_json_plain(slice_skip(data, count));
     }
     return count;
 }
