@@ -1,5 +1,6 @@
 #include "gateway/command_time.h"
 
+#include "base/calendar.h"
 #include "base/field_values.h"
 #include "gateway/command.h"
 #include "gateway/observe/timestamp.h"
@@ -7,22 +8,10 @@
 
 #include <string.h>
 
-/* Days from 1970 to a date of the Gregorian calendar; years from March on, so that leap days are
- * last. */
-static int64_t days_to(int64_t year, int64_t month, int64_t day)
-{
-    int64_t from_march = month > 2 ? year : year - 1;
-    int64_t era = from_march / 400;
-    int64_t year_of_era = from_march % 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
-}
-
 void command_write_date(int64_t days, char out[COMMAND_DATE_LEN + 1])
 {
     char time[TIMESTAMP_LEN];
-    (void)timestamp_write(days * COMMAND_DAY_SECONDS * SEC, time);
+    (void)timestamp_write(days * DAY_SECONDS * SEC, time);
     memcpy(out, time, COMMAND_DATE_LEN);
     out[COMMAND_DATE_LEN] = '\0';
 }
@@ -40,7 +29,7 @@ static bool read_date(struct slice text, int64_t *ret_days)
         !slice_number(slice_make(text.ptr + 8, 2), 31, &day) || year < 1970 || month == 0) {
         return false;
     }
-    *ret_days = days_to((int64_t)year, (int64_t)month, (int64_t)day);
+    *ret_days = calendar_days((int64_t)year, (int)month, (int)day);
     command_write_date(*ret_days, again); /* another one, of a day that its month has not */
     return slice_equal(slice_from(again), text);
 }
@@ -51,7 +40,7 @@ static bool read_time(const char *given, const struct zone *zone, usec_t now, us
     int64_t days = 0;
     int64_t ago = 0;
     if (read_date(text, &days)) {
-        *ret = zone_to_utc(zone, days * COMMAND_DAY_SECONDS) * SEC;
+        *ret = zone_to_utc(zone, days * DAY_SECONDS) * SEC;
         return true;
     }
     if (field_number_parse(FIELD_KIND_DURATION, text, &ago, NULL) != STATUS_OK) {

@@ -11,7 +11,6 @@
 struct command_line;
 struct zone;
 
-#define COMMAND_DAY_SECONDS ((int64_t)86400)
 enum { COMMAND_DATE_LEN = 10 };
 
 /* "2026-11-01", of days since 1970. */

@@ -1,5 +1,6 @@
 /* sallyport usage: what was used and what it cost, from the ledger's file; no gateway has to run.
  */
+#include "base/calendar.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
 #include "gateway/command_reprice.h"
@@ -90,15 +91,15 @@ static enum status sum_days(struct ledger_reader *reader, const struct ledger_fi
     enum { DAYS_MAX = 402 };
     int64_t now = (filter->until == 0 ? clock_wall() : filter->until - 1) / SEC;
     int64_t since = filter->since / SEC;
-    int64_t last = (now + zone_offset(zone, now)) / COMMAND_DAY_SECONDS;
-    int64_t day = (since + zone_offset(zone, since)) / COMMAND_DAY_SECONDS;
+    int64_t last = (now + zone_offset(zone, now)) / DAY_SECONDS;
+    int64_t day = (since + zone_offset(zone, since)) / DAY_SECONDS;
     for (day = day > last - DAYS_MAX ? day : last - DAYS_MAX; day <= last; day++) {
         struct one_day one = {.report = report};
         struct ledger_filter of_day = *filter;
-        usec_t begin = zone_to_utc(zone, day * COMMAND_DAY_SECONDS) * SEC;
+        usec_t begin = zone_to_utc(zone, day * DAY_SECONDS) * SEC;
         of_day.by = LEDGER_BY_NOTHING;
         of_day.since = begin > filter->since ? begin : filter->since;
-        of_day.until = zone_to_utc(zone, (day + 1) * COMMAND_DAY_SECONDS) * SEC;
+        of_day.until = zone_to_utc(zone, (day + 1) * DAY_SECONDS) * SEC;
         if (filter->until > 0 && filter->until < of_day.until) {
             of_day.until = filter->until;
         }

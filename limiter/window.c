@@ -1,6 +1,6 @@
 #include "limiter/window.h"
 
-#include "limiter/calendar.h"
+#include "base/calendar.h"
 #include "limiter/zone.h"
 
 #include <assert.h>

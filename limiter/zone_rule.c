@@ -1,6 +1,6 @@
 #include "limiter/zone_rule.h"
 
-#include "limiter/calendar.h"
+#include "base/calendar.h"
 
 enum { HOUR_SECONDS = 3600, DEFAULT_CHANGE = 2 * HOUR_SECONDS };
 

@@ -1,5 +1,7 @@
 #include "auth/inbound/webhook_timestamp.h"
 
+#include "base/calendar.h"
+
 #define SECONDS_MAX UINT64_C(253402300799) /* the year 9999 */
 
 /* `count` digits at the front; takes them off. */
@@ -21,16 +23,6 @@ static bool take_byte(struct slice *text, char byte)
     }
     *text = slice_skip(*text, 1);
     return true;
-}
-
-/* Days since 1970-01-01 in the Gregorian calendar; years begin with March, so that the leap day is
- * the last. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
-{
-    int64_t shifted = (month + 9) % 12;
-    int64_t from = year - shifted / 10;
-    return 365 * from + from / 4 - from / 100 + from / 400 + (153 * shifted + 2) / 5 + day - 1 -
-           719468;
 }
 
 static bool is_date(int64_t year, int64_t month, int64_t day)
@@ -72,7 +64,8 @@ static bool read_rfc3339(struct slice text, int64_t *ret_msec)
     if (!time || text.len > 0 || hour > 23 || minute > 59 || second > 59) {
         return false;
     }
-    int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds = calendar_days(year, (int)month, (int)day) * DAY_SECONDS + hour * 3600 +
+                      minute * 60 + second;
     *ret_msec = seconds * 1000 + fraction;
     return true;
 }

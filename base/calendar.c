@@ -1,4 +1,4 @@
-#include "limiter/calendar.h"
+#include "base/calendar.h"
 
 /* Years are counted from March, so that a leap day is a year's last; and in eras of 400 years,
  * which all have as many days. */
