@@ -1,38 +1,8 @@
 /* ledger_blocks, as its store uses them: what comes together in a block, and whose it is. */
 #include "gateway/ledger/ledger_blocks.h"
-#include "gateway/ledger/ledger_store.h"
-#include "gateway/ledger/ledger_table.h"
-#include "tests/support/scratch_folder.h"
-#include "tests/unit/gateway/ledger/ledger_rows.h"
+#include "tests/unit/gateway/ledger/ledger_store_rig.h"
 
-#include <sqlite3.h>
-
-static struct scratch_folder folder;
-static const char *path;
-static struct ledger_store *store;
-static struct error err;
-
-static void setup(void)
-{
-    scratch_make(&folder);
-    path = scratch_path(&folder, "usage.db");
-}
-
-static void teardown(void)
-{
-    ledger_store_close(store);
-    scratch_remove(&folder);
-}
-
-TestSuite(ledger_blocks, .init = setup, .fini = teardown);
-
-#define OK(expr) cr_assert_eq((expr), STATUS_OK, "%s", err.message)
-
-static void reopen(uint64_t max_bytes)
-{
-    ledger_store_close(TAKE(store));
-    OK(ledger_store_open(path, max_bytes, &store, &err));
-}
+TestSuite(ledger_blocks, .init = rig_setup, .fini = rig_teardown);
 
 /* Rows from..to-1, in one batch; returns how many were new. */
 static unsigned add_rows(unsigned from, unsigned to)
@@ -48,23 +18,6 @@ static unsigned add_rows(unsigned from, unsigned to)
     }
     OK(ledger_store_commit(store, &err));
     return count;
-}
-
-/* A number that the database has, by another connection. */
-static int64_t ask(const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *statement = NULL;
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(ledger_table_register(db, &err), STATUS_OK);
-    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s",
-                 sqlite3_errmsg(db));
-    int code = sqlite3_step(statement);
-    int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : -1;
-    cr_expect(code == SQLITE_ROW || code == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return number;
 }
 
 Test(ledger_blocks, few_rows_at_a_time_come_together_in_a_block)
