@@ -141,15 +141,10 @@ static void say(const struct saying *saying, const struct limit *limit, struct s
     sum->said = sum->amount;
 }
 
-static bool has_window(const struct limit *limit)
-{
-    return limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
-}
-
 static bool say_item(void *ctx, const struct quota_item *item)
 {
     struct saying *saying = ctx;
-    if (has_window(item->limit)) {
+    if (limit_span_is_window(item->limit->span)) {
         uint64_t hash = ledger_key_hash(saying->refill->ledger, item->key);
         struct sum *sum =
             table_get(&saying->refill->by_hash, slice_make((const char *)&hash, sizeof(hash)));
@@ -165,9 +160,9 @@ static const struct limit *rule_of(const struct snapshot *snapshot, struct slice
 {
     for (unsigned i = 0; i < snapshot->limit_count; i++) {
         const struct limit *limit = snapshot->limits[i];
-        bool of_values = limit->each == EACH_IP || limit->each == EACH_HEADER;
-        if (of_values && has_window(limit) && slice_starts_with(key, limit->key) &&
-            key.len > limit->key.len && key.ptr[limit->key.len] == ':') {
+        if (limit_is_of_values(limit) && limit_span_is_window(limit->span) &&
+            slice_starts_with(key, limit->key) && key.len > limit->key.len &&
+            key.ptr[limit->key.len] == ':') {
             return limit;
         }
     }

@@ -255,7 +255,7 @@ void cell_read(const struct cell *cell, struct store_entry *ret)
 
 static bool window_is_over(const struct cell *cell, const struct cell_instant *at)
 {
-    return cell->span != LIMIT_RATE && cell->span != LIMIT_HELD && to_ms(at->wall) >= cell->end_ms;
+    return limit_span_is_window(cell->span) && to_ms(at->wall) >= cell->end_ms;
 }
 
 static uint64_t debt_at(const struct cell *cell, usec_t now)

@@ -93,6 +93,18 @@ static inline bool limit_needs_body(const struct limit *limit)
     return limit->unit == LIMIT_TOKENS || limit->unit == LIMIT_COST || limit->model.len > 0;
 }
 
+/* Of a calendar: neither a rate nor slots. */
+static inline bool limit_span_is_window(enum limit_span span)
+{
+    return span != LIMIT_RATE && span != LIMIT_HELD;
+}
+
+/* Counts each value that a peer chose apart: its keys are not to be known from the config. */
+static inline bool limit_is_of_values(const struct limit *limit)
+{
+    return limit->each == EACH_IP || limit->each == EACH_HEADER;
+}
+
 /* May what is charged differ from what was reserved, or must it be given back at the end? */
 static inline bool limit_settles(const struct limit *limit)
 {

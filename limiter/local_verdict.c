@@ -8,11 +8,6 @@ unsigned share_sharers(const struct local_shares *shares, const struct share *sh
     return count > 0 ? count : 1;
 }
 
-static bool is_window(enum limit_span span)
-{
-    return span != LIMIT_RATE && span != LIMIT_HELD;
-}
-
 static uint64_t above(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
@@ -82,7 +77,7 @@ void share_advance(const struct local_shares *shares, struct share *share,
     bool first = !share->alone; /* from now on it counts by itself */
     share->alone = true;
     share->spell += first;
-    if (is_window(share->limit.span)) {
+    if (limit_span_is_window(share->limit.span)) {
         advance_window(shares, share, limit, first, now);
     } else if (share->limit.span == LIMIT_RATE) {
         if (first) {
@@ -143,7 +138,8 @@ static void take_alone(struct local_shares *shares, struct stripe *stripe, struc
     } else {
         share->spent += amount;
     }
-    if (is_window(share->limit.span) || (share->limit.span == LIMIT_RATE && basis == BASIS_LOCAL)) {
+    if (limit_span_is_window(share->limit.span) ||
+        (share->limit.span == LIMIT_RATE && basis == BASIS_LOCAL)) {
         send_later(shares, stripe, share, (int64_t)amount);
     }
     demand->last_taken = amount;
@@ -400,7 +396,7 @@ static bool decide(struct local_shares *shares, struct reservation *reservation,
 /* A budget that was never heard of: nobody knows what is left of it. */
 static bool is_unknown(struct local_shares *shares, const struct demand *demand)
 {
-    if (!is_window(demand->limit->span) || demand->limit->action == LIMIT_WARN) {
+    if (!limit_span_is_window(demand->limit->span) || demand->limit->action == LIMIT_WARN) {
         return false;
     }
     uint64_t hash = demand_hash(demand);

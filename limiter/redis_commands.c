@@ -376,8 +376,8 @@ enum status redis_write_change(const struct redis_namespace *ns, enum redis_chan
                                struct buffer *out)
 {
     struct resp resp;
-    bool windowed = limit->span != LIMIT_RATE && limit->span != LIMIT_HELD;
-    struct window window = windowed ? window_at(limit, ns->wall_ms) : (struct window){0};
+    struct window window =
+        limit_span_is_window(limit->span) ? window_at(limit, ns->wall_ms) : (struct window){0};
     begin(&resp, ns, SCRIPT_CHANGE, out, 1, 8);
     resp_text(&resp, key);
     resp_text(&resp, change == REDIS_RAISE ? SLICE("raise") : SLICE("reset"));

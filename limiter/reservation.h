@@ -95,6 +95,13 @@ void reservation_free(struct reservation *reservation);
 /* Copies the key behind the demands. Not more than key_bytes in all. */
 struct slice reservation_keep_key(struct reservation *reservation, struct slice key);
 
+/* Something is held, be it that more is asked for. */
+static inline bool reservation_is_held(const struct reservation *reservation)
+{
+    return reservation->state == RESERVATION_HELD ||
+           (reservation->state == RESERVATION_ASKED && reservation->extending);
+}
+
 /* Before it is asked for, or asked for again: nothing was granted yet. */
 void reservation_begin(struct reservation *reservation);
 

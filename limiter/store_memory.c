@@ -132,17 +132,12 @@ static bool decide(struct step *step)
 
 /* ---- what was before ---- */
 
-static bool has_window(enum limit_span span)
-{
-    return span != LIMIT_RATE && span != LIMIT_HELD;
-}
-
 /* A window is asked for once, when its cell begins: until it is over, the cell is not dropped. */
 static void recall(const struct store_memory *store, struct cell *cell,
                    const struct cell_instant *at)
 {
     struct past_window past;
-    if (has_window(cell->span) && cell_is_new(cell) &&
+    if (limit_span_is_window(cell->span) && cell_is_new(cell) &&
         past_windows_find(store->past, cell_key(cell), at->wall / MSEC, &past)) {
         cell_recall(cell, &past);
     }
@@ -295,7 +290,7 @@ static struct cell *lock_cell(struct store_memory *store, const struct limit *li
     cells_lock(store->cells, cells_stripe_bit(hash));
     struct cell *cell = cells_find(store->cells, hash, key);
     struct past_window past;
-    if (cell == NULL && has_window(limit->span) &&
+    if (cell == NULL && limit_span_is_window(limit->span) &&
         past_windows_find(store->past, key, at->wall / MSEC, &past)) {
         cell = add_cell(store, hash, key, limit->span, at);
     }

@@ -196,8 +196,7 @@ static bool must_wait(const struct store_redis_side *side, const struct reservat
         return false;
     }
     for (unsigned i = 0; i < reservation->count; i++) {
-        enum limit_span span = reservation->demands[i].limit->span;
-        if (span != LIMIT_RATE && span != LIMIT_HELD) {
+        if (limit_span_is_window(reservation->demands[i].limit->span)) {
             return true;
         }
     }

@@ -8,11 +8,15 @@
 
 enum { TEXT_BYTES = 256 }; /* that are looked at: more than any text of a row has room for */
 
+const struct scrubber *exchange_scrubber(const struct exchange *exchange)
+{
+    return exchange->credential == NULL ? NULL : exchange->credential->scrubber;
+}
+
 void clean_text(const struct exchange *exchange, char *ret, size_t size, struct slice text)
 {
     char copy[TEXT_BYTES];
-    const struct scrubber *scrubber =
-        exchange->credential == NULL ? NULL : exchange->credential->scrubber;
+    const struct scrubber *scrubber = exchange_scrubber(exchange);
     struct slice kept = slice_make(text.ptr, text.len < sizeof(copy) ? text.len : sizeof(copy));
     if (scrubber == NULL || scrub_is_clean(scrubber, kept)) {
         ledger_text(ret, size, kept);

@@ -9,6 +9,10 @@
 #include <stddef.h>
 
 struct exchange;
+struct scrubber;
+
+/* Of the credential in use; NULL: there is none, or nothing in it is to be scrubbed. */
+const struct scrubber *exchange_scrubber(const struct exchange *exchange);
 
 /* Into `ret`, with a zero behind it; empty, if the credential may be in what is beyond its first
  * bytes. */

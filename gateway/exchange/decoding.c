@@ -1,7 +1,8 @@
 #include "gateway/exchange/decoding.h"
 
-#include "auth/secrets/secret_store.h"
 #include "base/memory.h"
+#include "gateway/exchange/clean_text.h"
+#include "gateway/exchange/content_type.h"
 #include "gateway/exchange/encoded_body.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/object_watch.h"
@@ -25,14 +26,9 @@ static bool wants_part(const struct http1_request *request)
     return http1_find_field(request->fields, request->field_count, SLICE("range")) != NULL;
 }
 
-static const struct scrubber *scrubber_of(const struct exchange *exchange)
-{
-    return exchange->credential == NULL ? NULL : exchange->credential->scrubber;
-}
-
 enum coding_choice decoding_choice(const struct exchange *exchange)
 {
-    if (scrubber_of(exchange) == NULL && !metering_may_read(exchange)) {
+    if (exchange_scrubber(exchange) == NULL && !metering_may_read(exchange)) {
         return CODINGS_ALL;
     }
     return wants_part(exchange->request) || metering_may_change(exchange) ? CODINGS_NONE
@@ -60,16 +56,6 @@ static void give_memory(void *ctx, size_t bytes)
 
 /* ---- begin and end ---- */
 
-static bool is_event_stream(const struct http1_response *response)
-{
-    for (unsigned i = 0; i < response->field_count; i++) {
-        if (response->fields[i].id == HTTP1_CONTENT_TYPE) {
-            return slice_starts_with_nocase(response->fields[i].value, SLICE("text/event-stream"));
-        }
-    }
-    return false;
-}
-
 static enum step_result cannot_read(struct exchange *exchange)
 {
     return exchange_fail(exchange, ENDED_BY_UPSTREAM, PROBLEM_UPSTREAM_INVALID_RESPONSE, "%s",
@@ -84,7 +70,7 @@ bool decoding_begin(struct exchange *exchange, enum step_result *ret)
     const struct http1_response *response = exchange->response;
     enum coding coding = coding_of(response->fields, response->field_count);
     if (coding == CODING_IDENTITY || response->framing == HTTP1_NO_BODY ||
-        (scrubber_of(exchange) == NULL && !metering_reads(exchange))) {
+        (exchange_scrubber(exchange) == NULL && !metering_reads(exchange))) {
         return true;
     }
     if (coding == CODING_OTHER || response->status == 206) {
@@ -93,7 +79,7 @@ bool decoding_begin(struct exchange *exchange, enum step_result *ret)
     }
     const struct decode_memory memory = {.take = take_memory, .give = give_memory, .ctx = exchange};
     struct encoded_body *body =
-        encoded_body_new(coding, scrubber_of(exchange), &exchange->side->clean, &memory);
+        encoded_body_new(coding, exchange_scrubber(exchange), &exchange->side->clean, &memory);
     if (body == NULL) {
         *ret = exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED,
                              "gateway.limits.buffered_bytes is used up: try again later");
@@ -101,7 +87,9 @@ bool decoding_begin(struct exchange *exchange, enum step_result *ret)
     }
     exchange->decoding = MEMORY_NEW(struct decoding);
     exchange->decoding->body = body;
-    exchange->decoding->events = metering_streams(exchange) || is_event_stream(response);
+    exchange->decoding->events =
+        metering_streams(exchange) ||
+        slice_starts_with_nocase(content_type_of(response), SLICE("text/event-stream"));
     return true;
 }
 

@@ -2,8 +2,8 @@
  * deliver: relays the answer, with back-pressure both ways: nothing is read from the provider that
  * the client has no room for. An answer that breaks off is cut, never completed.
  */
-#include "auth/secrets/secret_store.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/clean_text.h"
 #include "gateway/exchange/decoding.h"
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/hold.h"
@@ -48,9 +48,8 @@ static void write_piece(struct exchange *exchange, struct slice data)
  */
 static void write_clean(struct exchange *exchange, struct slice data)
 {
-    const struct scrubber *scrubber = exchange->credential == NULL || exchange->decoding != NULL
-                                          ? NULL
-                                          : exchange->credential->scrubber;
+    const struct scrubber *scrubber =
+        exchange->decoding != NULL ? NULL : exchange_scrubber(exchange);
     if (scrubber == NULL || (exchange->scrub.held_len == 0 && scrub_is_clean(scrubber, data))) {
         write_piece(exchange, data);
         return;

@@ -53,12 +53,10 @@ void entry_reserved(struct exchange *exchange)
     if (row == NULL) {
         return;
     }
+    const struct reservation *reservation;
     struct reserved sum = {0};
-    for (unsigned i = 0; i < exchange->earlier_count; i++) {
-        add_reserved(exchange->earlier[i], &sum);
-    }
-    if (exchange->reservation != NULL) {
-        add_reserved(exchange->reservation, &sum);
+    for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
+        add_reserved(reservation, &sum);
     }
     row->reserved_tokens = sum.tokens;
     row->reserved_cost = sum.cost;

@@ -16,19 +16,6 @@ struct charges {
     bool settled;
 };
 
-static bool is_held(const struct reservation *reservation)
-{
-    bool held = reservation->state == RESERVATION_HELD ||
-                (reservation->state == RESERVATION_ASKED && reservation->extending);
-    return held && reservation->basis != BASIS_NONE;
-}
-
-/* Its key has what a peer chose. */
-static bool is_of_value(const struct limit *limit)
-{
-    return limit->each == EACH_IP || limit->each == EACH_HEADER;
-}
-
 static void put(struct charges *charges, const struct reservation *reservation,
                 const struct demand *demand)
 {
@@ -42,7 +29,7 @@ static void put(struct charges *charges, const struct reservation *reservation,
         .end_ms = demand->window_end_ms,
         .amount = charges->settled ? demand_window_charge(demand) : demand_window_reserved(demand),
     };
-    if (!known && charge.epoch != 0 && is_of_value(demand->limit)) {
+    if (!known && charge.epoch != 0 && limit_is_of_values(demand->limit)) {
         ledger_note_key(charges->ledger, &charge, demand->key);
     }
     if (index < LEDGER_CHARGES_MAX) {
@@ -54,13 +41,12 @@ static void put(struct charges *charges, const struct reservation *reservation,
 
 static void put_all(struct charges *charges, const struct reservation *reservation)
 {
-    if (!is_held(reservation)) {
+    if (!reservation_is_held(reservation) || reservation->basis == BASIS_NONE) {
         return;
     }
     for (unsigned i = 0; i < reservation->count; i++) {
         const struct demand *demand = &reservation->demands[i];
-        bool window = demand->limit->span != LIMIT_RATE && demand->limit->span != LIMIT_HELD;
-        if (window && demand->window_end_ms != 0) {
+        if (limit_span_is_window(demand->limit->span) && demand->window_end_ms != 0) {
             put(charges, reservation, demand);
         }
     }
@@ -70,11 +56,9 @@ static void fill(const struct exchange *exchange, struct ledger_row *row, bool s
 {
     struct charges charges = {
         .ledger = exchange->side->ledger, .row = row, .count = 0, .settled = settled};
-    for (unsigned i = 0; i < exchange->earlier_count; i++) {
-        put_all(&charges, exchange->earlier[i]);
-    }
-    if (exchange->reservation != NULL) {
-        put_all(&charges, exchange->reservation);
+    const struct reservation *reservation;
+    for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
+        put_all(&charges, reservation);
     }
 }
 

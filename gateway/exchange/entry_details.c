@@ -66,15 +66,13 @@ static enum status put_reservation(const struct reservation *reservation, bool *
 static enum status put_quotas(const struct exchange *exchange, struct buffer *out)
 {
     bool first = true;
-    if (exchange->reservation == NULL && exchange->earlier_count == 0) {
+    const struct reservation *reservation;
+    if (exchange_reservation(exchange, 0) == NULL) {
         return STATUS_OK;
     }
     TRY(buffer_append(out, SLICE(",\"quotas\":[")));
-    for (unsigned i = 0; i < exchange->earlier_count; i++) {
-        TRY(put_reservation(exchange->earlier[i], &first, out));
-    }
-    if (exchange->reservation != NULL) {
-        TRY(put_reservation(exchange->reservation, &first, out));
+    for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
+        TRY(put_reservation(reservation, &first, out));
     }
     return buffer_append(out, SLICE("]"));
 }

@@ -18,18 +18,12 @@ static bool is_open(const struct reservation *reservation)
            (reservation->state == RESERVATION_HELD && reservation->basis == BASIS_STORE);
 }
 
-static bool is_held(const struct reservation *reservation)
-{
-    return reservation->state == RESERVATION_HELD ||
-           (reservation->state == RESERVATION_ASKED && reservation->extending);
-}
-
 enum how_much { AS_RESERVED, AS_USED };
 
 static uint64_t amount_of(const struct reservation *reservation, const struct demand *demand,
                           enum how_much how_much)
 {
-    if (!is_held(reservation)) {
+    if (!reservation_is_held(reservation)) {
         return 0;
     }
     return how_much == AS_USED ? demand->used : demand->granted;
@@ -56,15 +50,13 @@ static unsigned put(const struct reservation *reservation, enum how_much how_muc
  * their deadline. */
 static void put_all(const struct exchange *exchange, enum how_much how_much, struct ledger_row *row)
 {
+    const struct reservation *reservation;
     unsigned count = 0;
     if (!exchange->side->quota.shared) {
         return;
     }
-    for (unsigned i = 0; i < exchange->earlier_count; i++) {
-        count = put(exchange->earlier[i], how_much, count, row);
-    }
-    if (exchange->reservation != NULL) {
-        count = put(exchange->reservation, how_much, count, row);
+    for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
+        count = put(reservation, how_much, count, row);
     }
     atomic_signal_fence(memory_order_release); /* behind what it counts, also for the compiler */
     row->settle_count = count <= LEDGER_SETTLES_MAX ? count : 0;
@@ -121,15 +113,13 @@ static unsigned await_one(struct exchange *exchange, struct reservation *reserva
 
 void entry_settles_await(struct exchange *exchange, struct ledger_row *row)
 {
+    struct reservation *reservation;
     unsigned count = 0;
     if (row->settle_count == 0) {
         return;
     }
-    for (unsigned i = 0; i < exchange->earlier_count; i++) {
-        count += await_one(exchange, exchange->earlier[i], row);
-    }
-    if (exchange->reservation != NULL) {
-        count += await_one(exchange, exchange->reservation, row);
+    for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
+        count += await_one(exchange, reservation, row);
     }
     ledger_ring_owes(row, count);
 }

@@ -194,3 +194,13 @@ void exchange_refuse_head(struct exchange_side *side, struct connection *connect
 void exchange_abort(struct exchange *exchange);
 
 const char *exchange_state_name(enum exchange_state state);
+
+/* What the request has reserved so far, from 0, on the routes before this one and on this one;
+ * NULL: nothing further. */
+static inline struct reservation *exchange_reservation(const struct exchange *exchange,
+                                                       unsigned index)
+{
+    return index < exchange->earlier_count    ? exchange->earlier[index]
+           : index == exchange->earlier_count ? exchange->reservation
+                                              : NULL;
+}

@@ -1,5 +1,6 @@
 /* metering of the answer: looks at it while it streams by, and says in the end what was used. */
 #include "base/memory.h"
+#include "gateway/exchange/content_type.h"
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
@@ -21,24 +22,6 @@ enum {
 };
 
 /* ---- the head ---- */
-
-static struct slice content_type(const struct http1_response *response)
-{
-    for (unsigned i = 0; i < response->field_count; i++) {
-        if (response->fields[i].id == HTTP1_CONTENT_TYPE) {
-            struct slice type = response->fields[i].value;
-            type.len = slice_find(type, ';');
-            return slice_trim(type);
-        }
-    }
-    return slice_make("", 0);
-}
-
-static bool is_json(struct slice type)
-{
-    return slice_equal_nocase(type, SLICE("application/json")) ||
-           (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
-}
 
 /* Answers to a call that no profile knows are read as those of the provider's other calls. */
 static const struct usage_table *table_of(const struct exchange *exchange)
@@ -66,7 +49,7 @@ static enum scanned_body form_of(struct slice type)
             return forms[i].body;
         }
     }
-    return is_json(type) ? SCAN_JSON : SCAN_OTHER;
+    return content_type_is_json(type) ? SCAN_JSON : SCAN_OTHER;
 }
 
 /* Figures in headers. */
@@ -103,7 +86,7 @@ static void begin_scan(struct exchange *exchange, const struct http1_response *r
 bool metering_head(struct exchange *exchange, const struct http1_response *response)
 {
     struct metering *metering = exchange->metering;
-    enum scanned_body form = form_of(content_type(response));
+    enum scanned_body form = form_of(content_type_of(response));
     metering->events = form != SCAN_JSON && form != SCAN_OTHER;
     metering->plain = form == SCAN_JSON;
     if (metering->counts_usage && exchange->route->profile->call_count > 0 &&

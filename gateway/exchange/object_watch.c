@@ -3,6 +3,7 @@
 #include "base/http1.h"
 #include "base/memory.h"
 #include "gateway/exchange/clean_text.h"
+#include "gateway/exchange/content_type.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/ledger/ledger_row.h"
 #include "gateway/meter/object_scan.h"
@@ -29,17 +30,6 @@ static const struct object_rule *rule_for(const struct exchange *exchange)
                             target_normalize(exchange->rest, normal));
 }
 
-static bool is_json(const struct http1_response *response)
-{
-    const struct http1_field *field =
-        http1_find_field(response->fields, response->field_count, SLICE("content-type"));
-    struct slice type = field == NULL ? slice_make("", 0) : field->value;
-    type.len = slice_find(type, ';');
-    type = slice_trim(type);
-    return slice_equal_nocase(type, SLICE("application/json")) ||
-           (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
-}
-
 static void read_header(struct object_watch *watch, const struct http1_response *response)
 {
     struct slice name = watch->rule->id_header;
@@ -63,7 +53,7 @@ void object_watch_begin(struct exchange *exchange, const struct http1_response *
     }
     struct object_watch *watch = MEMORY_NEW(struct object_watch);
     watch->rule = rule;
-    watch->reads = is_json(response);
+    watch->reads = content_type_is_json(content_type_of(response));
     read_header(watch, response);
     object_scan_init(&watch->scan, rule);
     exchange->object = watch;
