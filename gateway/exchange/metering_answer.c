@@ -93,8 +93,8 @@ bool metering_head(struct exchange *exchange, const struct http1_response *respo
         (form != SCAN_OTHER || metering->call != NULL)) {
         begin_scan(exchange, response, form);
     }
-    bool encoded = coding_of(response->fields, response->field_count) != CODING_IDENTITY;
-    if (metering->asks_usage && form == SCAN_EVENTS && !encoded) {
+    if (metering->asks_usage && form == SCAN_EVENTS &&
+        coding_of(response->fields, response->field_count) == CODING_IDENTITY) {
         metering->drop = event_drop_new();
     }
     if (!metering->counts_bytes || response->framing == HTTP1_NO_BODY) {

@@ -85,8 +85,8 @@ static enum status prepare(struct ledger_blocks *blocks, struct error *err)
         [HAVE] = "SELECT " LEDGER_LOADED_COLUMNS
                  " FROM blocks WHERE closed_to >= ?1 AND closed_from <= ?1 AND "
                  "instr(ids, ?2) > 0",
-        [DROP] = "DELETE FROM blocks WHERE number IN (SELECT number FROM blocks "
-                 "WHERE closed_to < ?1 ORDER BY closed_to LIMIT ?2)",
+        [DROP] = ("DELETE FROM blocks WHERE number IN (SELECT number FROM blocks "
+                  "WHERE closed_to < ?1 ORDER BY closed_to LIMIT ?2)"),
     };
     for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(blocks->db, texts[i], &blocks->statements[i], err));
