@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "config/hook.h"
 #include "limiter/limit.h"
 #include "limiter/redis_link.h"
 #include "routes/egress.h"
@@ -119,6 +120,8 @@ struct snapshot {
     struct store_settings store;
     struct ledger_config ledger;
     struct otlp_settings otlp;
+    struct hook_table hook_table;
+    struct queue_config queue; /* of webhooks */
     const struct limit *const *limits; /* all; limit->index is the position */
     unsigned limit_count;
     const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */
