@@ -108,13 +108,6 @@ static bool is_global(const uint8_t address[16])
     return false;
 }
 
-static void map_ipv4(const void *ipv4, uint8_t out[16])
-{
-    memset(out, 0, 10);
-    memset(out + 10, 0xff, 2);
-    memcpy(out + 12, ipv4, 4);
-}
-
 /* Sets what is behind the prefix to 0; false if it was not. */
 static bool clear_host_bits(uint8_t address[16], unsigned prefix)
 {
@@ -133,7 +126,7 @@ static bool parse_address(struct slice text, struct egress_network *ret, bool *r
     uint8_t ipv4[4];
     *ret_ipv4 = address_parse(AF_INET, text, ipv4);
     if (*ret_ipv4) {
-        map_ipv4(ipv4, ret->address);
+        address_map_ipv4(ipv4, ret->address);
         return true;
     }
     return address_parse(AF_INET6, text, ret->address);
@@ -169,33 +162,23 @@ enum status egress_network_parse(struct slice text, struct egress_network *ret, 
     return STATUS_OK;
 }
 
-static bool read_address(const struct sockaddr *address, uint8_t out[16])
+bool egress_networks_contain(const struct egress_network *networks, unsigned count,
+                             const uint8_t address[16])
 {
-    if (address->sa_family == AF_INET) {
-        struct sockaddr_in ipv4;
-        memcpy(&ipv4, address, sizeof(ipv4));
-        map_ipv4(&ipv4.sin_addr, out);
-        return true;
+    for (unsigned i = 0; i < count; i++) {
+        if (in_network(address, networks[i].address, networks[i].prefix)) {
+            return true;
+        }
     }
-    if (address->sa_family == AF_INET6) {
-        struct sockaddr_in6 ipv6;
-        memcpy(&ipv6, address, sizeof(ipv6));
-        memcpy(out, &ipv6.sin6_addr, 16);
-        return true;
-    }
-    return false; /* unix sockets and whatever else */
+    return false;
 }
 
 bool egress_allows(const struct egress_policy *policy, const struct sockaddr *address)
 {
     uint8_t bytes[16];
-    if (!read_address(address, bytes)) {
+    if (!address_of(address, bytes)) { /* unix sockets and whatever else */
         return false;
     }
-    for (unsigned i = 0; i < policy->allowed_count; i++) {
-        if (in_network(bytes, policy->allowed[i].address, policy->allowed[i].prefix)) {
-            return true;
-        }
-    }
-    return is_global(bytes);
+    return egress_networks_contain(policy->allowed, policy->allowed_count, bytes) ||
+           is_global(bytes);
 }

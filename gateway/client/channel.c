@@ -56,9 +56,9 @@ enum channel_result channel_handshake(struct channel *channel)
     return result == 1 ? CHANNEL_DONE : from_ssl(channel, result);
 }
 
-static enum channel_result read_plain(int fd, char *to, size_t size, size_t *ret_count)
+static enum channel_result read_plain(int fd, char *to, size_t size, int flags, size_t *ret_count)
 {
-    ssize_t count = recv(fd, to, size, 0);
+    ssize_t count = recv(fd, to, size, flags);
     if (count < 0) {
         return from_errno();
     }
@@ -70,7 +70,7 @@ enum channel_result channel_read(struct channel *channel, char *to, size_t size,
 {
     *ret_count = 0;
     if (channel->ssl == NULL) {
-        return read_plain(channel->fd, to, size, ret_count);
+        return read_plain(channel->fd, to, size, 0, ret_count);
     }
     channel->wants_write = false;
     ERR_clear_error();
@@ -94,11 +94,17 @@ enum channel_result channel_write(struct channel *channel, struct slice bytes, s
     return CHANNEL_DONE;
 }
 
+enum channel_result channel_peek(struct channel *channel, char *to, size_t size, size_t *ret_count)
+{
+    *ret_count = 0;
+    return read_plain(channel->fd, to, size, MSG_PEEK, ret_count);
+}
+
 enum channel_result channel_discard(struct channel *channel, char *scratch, size_t size,
                                     size_t *ret_count)
 {
     *ret_count = 0;
-    return read_plain(channel->fd, scratch, size, ret_count);
+    return read_plain(channel->fd, scratch, size, 0, ret_count);
 }
 
 bool channel_left(const struct channel *channel)

@@ -37,6 +37,8 @@ enum channel_result channel_handshake(struct channel *channel);
 enum channel_result channel_read(struct channel *channel, char *to, size_t size, size_t *ret_count);
 enum channel_result channel_write(struct channel *channel, struct slice bytes, size_t *ret_count);
 
+/* What is there is left there: it looks around TLS, before its handshake. */
+enum channel_result channel_peek(struct channel *channel, char *to, size_t size, size_t *ret_count);
 /* Reads around TLS, to throw away. */
 enum channel_result channel_discard(struct channel *channel, char *scratch, size_t size,
                                     size_t *ret_count);

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "gateway/client/connection_internal.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -128,7 +127,9 @@ static void link_out(struct client_side *side, struct connection *connection)
 
 static void free_connection(struct reapable *reapable)
 {
-    memory_free(CONNECTION_OF(reapable, reapable));
+    struct connection *connection = CONNECTION_OF(reapable, reapable);
+    memory_free(connection->forwarded);
+    memory_free(connection);
 }
 
 void connection_close(struct connection *connection, enum channel_farewell farewell)
@@ -159,20 +160,13 @@ void connection_lost(struct connection *connection)
     wake(connection->owner);
 }
 
-static void print_peer(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN])
+static void know_peer(struct connection *connection, const struct sockaddr *peer)
 {
-    if (peer->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-        (void)inet_ntop(AF_INET, &v4->sin_addr, out, INET6_ADDRSTRLEN);
-    } else if (peer->sa_family == AF_INET6) {
-        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(v6)) {
-            (void)inet_ntop(AF_INET, &v6->s6_addr[12], out, INET6_ADDRSTRLEN);
-        } else {
-            (void)inet_ntop(AF_INET6, v6, out, INET6_ADDRSTRLEN);
-        }
+    connection->has_address = address_of(peer, connection->address);
+    if (connection->has_address) {
+        address_print(connection->address, connection->peer);
     } else {
-        (void)snprintf(out, INET6_ADDRSTRLEN, "unix");
+        (void)snprintf(connection->peer, sizeof(connection->peer), "unix");
     }
 }
 
@@ -195,6 +189,17 @@ static void handshake(struct connection *connection)
         /* Not reset: the client shall be able to read the alert. */
         connection_close(connection, CHANNEL_CLOSE);
         break;
+    }
+}
+
+void connection_begin(struct connection *connection)
+{
+    if (connection->channel.ssl != NULL) {
+        connection->phase = PHASE_HANDSHAKE;
+        handshake(connection);
+    } else {
+        connection->phase = PHASE_HEAD;
+        connection_read_head(connection);
     }
 }
 
@@ -247,6 +252,8 @@ static bool goes_on_alone(struct connection *connection)
     switch (connection->phase) {
     case PHASE_SEND: /* a complete answer is sent even to one who has said all it will say */
         return true;
+    case PHASE_PROXY: /* a header that is none is said all the same */
+        return true;
     case PHASE_SERVE:
         connection_lost(connection);
         return false;
@@ -287,6 +294,13 @@ static void on_news(struct waiter *waiter)
         }
     }
     switch (connection->phase) {
+    case PHASE_PROXY:
+        if (connection->read_expired) {
+            connection_proxy_late(connection);
+        } else {
+            connection_read_proxy(connection);
+        }
+        break;
     case PHASE_HANDSHAKE:
         if (connection->read_expired) {
             connection_close(connection, CHANNEL_CLOSE);
@@ -315,19 +329,29 @@ static void on_news(struct waiter *waiter)
     }
 }
 
+static enum phase first_phase(const struct connection *connection)
+{
+    const struct connection_limits *limits = connection_limits(connection);
+    if (limits->proxy_protocol && connection->has_address &&
+        trusted_proxies_have(&limits->proxies, connection->address)) {
+        return PHASE_PROXY;
+    }
+    return connection->channel.ssl == NULL ? PHASE_HEAD : PHASE_HANDSHAKE;
+}
+
 void connection_open(struct client_side *side, int fd, struct ssl_ctx_st *tls,
                      const struct sockaddr *peer)
 {
     struct loop *loop = side->settings.loop;
     struct connection *connection = MEMORY_NEW(struct connection);
     connection->side = side;
-    connection->phase = tls == NULL ? PHASE_HEAD : PHASE_HANDSHAKE;
     channel_open(&connection->channel, fd, tls);
     waiter_init(&connection->waiter, &loop->ready, on_news);
     timer_init(&connection->read_timer, on_read_timer);
     timer_init(&connection->write_timer, on_write_timer);
     buffer_init(&connection->output, OUTPUT_MAX_BYTES);
-    print_peer(peer, connection->peer);
+    know_peer(connection, peer);
+    connection->phase = first_phase(connection);
     short reading = EV_READ | EV_CLOSED | EV_ET | EV_PERSIST;
     short writing = EV_WRITE | EV_ET | EV_PERSIST;
     int failed = event_assign(&connection->came, loop->base, fd, reading, on_came, connection) |
@@ -352,6 +376,21 @@ const struct http1_request *connection_request(const struct connection *connecti
 const char *connection_peer(const struct connection *connection)
 {
     return connection->peer;
+}
+
+const char *connection_source(const struct connection *connection)
+{
+    return connection->is_forwarded ? connection->forwarded->text : connection->peer;
+}
+
+bool connection_source_address(const struct connection *connection, uint8_t ret[ADDRESS_BYTES])
+{
+    if (!connection->is_forwarded && !connection->has_address) {
+        return false;
+    }
+    memcpy(ret, connection->is_forwarded ? connection->forwarded->address : connection->address,
+           ADDRESS_BYTES);
+    return true;
 }
 
 bool connection_is_tls(const struct connection *connection)

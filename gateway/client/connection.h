@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/http1.h"
 #include "base/status.h"
+#include "gateway/client/forwarded.h"
 
 #include <stdbool.h>
 
@@ -27,6 +28,8 @@ struct connection_limits {
     usec_t body_idle_timeout;  /* without a body byte, while the owner wants some: 408 */
     usec_t write_idle_timeout; /* without the client taking a byte: gone */
     usec_t keep_alive_timeout; /* between two requests: closed silently */
+    struct trusted_proxies proxies;
+    bool proxy_protocol; /* connections from them begin with a PROXY header */
 };
 
 /* The owner's side; called from the loop's ready list, never from inside connection_*(). */
@@ -53,8 +56,14 @@ enum connection_after { CONNECTION_KEEP, CONNECTION_CLOSE };
 
 /* The head; valid until connection_finish(). Never moves. */
 const struct http1_request *connection_request(const struct connection *connection);
-/* "192.0.2.7", "2001:db8::1", or "unix". Static for the connection's life. */
+/* "192.0.2.7", "2001:db8::1", or "unix": who connected, or for whom a trusted proxy did, as its
+ * PROXY header says. Static for the connection's life. */
 const char *connection_peer(const struct connection *connection);
+/* Who sent this request: where trusted proxies forwarded it, whom they got it from; else the peer.
+ * Valid until connection_finish(). */
+const char *connection_source(const struct connection *connection);
+/* The same as an address; false, and nothing set: it has none. */
+bool connection_source_address(const struct connection *connection, uint8_t ret[ADDRESS_BYTES]);
 bool connection_is_tls(const struct connection *connection);
 /* When the first byte of this head was read. */
 usec_t connection_request_start(const struct connection *connection);

@@ -82,9 +82,28 @@ static void keep_fields(struct connection *connection)
     request->fields = kept;
 }
 
+/* Before the owner is told: what it asks stays the same while it has the request. */
+static void find_source(struct connection *connection)
+{
+    uint8_t address[ADDRESS_BYTES];
+    const struct trusted_proxies *proxies = &connection_limits(connection)->proxies;
+    connection->is_forwarded =
+        proxies->count > 0 && connection->has_address &&
+        forwarded_source(&connection->request, proxies, connection->address, address);
+    if (!connection->is_forwarded) {
+        return;
+    }
+    if (connection->forwarded == NULL) {
+        connection->forwarded = MEMORY_NEW(struct forwarded);
+    }
+    memcpy(connection->forwarded->address, address, sizeof(address));
+    address_print(address, connection->forwarded->text);
+}
+
 static void serve(struct connection *connection)
 {
     connection->phase = PHASE_SERVE;
+    find_source(connection);
     connection_expect_nothing(connection);
     connection->head_begun = false;
     connection->continued = false;

@@ -2,7 +2,8 @@
  * connection_internal: what the files of connection share. Not for anyone else.
  *
  * connection.c: life, events, deadlines, which phase comes next. connection_input.c: where the
- * bytes that come are kept; connection_head.c, connection_body.c: what they mean.
+ * bytes that come are kept; connection_proxy.c, connection_head.c, connection_body.c: what they
+ * mean.
  * connection_output.c: the bytes that go, and how it ends.
  *
  * The socket's events are edge-triggered: each is told once and noted in a flag, which is cleared
@@ -11,6 +12,7 @@
  */
 #pragma once
 
+#include "base/address.h"
 #include "base/buffer.h"
 #include "base/timer.h"
 #include "base/waiter.h"
@@ -19,7 +21,7 @@
 #include "gateway/client/listener.h"
 #include "gateway/loop/loop.h"
 
-#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <event2/event_struct.h>
 
@@ -41,6 +43,8 @@ struct client_side {
     unsigned count;
     uint64_t accepted;
     uint64_t refused;
+    uint64_t proxies_refused; /* without a valid PROXY header */
+    usec_t proxies_said;      /* when the log was told of one */
     bool draining;
     struct http1_field *fields;       /* owned; a head's fields are read into it, then copied */
     unsigned field_count;             /* its size */
@@ -50,6 +54,7 @@ struct client_side {
 };
 
 enum phase {
+    PHASE_PROXY,     /* waits for a trusted proxy's header */
     PHASE_HANDSHAKE, /* TLS */
     PHASE_HEAD,      /* waits for a head, or for the rest of one */
     PHASE_SERVE,     /* the owner has it */
@@ -70,6 +75,12 @@ struct input {
     size_t end;
 };
 
+/* Of whom a trusted proxy got a request. */
+struct forwarded {
+    uint8_t address[ADDRESS_BYTES];
+    char text[ADDRESS_TEXT_BYTES];
+};
+
 struct connection {
     struct client_side *side; /* borrowed: outlives it */
     struct connection *next;
@@ -82,7 +93,9 @@ struct connection {
     struct timer read_timer;  /* handshake, head, body idle, keep-alive or linger: by phase */
     struct timer write_timer; /* write idle */
     struct reapable reapable;
-    char peer[INET6_ADDRSTRLEN];
+    char peer[ADDRESS_TEXT_BYTES];
+    uint8_t address[ADDRESS_BYTES]; /* the peer's, if has_address */
+    struct forwarded *forwarded;    /* owned; NULL: no request came with one yet */
 
     enum phase phase : 8;
     /* Noted by events. */
@@ -93,6 +106,8 @@ struct connection {
     bool read_expired : 1;
     bool write_expired : 1;
     /* What is known. */
+    bool has_address : 1;  /* the peer; a unix socket's has none */
+    bool is_forwarded : 1; /* `forwarded` says who sent this request */
     bool takes_armed : 1;
     bool blocked : 1;      /* the socket takes no more output for now */
     bool was_full : 1;     /* the owner saw no room: it is woken when there is */
@@ -130,6 +145,8 @@ struct connection {
  * borrowed. */
 void connection_open(struct client_side *side, int fd, struct ssl_ctx_st *tls,
                      const struct sockaddr *peer);
+/* The next phase is TLS, or the first head. */
+void connection_begin(struct connection *connection);
 /* Ends it at once; it is freed when the turn is over. */
 void connection_close(struct connection *connection, enum channel_farewell farewell);
 /* The client left, or is of no use: tells the owner, if there is one, else closes. */
@@ -159,6 +176,12 @@ void input_drop_fields(struct connection *connection);
 void connection_drop_input(struct connection *connection);
 /* One read behind the unread bytes, where there must be room. */
 enum channel_result input_fill(struct connection *connection);
+
+/* connection_proxy.c */
+
+/* PHASE_PROXY: looks for the header; goes on when it is whole, or closes. */
+void connection_read_proxy(struct connection *connection);
+void connection_proxy_late(struct connection *connection);
 
 /* connection_head.c */
 

@@ -169,7 +169,7 @@ static struct slice each_value(const struct exchange *exchange, const struct lim
     case EACH_ROUTE:
         return slice_from(exchange->route->name);
     case EACH_IP:
-        return bounded(exchange, limit, slice_from(connection_peer(exchange->connection)));
+        return bounded(exchange, limit, slice_from(connection_source(exchange->connection)));
     case EACH_HEADER:
         return bounded(exchange, limit, header_value(exchange, limit));
     }

@@ -79,7 +79,7 @@ static enum step_result stranger(struct exchange *exchange, enum authenticate_ve
     }
     audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
                                         .route = exchange->route->name,
-                                        .peer = connection_peer(exchange->connection),
+                                        .peer = connection_source(exchange->connection),
                                         .code = problem_code_text(code)},
                   why);
     return exchange_fail(exchange, ENDED_BY_CLIENT, code, "%s", why);

@@ -100,7 +100,7 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .trace_id = trace->trace_id,
         .span_id = trace->span_id,
         .label = exchange_client_label(exchange),
-        .peer = connection_peer(exchange->connection),
+        .peer = connection_source(exchange->connection),
         .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
         .route = exchange->route == NULL ? "" : exchange->way.asked->name,
         .method = exchange->request->method_text,
