@@ -14,6 +14,7 @@
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
 #include "gateway/server_state.h"
+#include "gateway/server_webhooks.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
 #include "limiter/zone.h"
@@ -192,7 +193,7 @@ static enum status prepare(struct server *server, struct candidate *candidate, s
     if (server->scribe != NULL) {
         TRY(scribe_reopen(server->scribe, snapshot->gateway.access_log, err));
     }
-    return STATUS_OK;
+    return server_webhooks_prepare(server, candidate->snapshot, err);
 }
 
 static enum reload_end try_reload(struct server *server, struct candidate *ret,
@@ -224,10 +225,13 @@ static void swap_in(struct server *server, const struct candidate *take)
     server_ledger_adopt(server);
     server_refresh_secrets(server); /* new routes have their secrets before they serve */
     otlp_adopt(server->otlp, snapshot);
+    server_webhooks_adopt(server);
     server_admin_adopt(server, take->admin_tls);
     SSL_CTX_free(take->admin_tls);
     for (unsigned i = 0; i < server->worker_count; i++) {
-        worker_adopt(server->workers[i], snapshot, take->tls);
+        worker_adopt(
+            server->workers[i],
+            &(struct worker_news){.snapshot = snapshot, .tls = take->tls, .queue = server->queue});
     }
 }
 

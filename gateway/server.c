@@ -25,6 +25,7 @@
 #include "gateway/server_ledger.h"
 #include "gateway/server_otlp.h"
 #include "gateway/server_state.h"
+#include "gateway/server_webhooks.h"
 #include "gateway/upstream/attempt.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
@@ -169,6 +170,8 @@ static enum status make_workers(struct server *server, struct error *err)
             .otlp = server->otlp,
             .quotas = server->quotas,
             .ledger = server->ledger,
+            .queue = server->queue,
+            .source_rates = server->source_rates,
             .tls = server->tls,
             .buffered_bytes = &server->buffered_bytes,
             .open_connections = &server->open_connections,
@@ -246,6 +249,7 @@ static enum status start(struct server *server, struct error *err)
     TRY(server_ledger_start(server, err));
     server_refresh_secrets(server);
     TRY(server_otlp_start(server, err));
+    TRY(server_webhooks_start(server, err));
     TRY(server_admin_start(server, err));
     TRY(make_workers(server, err));
     watch_signals(server);
@@ -262,6 +266,7 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     }
     memory_free(server->workers);
+    server_webhooks_stop(server);
     ledger_stop(server->ledger);
     admin_server_stop(server->admin);
     for (unsigned i = 0; i < SERVER_SIGNALS; i++) {

@@ -17,11 +17,13 @@ struct metrics;
 struct metrics_block;
 struct mailbox;
 struct otlp;
+struct queue;
 struct quotas;
 struct scribe;
 struct secret;
 struct secret_store;
 struct snapshot;
+struct source_rates;
 struct ssl_ctx_st;
 struct standings;
 struct worker;
@@ -39,11 +41,13 @@ struct server {
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
-    struct ledger *ledger;       /* owned; NULL: none */
-    struct standings *standings; /* owned; each snapshot is joined before it is published */
-    struct secret *admin_token;  /* owned; of admin.token_file, else NULL */
-    struct otlp *otlp;           /* owned; sends traces and metrics to a collector */
-    struct scribe *scribe;       /* NULL: no access log */
+    struct ledger *ledger;             /* owned; NULL: none */
+    struct standings *standings;       /* owned; each snapshot is joined before it is published */
+    struct secret *admin_token;        /* owned; of admin.token_file, else NULL */
+    struct queue *queue;               /* owned; of webhooks; NULL: there was no hook yet */
+    struct source_rates *source_rates; /* owned */
+    struct otlp *otlp;                 /* owned; sends traces and metrics to a collector */
+    struct scribe *scribe;             /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */
     struct ssl_ctx_st *tls;  /* ref; NULL: none */

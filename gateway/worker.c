@@ -11,6 +11,7 @@
 #include "gateway/observe/metrics.h"
 #include "gateway/quotas.h"
 #include "gateway/upstream/attempt.h"
+#include "gateway/webhook/ingress.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -28,8 +29,9 @@ struct worker {
     struct loop loop;
     struct client_side *clients;
     struct exchange_side exchanges;
-    struct mailbox *mailbox; /* owned; letters to this worker */
-    struct mailbox *main;    /* borrowed */
+    struct ingress_side *ingress; /* owned */
+    struct mailbox *mailbox;      /* owned; letters to this worker */
+    struct mailbox *main;         /* borrowed */
     struct metrics_block *metrics;
     struct health_checks *health; /* owned; NULL: another worker's, or over */
     struct quotas *quotas;        /* borrowed */
@@ -37,6 +39,7 @@ struct worker {
     void (*drained)(void *server);
     bool draining;
     bool reported;
+    bool stopping;            /* as soon as the queue of webhooks has answered all */
     uint64_t accepted_before; /* as counted at the end of the last turn */
     uint64_t refused_before;
     struct timer window;  /* ends while nothing happens, too */
@@ -49,6 +52,7 @@ struct adopt_letter {
     struct letter letter;
     struct snapshot *snapshot; /* ref */
     SSL_CTX *tls;              /* ref */
+    struct queue *queue;       /* borrowed */
 };
 
 static void replace_tls(struct worker *worker, SSL_CTX *take_tls)
@@ -66,6 +70,7 @@ static void on_adopt(struct letter *letter, void *receiver)
     struct worker *worker = receiver;
     quotas_set_tenants(&worker->exchanges.quota, adopt->snapshot);
     exchange_side_adopt(&worker->exchanges, adopt->snapshot);
+    ingress_side_set_queue(worker->ingress, adopt->queue);
     if (worker->health != NULL) {
         health_checks_adopt(worker->health, adopt->snapshot);
     }
@@ -86,7 +91,8 @@ static void on_drain(struct letter *letter, void *receiver)
 static void on_stop(struct letter *letter, void *receiver)
 {
     struct worker *worker = receiver;
-    loop_stop(&worker->loop);
+    worker->stopping = true;
+    ingress_side_close(worker->ingress);
     memory_free(letter);
 }
 
@@ -97,14 +103,15 @@ static void post(struct worker *worker, void (*run)(struct letter *letter, void 
     mailbox_post(worker->mailbox, letter);
 }
 
-void worker_adopt(struct worker *worker, struct snapshot *snapshot, SSL_CTX *tls)
+void worker_adopt(struct worker *worker, const struct worker_news *news)
 {
     struct adopt_letter *adopt = MEMORY_NEW(struct adopt_letter);
     adopt->letter.run = on_adopt;
-    adopt->snapshot = snapshot_ref(snapshot);
-    if (tls != NULL) {
-        (void)SSL_CTX_up_ref(tls);
-        adopt->tls = tls;
+    adopt->snapshot = snapshot_ref(news->snapshot);
+    adopt->queue = news->queue;
+    if (news->tls != NULL) {
+        (void)SSL_CTX_up_ref(news->tls);
+        adopt->tls = news->tls;
     }
     mailbox_post(worker->mailbox, &adopt->letter);
 }
@@ -191,6 +198,9 @@ static void after_turn(void *ctx)
     if (worker->draining && !worker->reported && client_side_count(worker->clients) == 0) {
         report_drained(worker);
     }
+    if (worker->stopping && !ingress_side_busy(worker->ingress)) {
+        loop_stop(&worker->loop);
+    }
 }
 
 /* ---- life ---- */
@@ -234,10 +244,16 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
     worker->quotas = settings->quotas;
     quotas_attach(worker->quotas, &worker->loop, worker->mailbox, &worker->exchanges.quota);
     quotas_set_tenants(&worker->exchanges.quota, settings->snapshot);
+    worker->ingress = ingress_side_new(&(struct ingress_settings){
+        .exchanges = &worker->exchanges,
+        .queue = settings->queue,
+        .mailbox = worker->mailbox,
+        .rates = settings->source_rates,
+    });
     worker->clients = client_side_new(&(struct client_side_settings){
         .loop = &worker->loop,
-        .ops = &exchange_connection_ops,
-        .ctx = &worker->exchanges,
+        .ops = &ingress_connection_ops,
+        .ctx = worker->ingress,
         .open_connections = settings->open_connections,
         .max_connections = settings->snapshot->gateway.limits.connections,
     });
@@ -297,6 +313,7 @@ void worker_free(struct worker *worker)
         (void)pthread_join(worker->thread, NULL);
     }
     health_checks_stop(worker->health);
+    ingress_side_free(worker->ingress);
     exchange_side_fini(&worker->exchanges);
     quotas_detach(worker->quotas, &worker->exchanges.quota);
     client_side_free(worker->clients);

@@ -1,7 +1,8 @@
 /*
  * source_rates: how often each source address may send what does not verify, by hook. Shared by the
- * workers, striped locks, bounded: when it is full the addresses that were quiet longest are
- * forgotten first. An IPv6 source is its /64.
+ * workers, striped locks, bounded: when it is full, those that have the least to be forgotten are
+ * forgotten first, so that a flood of new ones hides none that sent much. An IPv6 source is its
+ * /64.
  */
 #pragma once
 
@@ -18,7 +19,8 @@ enum { SOURCE_RATES_MAX = 64 * 1024 };
 struct source_rates *source_rates_new(void);
 void source_rates_free(struct source_rates *rates); /* takes NULL */
 
-/* Is there room for one more? Counts nothing. False: *ret_after is when there will be. */
+/* Is there room for one more? Counts nothing. False: *ret_after says in how much time there is.
+ * `now` is monotonic. */
 bool source_rates_have_room(struct source_rates *rates, const char *hook, struct slice address,
                             const struct hook_rate *rate, usec_t now, usec_t *ret_after);
 void source_rates_count(struct source_rates *rates, const char *hook, struct slice address,
