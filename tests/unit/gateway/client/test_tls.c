@@ -276,6 +276,26 @@ Test(tls, a_handshake_has_the_deadline_of_a_head)
     cr_assert_eq(client_side_count(desk.side), 0);
 }
 
+Test(tls, a_trusted_proxys_header_comes_before_the_handshake)
+{
+    struct egress_network network;
+    cr_assert_eq(egress_network_parse(SLICE("127.0.0.0/8"), &network, NULL), STATUS_OK);
+    desk.limits.proxies = (struct trusted_proxies){.networks = &network, .count = 1};
+    desk.limits.proxy_protocol = true;
+    struct secure client;
+    secure_open(&client, TLS1_3_VERSION, NULL);
+    client_send(&desk, client.fd, SLICE("PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\n"));
+    cr_assert(secure_handshake(&client));
+    secure_send(&client, SLICE("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"));
+    DESK_UNTIL(&desk, desk.begun == 1);
+    cr_assert_str_eq(connection_source(desk_last(&desk)->connection), "192.0.2.7");
+    cr_assert(connection_is_tls(desk_last(&desk)->connection));
+    secure_close(&client);
+    secure_open(&client, TLS1_3_VERSION, NULL); /* without the header */
+    cr_assert_not(secure_handshake(&client));
+    secure_close(&client);
+}
+
 Test(tls, new_settings_are_for_new_connections)
 {
     struct error err;
