@@ -9,6 +9,8 @@
 #include "base/http1.h"
 #include "gateway/upstream/attempt.h"
 
+#include <stdbool.h>
+
 struct fetch;
 struct loop;
 
@@ -23,13 +25,14 @@ struct fetch_request {
     struct slice head;   /* whole, with the empty line; copied */
     struct slice body;   /* borrowed until it has ended */
     size_t answer_bytes; /* more of the body is cut off, and `cut` says so */
+    bool repeatable;     /* as of attempts: it does no harm if it comes twice */
 };
 
 struct fetch_result {
-    enum attempt_fault fault; /* ATTEMPT_OK: there is an answer */
-    bool sent;                /* a byte of the request had left */
-    const char *message;      /* of a fault, for the log; lives during the call */
-    unsigned status;
+    enum attempt_fault fault;         /* ATTEMPT_OK: there is an answer */
+    bool sent;                        /* a byte of the request had left */
+    const char *message;              /* of a fault, for the log; lives during the call */
+    unsigned status;                  /* 0: no head came; with a fault: the answer is not whole */
     const struct http1_field *fields; /* live during the call */
     unsigned field_count;
     struct slice body; /* likewise */
@@ -37,7 +40,8 @@ struct fetch_result {
     usec_t took;
 };
 
-/* `done` is called once, from the loop, never within this call; the fetch is gone then. */
+/* `done` is called once, from the loop, never within this call; the fetch is gone then. Its
+ * connection is free for another one when `done` has returned. */
 struct fetch *fetch_start(const struct fetch_request *request, void *ctx,
                           void (*done)(void *ctx, const struct fetch_result *result));
 /* `done` is not called any more. NULL is allowed. */
