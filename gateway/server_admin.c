@@ -20,6 +20,7 @@
 #include "gateway/server_ledger.h"
 #include "gateway/server_pages.h"
 #include "gateway/server_state.h"
+#include "gateway/server_webhooks_admin.h"
 #include "gateway/upstream/standing.h"
 
 #include <inttypes.h>
@@ -65,6 +66,7 @@ static bool show_ready(void *ctx, struct buffer *out)
     enum status status = name_missing_secrets(server->snapshot, out);
     if (status == STATUS_OK) {
         (void)standings_show_readiness(server->standings, server->snapshot, clock_now(), out);
+        status = server_webhooks_readiness(server, out);
     }
     if (status == STATUS_OK && server->draining) {
         status = buffer_append(out, SLICE("draining\n"));
@@ -82,6 +84,7 @@ static void note_counts(const struct server *server)
     }
     metrics_set(server->metrics_block, METRIC_audit_log_lost_total, (int64_t)audit_log_lost());
     server_ledger_count(server);
+    server_webhooks_count(server);
 }
 
 static void say_too_long(void)
@@ -203,6 +206,32 @@ static enum status show_usage(void *ctx, const struct usage_question *question, 
     return server_ledger_usage(ctx, question, out, err);
 }
 
+/* ---- webhooks ---- */
+
+static enum status show_webhooks(void *ctx, const struct webhook_question *question,
+                                 struct buffer *out, struct error *err)
+{
+    return server_webhooks_list(ctx, question, out, err);
+}
+
+static enum status show_webhook_sums(void *ctx, struct buffer *out, struct error *err)
+{
+    return server_webhooks_sums(ctx, out, err);
+}
+
+static enum status show_webhook(void *ctx, const char *id, enum webhook_parts parts,
+                                struct buffer *out, struct error *err)
+{
+    return server_webhooks_show(ctx, id, parts, out, err);
+}
+
+static enum status change_webhooks(void *ctx, const struct webhook_question *question,
+                                   enum webhook_change change, struct admin_later *take_later,
+                                   struct error *err)
+{
+    return server_webhooks_change(ctx, question, change, take_later, err);
+}
+
 /* ---- reload ---- */
 
 struct list {
@@ -279,6 +308,10 @@ const struct admin_ops server_admin_ops = {
     .maker = show_maker,
     .repriced = note_repriced,
     .usage = show_usage,
+    .webhooks = show_webhooks,
+    .webhook_sums = show_webhook_sums,
+    .webhook = show_webhook,
+    .change_webhooks = change_webhooks,
     .refused = note_refused,
 };
 

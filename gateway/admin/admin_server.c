@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <evhtp.h>
 #include <openssl/ssl.h>
@@ -25,10 +26,17 @@ struct admin_client {
     struct admin_client *next, *prev;
     struct admin_server *server; /* borrowed */
     evhtp_connection_t *connection;
-    struct event *deadline; /* owned */
+    struct event *deadline;    /* owned */
+    struct admin_later *later; /* borrowed; NULL unless its answer comes later */
     unsigned field_count;
     unsigned host_count;
     bool remote;
+};
+
+/* Owned by whoever answers it. */
+struct admin_later {
+    struct admin_client *client; /* borrowed; NULL: it is gone */
+    evhtp_request_t *request;    /* borrowed; lives as long as the client */
 };
 
 struct admin_server {
@@ -101,9 +109,51 @@ static bool is_forwarded(evhtp_request_t *request)
            evhtp_header_find(request->headers_in, "X-Forwarded-For") != NULL;
 }
 
+/* ---- answers that come later ---- */
+
+static struct admin_client *client_of(const struct admin_server *server,
+                                      const evhtp_request_t *request)
+{
+    struct admin_client *client = server->clients;
+    while (client != NULL && client->connection != request->conn) {
+        client = client->next;
+    }
+    return client;
+}
+
+/* Nothing is read meanwhile; a client that leaves is noticed when it is answered. */
+static void wait_for_answer(struct admin_later *later)
+{
+    later->client->later = later;
+    evhtp_request_pause(later->request);
+}
+
+void admin_later_answer(struct admin_later *take_later, unsigned status, struct slice json)
+{
+    struct admin_answer answer = {.status = status, .content_type = "application/json"};
+    struct admin_client *client = take_later->client;
+    if (client != NULL) {
+        /* What came behind the request is not read: the library would begin with it. And it goes
+         * on before it is answered: else it does not close the connection behind the answer. If the
+         * client is gone, it closes it now. */
+        struct evbuffer *input = bufferevent_get_input(client->connection->bev);
+        (void)evbuffer_drain(input, evbuffer_get_length(input));
+        evhtp_request_resume(take_later->request);
+    }
+    if (take_later->client != NULL) {
+        buffer_init(&answer.body, ADMIN_BODY_MAX_BYTES);
+        answer.status = buffer_append(&answer.body, json) == STATUS_OK ? status : 500;
+        client->later = NULL;
+        send_answer(take_later->request, &answer);
+        buffer_fini(&answer.body);
+    }
+    memory_free(take_later);
+}
+
 static void on_request(evhtp_request_t *request, void *ctx)
 {
     struct admin_server *server = ctx;
+    struct admin_later *later = NULL;
     char peer[ACCESS_PEER_SIZE];
     struct admin_request asked = {
         .method = method_of(request),
@@ -119,8 +169,18 @@ static void on_request(evhtp_request_t *request, void *ctx)
         .failures = &server->failures,
     };
     struct admin_answer answer;
+    if (asked.method == ADMIN_POST) {
+        later = MEMORY_NEW(struct admin_later);
+        *later = (struct admin_later){.client = client_of(server, request), .request = request};
+        asked.later = later;
+    }
     endpoints_answer(&asked, &server->hosts, server->ops, server->ctx, &answer);
-    send_answer(request, &answer);
+    if (answer.later) {
+        wait_for_answer(later);
+    } else {
+        memory_free(later);
+        send_answer(request, &answer);
+    }
     buffer_fini(&answer.body);
 }
 
@@ -150,6 +210,9 @@ static evhtp_res on_connection_end(evhtp_connection_t *connection, void *ctx)
     }
     server->client_count--;
     server->remote_count -= client->remote;
+    if (client->later != NULL) {
+        client->later->client = NULL;
+    }
     event_free(client->deadline);
     memory_free(client);
     return EVHTP_RES_OK;

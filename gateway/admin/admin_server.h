@@ -47,6 +47,26 @@ struct usage_repriced {
     const char *peer;
 };
 
+/* What is asked of the webhooks' queue: which deliveries, and what of them. As it was asked: what
+ * the texts mean is the op's to read; empty ones: nothing is said. */
+struct webhook_question {
+    const char *id, *hook, *target, *type;
+    const char *state; /* one or more, with commas */
+    const char *since, *until;
+    const char *limit, *before; /* of a list: how many, from where on */
+    const char *per_second;     /* of a replay */
+    const char *all;            /* "true": that there is no filter is meant */
+    const char *peer;           /* who asks */
+};
+
+enum webhook_change { WEBHOOK_REPLAY, WEBHOOK_DROP };
+
+/* A webhook as the provider sent it, bytes and headers, is for those who may do all. */
+enum webhook_parts { WEBHOOK_WITHOUT_BODY, WEBHOOK_WITH_BODY };
+
+/* A request whose answer comes later than the call that it is asked by. Main thread. */
+struct admin_later;
+
 /* What a token is good for, or an endpoint asks for; each has what those before it have. */
 enum admin_right { ADMIN_NOTHING, ADMIN_READS, ADMIN_ALL };
 
@@ -99,6 +119,17 @@ struct admin_ops {
     /* Closes those of a route, NULL: of all. `peer` asks. STATUS_NOT_FOUND: no such route. */
     enum status (*reset_breakers)(void *ctx, const char *route, const char *peer,
                                   struct buffer *out, struct error *err);
+    /* Appends deliveries of webhooks as JSON, the sums of all, or a single webhook.
+     * STATUS_NOT_FOUND: there is no queue, or no such webhook; STATUS_INVALID: the question. */
+    enum status (*webhooks)(void *ctx, const struct webhook_question *question, struct buffer *out,
+                            struct error *err);
+    enum status (*webhook_sums)(void *ctx, struct buffer *out, struct error *err);
+    enum status (*webhook)(void *ctx, const char *id, enum webhook_parts parts, struct buffer *out,
+                           struct error *err);
+    /* Changes those that fit. STATUS_OK: `take_later` is answered when it is on disk. */
+    enum status (*change_webhooks)(void *ctx, const struct webhook_question *question,
+                                   enum webhook_change change, struct admin_later *take_later,
+                                   struct error *err);
     /* `peer` came without the token that this path needs. */
     void (*refused)(void *ctx, const char *peer, const char *path);
 };
@@ -118,6 +149,10 @@ MUST_USE enum status admin_server_start(const struct admin_server_settings *sett
                                         struct admin_server **ret, struct error *err);
 /* Closes all its connections. Takes NULL. */
 void admin_server_stop(struct admin_server *server);
+
+/* Answers with JSON, once, and not within the call that handed it out; whether the client is still
+ * there makes no difference. Not after admin_server_stop() but to be freed: that is allowed. */
+void admin_later_answer(struct admin_later *take_later, unsigned status, struct slice json);
 
 /* Other names from now on; copied. After a reload. */
 void admin_server_set_hosts(struct admin_server *server, const char *const *hosts, unsigned count);

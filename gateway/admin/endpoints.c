@@ -4,6 +4,7 @@
 #include "gateway/admin/dashboard.h"
 #include "gateway/admin/endpoint_parts.h"
 #include "gateway/admin/endpoints_ledger.h"
+#include "gateway/admin/endpoints_webhooks.h"
 #include "gateway/observe/openmetrics.h"
 #include "limiter/limit.h"
 #include "routes/target.h"
@@ -226,6 +227,11 @@ static const struct endpoint {
     {"/api/v1/usage/repriced", ADMIN_ALL, endpoint_note_repriced},
     {"/api/v1/requests", ADMIN_READS, endpoint_show_maker},
     {ENDPOINT_REQUESTS_PATH, ADMIN_READS, endpoint_show_request},
+    {"/api/v1/webhooks", ADMIN_READS, endpoint_show_webhooks},
+    {"/api/v1/webhooks/sums", ADMIN_READS, endpoint_show_webhook_sums},
+    {"/api/v1/webhooks/replay", ADMIN_ALL, endpoint_replay_webhooks},
+    {"/api/v1/webhooks/drop", ADMIN_ALL, endpoint_drop_webhooks},
+    {ENDPOINT_WEBHOOKS_PATH, ADMIN_READS, endpoint_show_webhook},
     {"/api/v1/reload", ADMIN_ALL, reload_config},
 };
 
@@ -241,10 +247,14 @@ static const struct endpoint *find_endpoint(const char *path)
     return NULL;
 }
 
-/* Plain /readyz is for load balancers; what it says in detail names routes and secrets. */
+/* Plain /readyz is for load balancers; what it says in detail names routes and secrets. A webhook's
+ * body is not for all who may read. */
 static enum admin_right right_needed(const struct endpoint *endpoint,
                                      const struct admin_request *request)
 {
+    if (endpoint->answer == endpoint_show_webhook && endpoint_webhook_body_wanted(request)) {
+        return ADMIN_ALL;
+    }
     bool tells = endpoint->answer == show_readiness && request->query != NULL;
     return tells ? ADMIN_READS : endpoint->needs;
 }
@@ -267,13 +277,16 @@ static bool may_ask(const struct endpoint *endpoint, const struct admin_request 
     case ACCESS_TOKEN_WRONG:
         endpoint_answer_error(ret, 401,
                               needed == ADMIN_ALL
-                                  ? "changes need the token of admin.token_file or "
-                                    "admin.token: Authorization: Bearer TOKEN"
+                                  ? "changes and webhooks' bodies need the token of "
+                                    "admin.token_file or admin.token: Authorization: Bearer TOKEN"
                                   : "elsewhere than on loopback reading needs a token: "
                                     "Authorization: Bearer TOKEN");
         break;
     case ACCESS_TOKEN_READS:
-        endpoint_answer_error(ret, 403, "this token reads; changes need the one that may do all");
+        endpoint_answer_error(
+            ret, 403,
+            "this token reads; changes and webhooks' bodies need the one that may do "
+            "all");
         break;
     case ACCESS_TOO_OFTEN:
         endpoint_answer_error(ret, 429,

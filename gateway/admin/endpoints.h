@@ -23,6 +23,7 @@ struct admin_request {
     bool local;                /* of this machine, and nobody's proxy */
     usec_t now;
     struct access_failures *failures; /* borrowed; of the listener */
+    struct admin_later *later;        /* of POST; borrowed unless the answer says that it is kept */
 };
 
 struct admin_answer {
@@ -31,6 +32,7 @@ struct admin_answer {
     const char *allow;    /* of 405: the methods; else NULL */
     unsigned retry_after; /* of 429: seconds */
     struct buffer body;   /* also of an answer to HEAD: it tells the length */
+    bool later;           /* nothing of this counts: request->later is answered by who keeps it */
 };
 
 /* Fills *ret; the caller frees the body. */

@@ -39,6 +39,7 @@ struct buffer;
     X(REFUSALS_LEFT_OUT, "refusals_left_out")                                                      \
     X(ADMIN_QUOTA, "admin_quota")                                                                  \
     X(ADMIN_BREAKER, "admin_breaker")                                                              \
+    X(ADMIN_WEBHOOKS, "admin_webhooks")                                                            \
     X(ADMIN_REFUSED, "admin_refused")                                                              \
     X(USAGE_REPRICED, "usage_repriced")                                                            \
     X(QUOTA_WARNED, "quota_warned")                                                                \
