@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arena;
+struct route_table;
 struct secret_slot;
 struct webhook_scheme;
 
@@ -92,10 +94,11 @@ struct hook {
     struct slice path;                   /* exact */
     struct slice host;                   /* lower case, no port; empty: any */
     const struct webhook_scheme *scheme; /* borrowed: of the snapshot */
-    struct slice public_url;             /* empty: made of the request's scheme, Host and target */
+    struct slice public_url; /* without query, the request's is put behind it; empty: made of the
+                                request's scheme, Host and target */
     struct hook_secret secrets[HOOK_SECRETS_MAX];
     unsigned secret_count;
-    struct hook_secret verify_token; /* of handshakes that send one */
+    struct hook_secret verify_token; /* of handshakes that send one; name NULL: none */
     struct slice topics[HOOK_TOPICS_MAX];
     unsigned topic_count;
     struct slice audience;
@@ -112,25 +115,31 @@ struct hook {
     unsigned target_count; /* at least 1 */
 };
 
-/* By path and host. */
+/* By path and host. Zero-initialized has none. */
 struct hook_table {
     struct hook *const *hooks; /* sorted by name; hook->index is the position */
     unsigned count;
-    const struct hook *const *by_path; /* sorted by path, then those with a host first */
+    const struct hook *const *by_path; /* sorted by path, then by host, those without one last */
+    const struct route_table *routes;  /* borrowed */
 };
 
+/* The table of hooks that are sorted by name, of which no two have the same path and host. What it
+ * points to is in the arena. */
+void hook_table_make(struct hook_table *table, struct hook *const *hooks, unsigned count,
+                     const struct route_table *routes, struct arena *arena);
 /* The hook of exactly that path (without query, as sent) and host (with or without port); NULL:
- * there is none. */
+ * there is none. One with a host goes before one without; so does a route with a host. */
 const struct hook *hook_table_find(const struct hook_table *table, struct slice host,
                                    struct slice path);
 /* By name; NULL: there is none. */
 const struct hook *hook_table_named(const struct hook_table *table, struct slice name);
 const struct hook_target *hook_target_named(const struct hook *hook, struct slice name);
+/* An event without a type is matched by "*" alone. */
 bool hook_patterns_match(const struct hook_patterns *patterns, struct slice type);
 
 /* What may wait. */
 struct queue_config {
-    const char *path; /* of the SQLite file; NULL: there is no hook */
+    const char *path; /* of the SQLite file; NULL: there is no hook, and none is to come */
     usec_t keep;      /* after the delivery, for replays */
     usec_t max_age;   /* what waits longer is dead */
     uint64_t max_events;

@@ -1,5 +1,6 @@
 #include "config/link.h"
 
+#include "auth/inbound/webhook_scheme.h"
 #include "auth/secrets/secret_store.h"
 #include "config/document.h"
 #include "config/folder.h"
@@ -65,12 +66,14 @@ static void link_all(struct link *link)
     link_tenants(link);
     link_shared_keys(link);
     link_quotas(link);
+    link_hooks(link);
 }
 
 /* Only for a config without problems: a refused one leaves no trace in the store. */
 static void take_slots(struct snapshot *snapshot, struct secret_store *store)
 {
     link_otlp_take_slots(&snapshot->otlp, store);
+    link_hooks_take_slots(snapshot, store);
     for (unsigned i = 0; store != NULL && i < snapshot->route_count; i++) {
         struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {
@@ -178,6 +181,7 @@ void snapshot_unref(struct snapshot *snapshot)
         return;
     }
     link_otlp_drop_slots(&snapshot->otlp);
+    link_hooks_drop_slots(snapshot);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         const struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {
@@ -187,6 +191,7 @@ void snapshot_unref(struct snapshot *snapshot)
     drop_slot(snapshot->admin.token_slot);
     drop_slot(snapshot->admin.read_token_slot);
     route_table_fini(&snapshot->route_table);
+    webhook_schemes_free(snapshot->webhook_schemes);
     struct arena arena = snapshot->arena;
     arena_fini(&arena);
     memory_free(snapshot);

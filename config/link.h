@@ -38,9 +38,25 @@ bool link_generic(const struct profile *profile);
 const struct route *link_find_route(const struct link *link, const struct tree *node,
                                     struct slice name);
 
+/* Those that can be read; the others are reported. */
+const struct egress_network *link_networks(const struct link *link, const struct tree *texts,
+                                           unsigned *ret_count);
+/* What "sqlite:PATH" names; NULL: it is not of that form. */
+const char *link_sqlite_path(const struct link *link, const struct tree *url);
+/* `ca` NULL: the system's. */
+struct url;
+struct origin link_make_origin(const struct link *link, const struct url *url, const char *ca);
+/* What a circuit's numbers mean together; `node` NULL: all are the defaults. */
+void link_breaker(const struct link *link, const struct tree *node,
+                  const struct breaker_policy *policy);
+
 /* References to the slots of the headers' secrets; and back. `store` NULL: none. */
 void link_otlp_take_slots(struct otlp_settings *otlp, struct secret_store *store);
 void link_otlp_drop_slots(struct otlp_settings *otlp);
+
+/* The same for all hooks' secrets. */
+void link_hooks_take_slots(struct snapshot *snapshot, struct secret_store *store);
+void link_hooks_drop_slots(struct snapshot *snapshot);
 
 void link_gateway(struct link *link);
 void link_admin(struct link *link);
@@ -54,6 +70,7 @@ void link_fallbacks(struct link *link); /* after routes */
 void link_tenants(struct link *link);
 void link_shared_keys(struct link *link); /* after tenants; warnings alone */
 void link_quotas(struct link *link);      /* after tenants, routes, store, ledger and gateway */
+void link_hooks(struct link *link);       /* after routes and ledger */
 
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
@@ -78,3 +95,14 @@ void link_injection(const struct link *link, const struct route_section *section
                     struct route *route);
 void link_headers(const struct link *link, const struct route_section *section,
                   struct route *route);
+
+/* Of one hook. */
+void link_hook_scheme(const struct link *link, const struct hook_section *section,
+                      struct hook *hook);
+void link_hook_targets(const struct link *link, const struct hook_section *section,
+                       struct hook *hook);
+/* At most `most`; how many there are. */
+unsigned link_hook_secrets(const struct link *link, const struct tree *texts,
+                           struct hook_secret *secrets, unsigned most);
+/* What a list of events takes. */
+struct hook_patterns link_hook_patterns(const struct link *link, const struct tree *texts);

@@ -17,21 +17,11 @@ static unsigned usable_cores(void)
     return CPU_COUNT(&set) > 256 ? 256 : (unsigned)CPU_COUNT(&set);
 }
 
-static void link_listen(struct link *link)
+/* Those of `texts`, behind the ones that are there. */
+static void take_addresses(const struct link *link, const struct tree *texts,
+                           const char **addresses, unsigned *count)
 {
-    struct gateway_settings *gateway = &link->snapshot->gateway;
-    const struct tree *texts = link->sections->gateway.listen;
-    unsigned count = link_text_count(texts);
-    const char **addresses = ARENA_ARRAY(link->arena, const char *, count + 1);
-    gateway->listen = addresses;
-    if (texts == NULL) {
-        addresses[gateway->listen_count++] = DEFAULT_LISTEN;
-        return;
-    }
-    if (count == 0) {
-        tree_report(link->problems, texts, "there is no address; write [" DEFAULT_LISTEN "]");
-    }
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < link_text_count(texts); i++) {
         struct error err;
         struct slice host;
         const struct tree *node = link_text(texts, i);
@@ -42,12 +32,51 @@ static void link_listen(struct link *link)
             link_report(link, node, "an address to listen on", &err);
             continue;
         }
-        for (unsigned j = 0; j < gateway->listen_count; j++) {
+        for (unsigned j = 0; j < *count; j++) {
             if (slice_equal(slice_from(addresses[j]), node->text)) {
                 tree_report(link->problems, node, "this address is listed already; take one out");
             }
         }
-        addresses[gateway->listen_count++] = link_keep_slice(link, node->text).ptr;
+        addresses[(*count)++] = link_keep_slice(link, node->text).ptr;
+    }
+}
+
+/* All addresses are in one array: those for webhooks alone are behind the others. */
+static void link_listen(struct link *link)
+{
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    const struct tree *texts = link->sections->gateway.listen;
+    const struct tree *webhooks = link->sections->gateway.webhook_listen;
+    unsigned count = link_text_count(texts) + link_text_count(webhooks);
+    const char **addresses = ARENA_ARRAY(link->arena, const char *, count + 1);
+    unsigned used = 0;
+    if (texts == NULL) {
+        addresses[used++] = DEFAULT_LISTEN;
+    } else if (link_text_count(texts) == 0) {
+        tree_report(link->problems, texts, "there is no address; write [" DEFAULT_LISTEN "]");
+    }
+    take_addresses(link, texts, addresses, &used);
+    gateway->listen = addresses;
+    gateway->listen_count = used;
+    take_addresses(link, webhooks, addresses, &used);
+    gateway->webhook_listen = addresses + gateway->listen_count;
+    gateway->webhook_listen_count = used - gateway->listen_count;
+    if (gateway->webhook_listen_count > 0 && link->sections->webhooks.count == 0) {
+        tree_warn(link->problems, webhooks, "there are no webhooks; write some, or take this out");
+    }
+}
+
+static void link_proxies(struct link *link)
+{
+    const struct gateway_section *section = &link->sections->gateway;
+    struct gateway_settings *gateway = &link->snapshot->gateway;
+    gateway->trusted_proxies =
+        link_networks(link, section->trusted_proxies, &gateway->trusted_proxy_count);
+    gateway->proxy_protocol = section->proxy_protocol == PROXY_PROTOCOL_ON;
+    if (gateway->proxy_protocol && link_text_count(section->trusted_proxies) == 0) {
+        tree_report(link->problems, tree_get(tree_get(link->root, "gateway"), "proxy_protocol"),
+                    "nobody is trusted to send a PROXY header; write trusted_proxies: [NETWORK], "
+                    "too");
     }
 }
 
@@ -129,6 +158,7 @@ void link_gateway(struct link *link)
     const struct gateway_section *section = &link->sections->gateway;
     struct gateway_settings *gateway = &link->snapshot->gateway;
     link_listen(link);
+    link_proxies(link);
     link_public_url(link);
     link_access_log(link);
     link_audit_log(link);
@@ -145,9 +175,9 @@ void link_gateway(struct link *link)
     gateway->timeouts = section->timeouts;
 }
 
-void link_egress(struct link *link)
+const struct egress_network *link_networks(const struct link *link, const struct tree *texts,
+                                           unsigned *ret_count)
 {
-    const struct tree *texts = link->sections->egress.allow_private;
     unsigned count = link_text_count(texts);
     struct egress_network *networks = ARENA_ARRAY(link->arena, struct egress_network, count + 1);
     unsigned used = 0;
@@ -163,5 +193,13 @@ void link_egress(struct link *link)
         }
         used++;
     }
-    link->snapshot->egress = (struct egress_policy){.allowed = networks, .allowed_count = used};
+    *ret_count = used;
+    return networks;
+}
+
+void link_egress(struct link *link)
+{
+    struct egress_policy *egress = &link->snapshot->egress;
+    egress->allowed =
+        link_networks(link, link->sections->egress.allow_private, &egress->allowed_count);
 }

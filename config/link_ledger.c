@@ -19,9 +19,14 @@ static void check_idle(const struct link *link)
 }
 
 /* Two slashes are a host's in a URL, and "relative" to some and "absolute" to others. */
-static bool path_valid(struct slice path)
+const char *link_sqlite_path(const struct link *link, const struct tree *url)
 {
-    return path.len > 0 && path.ptr[path.len - 1] != '/' && !slice_starts_with(path, SLICE("//"));
+    struct slice path = slice_skip(url->text, strlen("sqlite:"));
+    if (!slice_starts_with(url->text, SLICE("sqlite:")) || path.len == 0 ||
+        path.ptr[path.len - 1] == '/' || slice_starts_with(path, SLICE("//"))) {
+        return NULL;
+    }
+    return tree_resolve(url->document, path, link->arena);
 }
 
 void link_ledger(struct link *link)
@@ -36,9 +41,8 @@ void link_ledger(struct link *link)
         check_idle(link);
         return;
     }
-    struct slice path = slice_skip(url, strlen("sqlite:"));
-    if (slice_starts_with(url, SLICE("sqlite:")) && path_valid(path)) {
-        ledger->path = tree_resolve(section->url->document, path, link->arena);
+    ledger->path = link_sqlite_path(link, section->url);
+    if (ledger->path != NULL) {
         return;
     }
     (void)error_set(&err, STATUS_INVALID, __FILE__, __LINE__, "%s", forms);

@@ -88,14 +88,12 @@ static void link_retry(const struct link *link, const struct route_section *sect
 
 /* ---- circuit ---- */
 
-static void link_breaker(const struct link *link, const struct route_section *section,
-                         struct route *route)
+void link_breaker(const struct link *link, const struct tree *node,
+                  const struct breaker_policy *policy)
 {
-    const struct tree *node = tree_get(section->node, "breaker");
     const struct tree *slow_rate = tree_get(node, "slow_rate");
-    route->breaker = section->breaker;
-    check_order(link, node, "open", route->breaker.open, "max_open", route->breaker.max_open);
-    if (slow_rate != NULL && route->breaker.slow == 0 && tree_get(node, "slow") == NULL) {
+    check_order(link, node, "open", policy->open, "max_open", policy->max_open);
+    if (slow_rate != NULL && policy->slow == 0 && tree_get(node, "slow") == NULL) {
         tree_report_key(link->problems, slow_rate,
                         "no call is slow without slow; write slow: 10s, or take this out");
     }
@@ -227,7 +225,8 @@ void link_resilience(const struct link *link, const struct route_section *sectio
                      struct route *route)
 {
     link_retry(link, section, route);
-    link_breaker(link, section, route);
+    route->breaker = section->breaker;
+    link_breaker(link, tree_get(section->node, "breaker"), &route->breaker);
     link_hedge(link, section, route);
     link_health(link, section, route);
     link_models(link, section, route);

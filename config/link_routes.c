@@ -92,6 +92,19 @@ static void link_public_base(const struct link *link, struct route *route)
     }
 }
 
+struct origin link_make_origin(const struct link *link, const struct url *url, const char *ca)
+{
+    return (struct origin){
+        .tls = url->tls,
+        .host = url->host,
+        .port = url->port,
+        .authority = url->authority,
+        .ca_file = ca,
+        .key = arena_print(link->arena, "%s://%s:%u%s%s", url->tls ? "https" : "http", url->host,
+                           url->port, ca != NULL ? " ca=" : "", ca != NULL ? ca : ""),
+    };
+}
+
 static void link_origin(const struct link *link, const struct route_section *section,
                         struct route *route)
 {
@@ -122,15 +135,7 @@ static void link_origin(const struct link *link, const struct route_section *sec
         tree_report_key(link->problems, tree_get(tree_get(section->node, "tls"), "ca"),
                         "base_url is plain http; write https://, or take this out");
     }
-    route->origin = (struct origin){
-        .tls = url.tls,
-        .host = url.host,
-        .port = url.port,
-        .authority = url.authority,
-        .ca_file = ca,
-        .key = arena_print(link->arena, "%s://%s:%u%s%s", url.tls ? "https" : "http", url.host,
-                           url.port, ca != NULL ? " ca=" : "", ca != NULL ? ca : ""),
-    };
+    route->origin = link_make_origin(link, &url, ca);
     route->base_path = url.path;
 }
 

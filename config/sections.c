@@ -48,6 +48,12 @@ static const struct field timeout_fields[] = {
 };
 #undef WAIT
 
+static const char *const proxy_protocols[] = {
+    [PROXY_PROTOCOL_OFF] = "off",
+    [PROXY_PROTOCOL_ON] = "on",
+    NULL,
+};
+
 static const char *const reloads[] = {
     [RELOAD_WATCH] = "watch",
     [RELOAD_SIGNAL] = "signal",
@@ -81,6 +87,18 @@ static const struct field gateway_fields[] = {
     FIELD_ENUM(struct gateway_section, reload, .names = reloads, .fallback = RELOAD_WATCH, .fallback_text = "watch",
         .help = "When the config is read again: `watch` on SIGHUP and when its files change, `signal` only on "
                 "SIGHUP. Files that it names are not watched."),
+    FIELD_TEXTS(struct gateway_section, webhook_listen, .lone = true, .fallback_text = "none",
+        .example = "[0.0.0.0:8090]",
+        .help = "Further addresses that serve webhooks and nothing else, for what faces the Internet. They are "
+                "served on `listen`, too."),
+    FIELD_TEXTS(struct gateway_section, trusted_proxies, .lone = true, .fallback_text = "none",
+        .example = "[10.0.0.0/8]",
+        .help = "Networks of the proxies in front of the gateway: where a webhook comes from is what they say, in "
+                "`X-Forwarded-For` or the PROXY header. Others are not believed."),
+    FIELD_ENUM(struct gateway_section, proxy_protocol, .names = proxy_protocols,
+        .fallback = PROXY_PROTOCOL_OFF, .fallback_text = "off",
+        .help = "`on`: connections from trusted proxies begin with a PROXY header (version 1 or 2), on all of the "
+                "listeners."),
     FIELD_END,
 };
 
@@ -139,6 +157,12 @@ const struct field config_fields[] = {
         .example = "[{requests: 600, per: 1m, each: tenant}]",
         .help = "Limits over all tenants. All that apply to a request, its tenant's included, have to "
                 "have room; else it is refused with 429 and costs nothing."),
+    FIELD_SECTION(struct config_sections, webhook_queue, queue_fields, .example = "{keep: 7d}",
+        .help = "Where webhooks are kept from their acknowledgement on, until they are delivered and for replays "
+                "after that. Opened where there are webhooks, or this section."),
+    FIELD_NAMED(struct config_sections, webhooks, struct hook_section, hook_fields,
+        .help = "Events that providers send, each kind under its name (formed like a route's): verified, kept, "
+                "and delivered to services."),
     FIELD_END,
 };
 /* clang-format on */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/fields.h"
+#include "config/hook.h"
 #include "config/snapshot.h"
 
 struct server_tls_section {
@@ -30,7 +31,10 @@ struct gateway_section {
     const char *audit_log;
     const struct tree *time_zone;
     unsigned reload; /* RELOAD_... */
+    const struct tree *webhook_listen, *trusted_proxies;
+    unsigned proxy_protocol; /* PROXY_PROTOCOL_... */
 };
+enum { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_ON };
 
 struct admin_tls_section {
     const char *cert, *key, *ca;
@@ -172,6 +176,71 @@ struct tenant_section {
     struct field_items quotas; /* struct quota_section */
 };
 
+/* A scheme as auth/inbound/schemes/README.md has it; link_hook_scheme() reads the nodes. */
+struct scheme_section {
+    const struct tree *title, *algorithm, *signature, *grammar, *prefix, *separator, *signature_key,
+        *encoding;
+    const struct tree *items, *key, *key_prefixes, *key_separator, *key_url, *key_hosts,
+        *key_path_end, *id, *timestamp, *timestamp_unit, *pin, *issuers, *body_hash, *requires,
+        *aliases, *event_id, *event_type;
+    const struct tree *challenge_method, *challenge_if, *challenge_token, *challenge_type,
+        *challenge_body, *challenge_fetch;
+    const struct tree *signed_text; /* "signed" */
+    unsigned tolerance;
+    bool url_ports, challenge_signed;
+};
+
+struct hook_rate_section {
+    unsigned requests;
+    usec_t per;
+    unsigned each;  /* of addresses alone */
+    unsigned count; /* enum hook_counting */
+    bool off;       /* "rate: off" */
+};
+
+struct target_rate_section {
+    unsigned requests; /* 0: no bound */
+    usec_t per;
+};
+
+struct transform_section {
+    const struct tree *drop, *rename;
+};
+
+struct target_section {
+    const struct tree *node;
+    const struct tree *to, *name;
+    usec_t timeout;
+    const struct tree *schedule;
+    unsigned order; /* enum hook_order */
+    const struct tree *order_key, *events, *secret, *secrets;
+    unsigned concurrency;
+    struct target_rate_section rate;
+    struct breaker_policy breaker;
+    struct transform_section transform;
+    struct client_tls_section tls;
+};
+
+struct hook_section {
+    const struct tree *node;
+    const struct tree *path, *host, *provider, *public_url, *secrets, *verify_token, *topics,
+        *audience, *service_account, *events, *sources;
+    struct scheme_section scheme;
+    unsigned untyped; /* UNTYPED_... */
+    uint64_t body_bytes;
+    struct hook_rate_section rate;
+    unsigned dedupe;            /* enum hook_dedupe */
+    struct field_items deliver; /* struct target_section */
+};
+enum { UNTYPED_DELIVER, UNTYPED_DROP };
+
+struct queue_section {
+    const struct tree *url;
+    usec_t keep, max_age;
+    unsigned max_events;
+    uint64_t max_size;
+};
+
 struct config_sections {
     unsigned version;
     struct gateway_section gateway;
@@ -184,6 +253,8 @@ struct config_sections {
     struct field_items routes;  /* struct route_section */
     struct field_items tenants; /* struct tenant_section */
     struct field_items quotas;  /* struct quota_section: over tenants */
+    struct queue_section webhook_queue;
+    struct field_items webhooks; /* struct hook_section */
 };
 
 /* Of texts that are read in link: bare numbers are names, too. */
@@ -196,6 +267,7 @@ struct config_sections {
 #define DEFAULT_TIME_ZONE    "UTC"
 #define DEFAULT_STORE_NAME   "sallyport"
 #define DEFAULT_OTLP_SERVICE "sallyport"
+#define DEFAULT_QUEUE_PATH   "webhooks.db"
 
 extern const struct field config_fields[];
 extern const struct field admin_fields[];
@@ -211,3 +283,8 @@ extern const struct field ledger_fields[];
 extern const struct field otlp_fields[];
 extern const struct field otlp_header_fields[];
 extern const struct field quota_fields[];
+extern const struct field client_tls_fields[];
+extern const struct field hook_fields[];
+extern const struct field target_fields[];
+extern const struct field scheme_fields[]; /* of struct scheme_section */
+extern const struct field queue_fields[];

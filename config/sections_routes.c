@@ -53,7 +53,7 @@ static const struct field timeouts_fields[] = {
 };
 #undef WAIT
 
-static const struct field client_tls_fields[] = {
+const struct field client_tls_fields[] = {
     FIELD_FILE(struct client_tls_section, ca, .example = "/etc/ssl/corp-ca.pem",
         .help = "The certificate authorities to trust for this upstream, PEM, instead of the system's."),
     FIELD_END,

@@ -25,6 +25,7 @@ struct price_book;
 struct problems;
 struct secret_slot;
 struct secret_store;
+struct webhook_schemes;
 
 struct limit_settings {
     uint64_t header_bytes, uri_bytes, body_bytes, buffered_bytes;
@@ -46,10 +47,15 @@ struct gateway_settings {
     const char *public_url; /* no trailing slash; NULL: unknown */
     struct limit_settings limits;
     struct timeout_settings timeouts;
-    bool reload_by_signal;   /* else also when the config's files change */
-    const char *access_log;  /* as log_target.h names targets */
-    const char *audit_log;   /* a file's path; NULL: none */
-    const struct zone *zone; /* of budgets' days, weeks and months */
+    bool reload_by_signal;             /* else also when the config's files change */
+    const char *access_log;            /* as log_target.h names targets */
+    const char *audit_log;             /* a file's path; NULL: none */
+    const struct zone *zone;           /* of budgets' days, weeks and months */
+    const char *const *webhook_listen; /* as `listen`: what serves webhooks alone */
+    unsigned webhook_listen_count;
+    const struct egress_network *trusted_proxies; /* that are believed in where a peer is */
+    unsigned trusted_proxy_count;
+    bool proxy_protocol; /* trusted proxies begin with a PROXY header */
 };
 
 struct admin_settings {
@@ -120,12 +126,15 @@ struct snapshot {
     struct store_settings store;
     struct ledger_config ledger;
     struct otlp_settings otlp;
-    struct hook_table hook_table;
-    struct queue_config queue; /* of webhooks */
     const struct limit *const *limits; /* all; limit->index is the position */
     unsigned limit_count;
     const struct limit_set *route_limits; /* by route->index: those over tenants that apply to it */
     const struct price_book *prices;
+    struct hook **hooks; /* sorted by name; hook->index is the position */
+    unsigned hook_count;
+    struct hook_table hook_table;
+    struct webhook_schemes *webhook_schemes; /* owned; NULL: there is no hook */
+    struct queue_config queue;               /* of webhooks */
     struct slice shown; /* the config as it may be shown, JSON: config_shown() */
 };
 

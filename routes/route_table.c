@@ -5,8 +5,6 @@
 
 #include <assert.h>
 
-enum { HOST_MAX = 255 }; /* RFC 1035, section 2.3.4 */
-
 /* A path in the table is "" or "/a/b": whole segments, none of them empty. Counts them. */
 static enum status check_path(const struct route *route, unsigned *ret_segments, struct error *err)
 {
@@ -74,8 +72,7 @@ void route_table_fini(struct route_table *table)
     *table = (struct route_table){0};
 }
 
-/* In lower case, without port and trailing dot, into `out` of HOST_MAX bytes. Too long: empty. */
-static struct slice plain_host(struct slice host, char *out)
+struct slice route_host(struct slice host, char room[ROUTE_HOST_MAX])
 {
     bool literal = host.len > 0 && host.ptr[0] == '['; /* its colons are no port's */
     size_t end = literal ? slice_find(host, ']') + 1 : slice_find(host, ':');
@@ -83,13 +80,13 @@ static struct slice plain_host(struct slice host, char *out)
     if (end > 0 && host.ptr[end - 1] == '.') {
         end--;
     }
-    if (end > HOST_MAX) {
-        return slice_make(out, 0);
+    if (end > ROUTE_HOST_MAX) {
+        return slice_make(room, 0);
     }
     for (size_t i = 0; i < end; i++) {
-        out[i] = ascii_lower(host.ptr[i]);
+        room[i] = ascii_lower(host.ptr[i]);
     }
-    return slice_make(out, end);
+    return slice_make(room, end);
 }
 
 /* One lookup for each border between segments, down to the deepest route; the last hit is the
@@ -113,8 +110,8 @@ const struct route *route_table_find(const struct route_table *table, struct sli
         return NULL;
     }
     if (table->by_host.count > 0) {
-        char lower[HOST_MAX];
-        const struct table *paths = table_get(&table->by_host, plain_host(host, lower));
+        char lower[ROUTE_HOST_MAX];
+        const struct table *paths = table_get(&table->by_host, route_host(host, lower));
         const struct route *route = paths == NULL ? NULL : find_path(paths, path, table->deepest);
         if (route != NULL) {
             return route;

@@ -24,6 +24,12 @@ MUST_USE enum status route_table_add(struct route_table *table, const struct rou
                                      struct error *err);
 void route_table_fini(struct route_table *table);
 
+enum { ROUTE_HOST_MAX = 255 }; /* RFC 1035, section 2.3.4 */
+
+/* A Host field's host as a table has it: in lower case, without port and trailing dot. Too long:
+ * empty. */
+struct slice route_host(struct slice host, char room[ROUTE_HOST_MAX]);
+
 /* `host` as in the request (any case, with or without port and trailing dot); `path` without
  * query, compared byte for byte. The longest match at a segment border among the routes of that
  * host; where none of them covers the path, among those without host. NULL: none. */

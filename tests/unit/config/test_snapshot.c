@@ -325,7 +325,7 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
          "  other: {provider: opneai}\n"
          "tenants:\n"
          "  t: {keys: [x], allow: [oepnai, \"openai:get /\"]}\n"
-         "webhooks: {}\n");
+         "mysterious: {}\n");
     static const char *const expected[] = {
         "conf/f:1:1: version is missing; write version: 1",
         "conf/f:2:3: gateway.listn: unknown key; did you mean \"listen\"?",
@@ -344,9 +344,8 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
         "conf/f:10:26: tenants.t.allow[0]: no route is called \"oepnai\"; did you mean \"openai\"?",
         "conf/f:10:34: tenants.t.allow[1]: \"get\" is no method; write one such as GET, or * for "
         "any",
-        "conf/f:11:1: webhooks: unknown key; known here: version, gateway, admin, store, ledger, "
-        "otlp, "
-        "secrets, egress, routes, tenants, quotas",
+        "conf/f:11:1: mysterious: unknown key; known here: version, gateway, admin, store, ledger, "
+        "otlp, secrets, egress, routes, tenants, quotas, webhook_queue, webhooks",
         NULL,
     };
     expect_lines(expected);
@@ -355,7 +354,6 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
 Test(snapshot, a_key_of_later_versions_is_unknown)
 {
     static const char *const cases[] = {
-        "webhooks: {}",
         "gateway: {tls: {client_ca: x, cert: /proc/self/status, key: /proc/self/status}}",
         "egress: {proxy: \"http://x\"}",
         "routes: {a: {provider: http, base_url: \"http://x\", http: \"2\"}}",

@@ -1,0 +1,95 @@
+/* sections_schemes: the keys of `webhooks.NAME.scheme`; see sections.h. They are the members of the
+ * built-in schemes' files, which webhook_scheme_read() checks. */
+#include "config/sections.h"
+
+#define LIKE_A_PLACE .pattern = "(signed )?(header|json|item|form|query|claim|pairs) .+"
+
+/* clang-format off */
+const struct field scheme_fields[] = {
+    FIELD_TEXT(struct scheme_section, title, .fallback_text = "the hook's name",
+        .help = "The provider's name, for people."),
+    FIELD_TEXT(struct scheme_section, algorithm, .required = true, .example = "hmac-sha256",
+        .pattern = "hmac-sha(1|256|512)|sha256|ecdsa-p256|ed25519|rsa-(sha256|sns)|jwt-(es|rs)256|token",
+        .help = "`hmac-sha1`, `hmac-sha256`, `hmac-sha512`, `sha256` (of a text that has the secret in it), "
+                "`ecdsa-p256`, `ed25519`, `rsa-sha256`, `rsa-sns`, `jwt-es256`, `jwt-rs256`, or `token`: the "
+                "secret itself is sent."),
+    FIELD_TEXT(struct scheme_section, signature, .required = true, LIKE_A_PLACE, .example = "header X-Signature",
+        .help = "The place of the signature. A place is `header NAME`, `json POINTER`, `form NAME`, `query NAME`, "
+                "`claim NAME` or `pairs KEY`."),
+    FIELD_TEXT(struct scheme_section, grammar, .fallback_text = "bare", .example = "bare",
+        .pattern = "bare|pairs|list|indexed|jwt",
+        .help = "`bare`; `pairs` of key=value; a `list` of signatures; `indexed`: a header each, `{n}` in its name; "
+                "`jwt`."),
+    FIELD_TEXT(struct scheme_section, prefix, .fallback_text = "none", .example = "\"sha256=\"",
+        .help = "Before each signature."),
+    FIELD_TEXT(struct scheme_section, separator, .example = "\",\"",
+        .help = "One character, of `pairs` and `list`."),
+    FIELD_TEXT(struct scheme_section, signature_key, .example = "v1",
+        .help = "Of `pairs`: the signature's key."),
+    FIELD_TEXT(struct scheme_section, encoding, .fallback_text = "hex", .example = "hex",
+        .pattern = "hex|hex-any|base64|raw",
+        .help = "`hex` (lower case), `hex-any`, `base64` (padded) or `raw`."),
+    {.name = "signed", .kind = FIELD_KIND_TEXT, .offset = offsetof(struct scheme_section, signed_text),
+        .example = "\"{t}.{body}\"",
+        .help = "The signed bytes: text, and `{t}` `{id}` `{body}` `{method}` `{url}` `{url_decoded}` `{secret}` "
+                "`{form}` `{crc}` `{sns}` `{header:NAME}` `{json:POINTER}` `{item:POINTER}`. Required but for "
+                "tokens and JWTs."},
+    FIELD_TEXT(struct scheme_section, items, .example = "/notificationItems",
+        .help = "JSON pointer of an array whose items have a signature each, whose place is an `item POINTER`."),
+    FIELD_TEXT(struct scheme_section, key, .fallback_text = "text", .example = "text",
+        .pattern = "text|hex|base64|certificate|key-set",
+        .help = "How a secret becomes the key: as it is, or decoded; or whose key is published: `certificate`, "
+                "`key-set`."),
+    FIELD_TEXTS(struct scheme_section, key_prefixes, .lone = true, .example = "[whsec_]",
+        .help = "Taken off a secret, the first that fits."),
+    FIELD_TEXT(struct scheme_section, key_separator, .example = "\"|\"",
+        .help = "One character: a secret may be several."),
+    FIELD_TEXT(struct scheme_section, key_url, LIKE_A_PLACE,
+        .help = "Of `certificate`: the place of its URL."),
+    FIELD_TEXTS(struct scheme_section, key_hosts, .lone = true, .example = "[sns.*.amazonaws.com]",
+        .help = "Hosts that it may be on; `*` is one label."),
+    FIELD_TEXT(struct scheme_section, key_path_end, .example = ".pem",
+        .help = "What its path ends in."),
+    FIELD_TEXT(struct scheme_section, id, LIKE_A_PLACE, .help = "The place of `{id}`."),
+    FIELD_TEXT(struct scheme_section, timestamp, LIKE_A_PLACE, .help = "The place of `{t}`."),
+    FIELD_TEXT(struct scheme_section, timestamp_unit, .fallback_text = "s", .example = "s", .pattern = "s|ms|rfc3339",
+        .help = "`s`, `ms` or `rfc3339`."),
+    FIELD_UINT(struct scheme_section, tolerance, .min = 0, .max = 86400, .fallback = 300,
+        .fallback_text = "300 where there is a timestamp",
+        .help = "Seconds that the timestamp may be off, both ways."),
+    FIELD_TEXT(struct scheme_section, pin, .fallback_text = "none", .example = "audience",
+        .pattern = "topic|audience",
+        .help = "What the hook has to pin: `topic` or `audience`."),
+    FIELD_TEXTS(struct scheme_section, issuers, .lone = true, .example = "[\"https://issuer.example.com\"]",
+        .help = "Of a JWT."),
+    FIELD_TEXT(struct scheme_section, body_hash, LIKE_A_PLACE,
+        .help = "The place of the body's SHA-256 in hex, which must be right."),
+    FIELD_TEXTS(struct scheme_section, requires, .lone = true, .example = "[X-Version=2]",
+        .help = "`HEADER=VALUE` that must be there."),
+    FIELD_TEXTS(struct scheme_section, aliases, .lone = true, .example = "[X-Signature=X-Old-Signature]",
+        .help = "`HEADER=OTHER`: other names of headers."),
+    FIELD_BOOL(struct scheme_section, url_ports, .fallback = false,
+        .help = "The URL may be signed with or without its standard port."),
+    FIELD_TEXTS(struct scheme_section, event_id, .lone = true, LIKE_A_PLACE,
+        .example = "[signed json /id]",
+        .help = "Places of the event's id, the first that holds something counts; `signed` before it says that the "
+                "signature covers it."),
+    FIELD_TEXTS(struct scheme_section, event_type, .lone = true, LIKE_A_PLACE, .example = "[json /type]",
+        .help = "Places of the event's type."),
+    FIELD_TEXT(struct scheme_section, challenge_method, .example = "GET",
+        .help = "The handshake's method."),
+    FIELD_TEXTS(struct scheme_section, challenge_if, .lone = true, .example = "[\"query challenge\"]",
+        .help = "`PLACE` or `PLACE=VALUE`, all of which make a handshake."),
+    FIELD_BOOL(struct scheme_section, challenge_signed, .fallback = false,
+        .help = "It is answered only if its signature is right."),
+    FIELD_TEXT(struct scheme_section, challenge_token, LIKE_A_PLACE,
+        .help = "The place of the token that must be that of `verify_token`."),
+    FIELD_TEXT(struct scheme_section, challenge_type, .example = "text/plain",
+        .help = "The answer's media type."),
+    FIELD_TEXT(struct scheme_section, challenge_body, .example = "<query challenge>",
+        .help = "The answer: text with `<PLACE>`, `<mac-hex PLACE>` or `<mac-base64 PLACE>`."),
+    FIELD_TEXT(struct scheme_section, challenge_fetch, LIKE_A_PLACE,
+        .help = "The place of a URL that is fetched as the confirmation, on one of `key_hosts`."),
+    FIELD_END,
+};
+/* clang-format on */
