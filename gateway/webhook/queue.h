@@ -68,6 +68,10 @@ enum queue_put_result {
     QUEUE_FAILED,    /* the disk: nothing was stored */
 };
 
+/* A new webhook-id. They grow with time: so the index of them grows at its end, and a million cost
+ * no more than a thousand. */
+void queue_make_id(usec_t received_at, char out[QUEUE_ID_BYTES]);
+
 /* One event. The slices are borrowed until it is answered: they lie behind it as a rule. */
 struct queue_put {
     struct letter letter;    /* `run` set by who asks: gets the answer */
@@ -77,8 +81,8 @@ struct queue_put {
     struct slice event_id;                  /* the provider's; may be empty */
     struct slice type;                      /* may be empty */
     usec_t received_at;                     /* since 1970 */
-    unsigned char key[QUEUE_KEY_BYTES];     /* by which a repeat is known */
-    unsigned char content[QUEUE_KEY_BYTES]; /* by which a signed body is known */
+    unsigned char key[QUEUE_KEY_BYTES];     /* by which a repeat is known: a hash, with the hook */
+    unsigned char content[QUEUE_KEY_BYTES]; /* by which a signed body is known: likewise */
     bool content_known;                     /* false: `content` says no more than `key` */
     bool content_counts;                    /* the same content under another key is a duplicate */
     struct slice fields;                    /* the headers that are kept: "Name: value\r\n"... */
@@ -122,7 +126,7 @@ enum queue_outcome {
     QUEUE_DELIVERED,
     QUEUE_AGAIN, /* due at `due` */
     QUEUE_DEAD,
-    QUEUE_GIVEN_BACK, /* no attempt was made: due at `due`; nothing is written */
+    QUEUE_GIVEN_BACK, /* no attempt was made: due at `due`; in the past: as before */
 };
 
 /* What became of a delivery. It is freed; the queue owns the settlement. */
@@ -182,7 +186,7 @@ void queue_change(struct queue *queue, struct queue_change *change);
 struct queue_stats {
     uint64_t waiting, held_back, delivered, dead; /* deliveries that are kept */
     uint64_t events, bytes;                       /* that are kept */
-    usec_t oldest; /* since 1970: received_at of the oldest that is open; 0: none is */
+    usec_t oldest; /* since 1970: when the oldest that is open came, or was replayed; 0: none is */
     uint64_t commits, failures;
     bool writable; /* the last transaction was written */
 };

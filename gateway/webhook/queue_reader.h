@@ -34,7 +34,8 @@ MUST_USE enum status queue_reader_list(struct queue_reader *reader,
                                        void (*each)(void *ctx, const struct queue_entry *entry),
                                        struct error *err);
 
-/* Counts by hook, target and state. */
+/* Counts by hook, target and state; those of 0 are left out. oldest: since when the oldest waits,
+ * or waited until it was dead; 0: of what is delivered. */
 MUST_USE enum status queue_reader_sums(struct queue_reader *reader, void *ctx,
                                        void (*each)(void *ctx, struct slice hook,
                                                     struct slice target, enum queue_state state,
