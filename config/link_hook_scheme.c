@@ -53,15 +53,19 @@ static const struct webhook_scheme *find_scheme(const struct link *link,
 
 /* ---- in the config ---- */
 
+/* Without those that were reported. */
 static enum status put_texts(const struct tree *texts, struct buffer *out)
 {
-    TRY(buffer_append(out, SLICE("[")));
+    const char *before = "[";
     for (unsigned i = 0; i < link_text_count(texts); i++) {
         const struct tree *text = link_text(texts, i);
-        TRY(buffer_append(out, i == 0 ? SLICE("") : SLICE(",")));
-        TRY(encode_json_string(text->faulty ? SLICE("") : text->text, out));
+        if (!text->faulty) {
+            TRY(buffer_append(out, slice_from(before)));
+            TRY(encode_json_string(text->text, out));
+            before = ",";
+        }
     }
-    return buffer_append(out, SLICE("]"));
+    return buffer_append(out, before[0] == '[' ? SLICE("[]") : SLICE("]"));
 }
 
 /* What the form requires, but stands to reason here. */
@@ -135,11 +139,8 @@ static const struct webhook_scheme *read_scheme(const struct link *link,
                                                 const struct tree *map, const char *name)
 {
     struct error err;
-    struct buffer json CLEANUP(buffer_fini);
     struct webhook_scheme *scheme = ARENA_NEW(link->arena, struct webhook_scheme);
-    if (section->scheme.algorithm == NULL || section->scheme.signature == NULL) {
-        return NULL; /* reported by fields */
-    }
+    CLEANUP(buffer_fini) struct buffer json;
     buffer_init(&json, SCHEME_JSON_MAX);
     if (write_scheme(section, map, &json) != STATUS_OK) {
         tree_report_key(link->problems, map, "this is longer than any scheme may be");
@@ -166,7 +167,8 @@ void link_hook_scheme(const struct link *link, const struct hook_section *sectio
     if (section->provider != NULL) {
         tree_report_key(link->problems, map, "there is a provider, too; take one of them out");
     }
-    if (map->kind == TREE_MAP) {
+    bool is_whole = section->scheme.algorithm != NULL && section->scheme.signature != NULL;
+    if (map->kind == TREE_MAP && is_whole) {
         hook->scheme = read_scheme(link, section, map, hook->name);
     }
 }

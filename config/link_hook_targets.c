@@ -84,7 +84,7 @@ static void read_wait(const struct link *link, const struct tree *node, struct h
 }
 
 /* What comes after the queue's `max_age` never comes. */
-static void check_span(const struct link *link, const struct tree *node,
+static void check_span(const struct link *link, const struct target_section *section,
                        const struct hook_target *target)
 {
     usec_t span = 0;
@@ -93,23 +93,22 @@ static void check_span(const struct link *link, const struct tree *node,
         span += target->schedule[i];
     }
     if (span > max_age) {
-        tree_warn(link->problems, node,
-                  "its waits are longer in all than webhook_queue.max_age (%s), at which an event "
-                  "is a dead letter",
+        tree_warn(link->problems, section->node,
+                  "the waits of its schedule are longer in all than webhook_queue.max_age (%s), at "
+                  "which an event is a dead letter",
                   FIELD_NUMBER(FIELD_KIND_DURATION, max_age));
     }
 }
 
-static void link_schedule(const struct link *link, const struct tree *given,
+static void link_schedule(const struct link *link, const struct target_section *section,
                           struct hook_target *target)
 {
+    const struct tree *given = section->schedule;
     unsigned count = link_text_count(given);
     if (given == NULL) {
         target->schedule_count = sizeof(usual_schedule) / sizeof(usual_schedule[0]);
         memcpy(target->schedule, usual_schedule, sizeof(usual_schedule));
-        return;
-    }
-    if (count == 0 || count > HOOK_SCHEDULE_MAX) {
+    } else if (count == 0 || count > HOOK_SCHEDULE_MAX) {
         tree_report(link->problems, given,
                     "%u attempts; write 1 to %d of them, such as [0s, 5s, 5m, 30m]", count,
                     HOOK_SCHEDULE_MAX);
@@ -121,7 +120,7 @@ static void link_schedule(const struct link *link, const struct tree *given,
             read_wait(link, node, target);
         }
     }
-    check_span(link, given, target);
+    check_span(link, section, target);
 }
 
 /* ---- pointers ---- */
@@ -276,7 +275,7 @@ static void link_target(const struct link *link, const struct target_section *se
     }
     link_target_name(link, section, hook, target);
     link_to(link, section, target);
-    link_schedule(link, section->schedule, target);
+    link_schedule(link, section, target);
     link_order(link, section, target);
     link_target_secrets(link, section, target);
     link_transform(link, section, target);
