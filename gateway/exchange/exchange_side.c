@@ -125,6 +125,8 @@ void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot)
         .body_idle_timeout = gateway->timeouts.body_idle,
         .write_idle_timeout = gateway->timeouts.write_idle,
         .keep_alive_timeout = gateway->timeouts.keep_alive,
+        .proxies = {.networks = gateway->trusted_proxies, .count = gateway->trusted_proxy_count},
+        .proxy_protocol = gateway->proxy_protocol,
     };
     if (old != NULL) {
         upstream_side_close_idle(side->upstreams);
