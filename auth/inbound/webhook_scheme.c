@@ -21,7 +21,7 @@ struct webhook_schemes {
     struct webhook_scheme all[SCHEMES_MAX];
 };
 
-enum kind { TEXT, BYTE, TEXTS, PLACE, PLACES, WORD, NUMBER, FLAG };
+enum kind { TEXT, BYTE, TEXTS, PLACE, PLACES, WORD, SECONDS, SUCCESS, FLAG };
 
 struct word {
     const char *name;
@@ -95,10 +95,12 @@ static const struct member {
     {"key_url", PLACE, false, AT(key_url), NULL},
     {"key_hosts", TEXTS, false, AT(key_hosts), NULL},
     {"key_path_end", TEXT, false, AT(key_path_end), NULL},
+    {"key_set_url", TEXT, false, AT(key_set_url), NULL},
+    {"key_set_body", TEXT, false, AT(key_set_body), NULL},
     {"id", PLACE, false, AT(id), NULL},
     {"timestamp", PLACE, false, AT(timestamp), NULL},
     {"timestamp_unit", WORD, false, AT(timestamp_unit), units},
-    {"tolerance", NUMBER, false, AT(tolerance), NULL},
+    {"tolerance", SECONDS, false, AT(tolerance), NULL},
     {"pin", WORD, false, AT(pin), pins},
     {"issuers", TEXTS, false, AT(issuers), NULL},
     {"body_hash", PLACE, false, AT(body_hash), NULL},
@@ -114,6 +116,9 @@ static const struct member {
     {"challenge_type", TEXT, false, AT(challenge_type), NULL},
     {"challenge_body", TEXT, false, AT(challenge_body), NULL},
     {"challenge_fetch", PLACE, false, AT(challenge_fetch), NULL},
+    {"answer_status", SUCCESS, false, AT(answer_status), NULL},
+    {"answer_type", TEXT, false, AT(answer_type), NULL},
+    {"answer_body", TEXT, false, AT(answer_body), NULL},
     {NULL, TEXT, false, 0, NULL},
 };
 /* clang-format on */
@@ -206,7 +211,14 @@ static enum status read_member(const struct member *member, const struct cJSON *
     if (member->kind == TEXTS || member->kind == PLACES) {
         return read_list(member, value, to, arena, err);
     }
-    if (member->kind == NUMBER) {
+    if (member->kind == SUCCESS) {
+        if (!json_uint(value, &number) || number < 200 || number > 299) {
+            FAIL(err, STATUS_INVALID, "%s: 200 to 299 is expected", member->name);
+        }
+        scheme->answer_status = (unsigned)number;
+        return STATUS_OK;
+    }
+    if (member->kind == SECONDS) {
         if (!json_uint(value, &number) || number > 86400) {
             FAIL(err, STATUS_INVALID, "%s: 0 to 86400 is expected", member->name);
         }
@@ -313,6 +325,16 @@ static const char *contradiction(const struct webhook_scheme *scheme)
     if (scheme->challenge_fetch.kind != WEBHOOK_NOWHERE &&
         (!scheme->challenge_signed || scheme->key_hosts.count == 0)) {
         return "a confirmation is fetched only if it is signed, from one of key_hosts";
+    }
+    if (scheme->key_set_url.len > 0 &&
+        (!jwt || !slice_starts_with(scheme->key_set_url, SLICE("https://")))) {
+        return "a key_set_url is of a JWT, and https";
+    }
+    if (scheme->key_set_body.len > 0 && scheme->key_set_url.len == 0) {
+        return "a key_set_body goes to a key_set_url";
+    }
+    if ((scheme->answer_body.len > 0) != (scheme->answer_type.len > 0)) {
+        return "an answer_body has an answer_type";
     }
     return NULL;
 }

@@ -129,7 +129,9 @@ struct webhook_scheme {
     struct webhook_place key_url;      /* of the certificate */
     struct webhook_texts key_hosts; /* it may be on; "*" is one label of three characters or more */
     struct slice key_path_end;
-    struct webhook_place id; /* {id} of the template */
+    struct slice key_set_url;  /* of the JSON Web Keys; https */
+    struct slice key_set_body; /* JSON that is posted to it: "<kid>", "<secret 1>"...; empty: GET */
+    struct webhook_place id;   /* {id} of the template */
     struct webhook_place timestamp;
     enum webhook_unit timestamp_unit;
     int64_t tolerance; /* seconds, both ways; WEBHOOK_NO_TOLERANCE: not checked */
@@ -149,6 +151,10 @@ struct webhook_scheme {
     struct slice challenge_type;          /* media type of the answer */
     struct slice challenge_body;          /* "<PLACE>", "<mac-hex PLACE>", "<mac-base64 PLACE>" */
     struct webhook_place challenge_fetch; /* a URL to be fetched as the confirmation */
+    /* How an event is acknowledged, if the provider wants other than 200 without a body. */
+    unsigned answer_status; /* 0: 200 */
+    struct slice answer_type;
+    struct slice answer_body;
 };
 
 struct webhook_schemes;

@@ -106,9 +106,17 @@ Test(webhook_scheme, what_is_unknown_or_does_not_fit_is_refused)
         "{" GOOD ",\"key_hosts\":[\"a\"]}",
         "{" GOOD ",\"id\":\"header X\"}",
         "{" GOOD ",\"url_ports\":\"yes\"}",
+        "{" GOOD ",\"answer_status\":302}",
+        "{" GOOD ",\"answer_status\":199}",
+        "{" GOOD ",\"answer_status\":\"200\"}",
+        "{" GOOD ",\"answer_body\":\"ok\"}",
+        "{" GOOD ",\"answer_type\":\"text/plain\"}",
+        "{" GOOD ",\"key_set_url\":\"https://x\"}",
         "{\"title\":\"T\"}",
     };
     cr_assert(reads("{" GOOD "}"));
+    cr_assert(reads(
+        "{" GOOD ",\"answer_status\":202,\"answer_type\":\"text/plain\",\"answer_body\":\"ok\"}"));
     cr_assert(reads("{" GOOD ",\"timestamp\":\"header T\",\"tolerance\":300}"));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         cr_expect_not(reads(bad[i]), "%s", bad[i]);
@@ -122,6 +130,9 @@ Test(webhook_scheme, what_is_unknown_or_does_not_fit_is_refused)
 Test(webhook_scheme, one_that_would_verify_less_than_it_seems_to_is_refused)
 {
     cr_expect(reads(WITH("jwt-es256", "jwt", "key-set", "")));
+    cr_expect(reads(WITH("jwt-es256", "jwt", "key-set", ",\"key_set_url\":\"https://x/y\"")));
+    cr_expect_not(reads(WITH("jwt-es256", "jwt", "key-set", ",\"key_set_url\":\"http://x/y\"")));
+    cr_expect_not(reads(WITH("jwt-es256", "jwt", "key-set", ",\"key_set_body\":\"{}\"")));
     cr_expect(reads(WITH("token", "bare", "text", "")));
     cr_expect_not(reads(WITH("jwt-es256", "bare", "key-set", "")));
     cr_expect_not(reads(WITH("jwt-es256", "jwt", "text", "")));
