@@ -98,9 +98,11 @@ static const char *const texts[QUEUE_STATEMENTS] = {
         "WHERE d.number > ? AND d.number <= ? ORDER BY d.number LIMIT ?",
     [QUEUE_DELIVERIES_NAMED] =
         "SELECT d.number, d.target, d.state, d.due, d.line, e.type, e.received_at "
-        "FROM events e JOIN deliveries d ON d.number BETWEEN e.number * 16 AND e.number * 16 + 15 "
-        "WHERE d.number > ?1 AND d.number <= ?2 AND "
-        "(e.id = ?4 OR (e.event_id = ?4 AND e.event_id != '')) ORDER BY d.number LIMIT ?3",
+        "FROM (SELECT number FROM events WHERE id = ?4 UNION "
+        "SELECT number FROM events WHERE event_id = ?4 AND event_id != '') f "
+        "CROSS JOIN events e ON e.number = f.number CROSS JOIN deliveries d "
+        "ON d.number BETWEEN e.number * 16 AND e.number * 16 + 15 "
+        "WHERE d.number > ?1 AND d.number <= ?2 ORDER BY d.number LIMIT ?3",
     [QUEUE_DELIVERIES_LAST] = "SELECT coalesce(max(number), 0) FROM deliveries",
     [QUEUE_LINE_FIRST] = "SELECT number, state, due FROM deliveries INDEXED BY deliveries_line "
                          "WHERE target = ? AND line = ? AND state IN (0, 1, 4) "
