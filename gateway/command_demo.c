@@ -24,14 +24,19 @@ static const char usage[] =
     "  any  /bytes?n=N&chunked=1               a plain body of N bytes\n"
     "  any  /stream?events=N&every_ms=M        server-sent events\n"
     "  any  /cut?chunked=1                     breaks off in the middle of its answer\n"
+    "  POST /receiver                          takes a webhook that is delivered, if it is signed\n"
+    "  GET  /receiver                          the last ones that it took\n"
     "\n"
     "The key is " DEMO_KEY ", or what SALLYPORT_DEMO_KEY says; without it every\n"
-    "call is answered 401, in the provider's way.\n";
+    "call is answered 401, in the provider's way. /receiver takes none: webhooks are signed "
+    "with\n" DEMO_WEBHOOK_SECRET ",\n"
+    "or what SALLYPORT_DEMO_WEBHOOK_SECRET says.\n";
 
 int command_demo(int argc, char **argv)
 {
     const char *listen = DEFAULT_LISTEN;
     const char *key = getenv("SALLYPORT_DEMO_KEY");
+    const char *webhooks = getenv("SALLYPORT_DEMO_WEBHOOK_SECRET");
     const struct command_option options[] = {
         {.name = "listen", .value = &listen},
         {.name = NULL},
@@ -43,7 +48,9 @@ int command_demo(int argc, char **argv)
         return result;
     }
     struct error err;
-    if (demo_serve(listen, key == NULL || key[0] == '\0' ? DEMO_KEY : key, &err) != STATUS_OK) {
+    key = key == NULL || key[0] == '\0' ? DEMO_KEY : key;
+    webhooks = webhooks == NULL || webhooks[0] == '\0' ? DEMO_WEBHOOK_SECRET : webhooks;
+    if (demo_serve(listen, key, webhooks, &err) != STATUS_OK) {
         (void)command_failed(&line, "%s", err.message);
         return err.code == STATUS_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }

@@ -7,11 +7,13 @@
 #include "gateway/demo/call.h"
 
 struct payments;
+struct receiver;
 
 /* What all calls share: call->service. */
 struct service {
     const char *key;           /* borrowed */
     struct payments *payments; /* owned */
+    struct receiver *receiver; /* owned */
 };
 
 /* An API's error; NULL members are null (OpenAI) or left out (Stripe). */

@@ -27,10 +27,17 @@ static void serve_until_stopped(struct event_base *base)
     event_free(interrupt);
 }
 
-enum status demo_serve(const char *listen, const char *key, struct error *err)
+enum status demo_serve(const char *listen, const char *key, const char *webhook_secret,
+                       struct error *err)
 {
+    struct receiver *receiver = receiver_new(webhook_secret);
+    if (receiver == NULL) {
+        FAIL(err, STATUS_INVALID,
+             "the secret of webhooks is none: write whsec_ and base64, such "
+             "as " DEMO_WEBHOOK_SECRET);
+    }
     struct event_base *base = event_base_new();
-    struct service service = {.key = key, .payments = payments_new()};
+    struct service service = {.key = key, .payments = payments_new(), .receiver = receiver};
     struct front *front = NULL;
     const struct front_settings settings = {
         .base = base, .listen = listen, .answer = provider_answer, .service = &service};
@@ -43,5 +50,6 @@ enum status demo_serve(const char *listen, const char *key, struct error *err)
     front_stop(front);
     event_base_free(base);
     payments_free(service.payments);
+    receiver_free(receiver);
     return status;
 }

@@ -44,6 +44,20 @@ static bool method_matches(const struct call *call, const char *method)
            (slice_equal(slice_from(method), SLICE("GET")) && call_is(call, "HEAD"));
 }
 
+/* What is delivered has a signature instead of a key. */
+static bool receive(struct call *call)
+{
+    if (!slice_equal(call->path, SLICE("/receiver"))) {
+        return false;
+    }
+    if (call_is(call, "POST")) {
+        receiver_take(call);
+    } else {
+        receiver_show(call);
+    }
+    return true;
+}
+
 static void refuse_path(struct call *call, bool known)
 {
     char message[300];
@@ -60,7 +74,7 @@ static void refuse_path(struct call *call, bool known)
 void provider_answer(struct call *call)
 {
     bool known = false;
-    if (!answers_check_key(call)) {
+    if (receive(call) || !answers_check_key(call)) {
         return;
     }
     if (call->body_too_large) {

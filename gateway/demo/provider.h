@@ -23,6 +23,13 @@ void payments_list_customers(struct call *call);
 struct payments *payments_new(void);
 void payments_free(struct payments *payments);
 
+/* receiver.c: where webhooks are delivered. No key is asked for. */
+void receiver_take(struct call *call);
+void receiver_show(struct call *call);
+/* NULL: the secret is no base64, with or without "whsec_" before it. */
+struct receiver *receiver_new(const char *secret);
+void receiver_free(struct receiver *receiver);
+
 /* echo.c: what was received. */
 void echo_request(struct call *call);
 void echo_leak(struct call *call);
