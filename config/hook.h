@@ -93,6 +93,7 @@ struct hook {
     unsigned index;                      /* position in the snapshot */
     struct slice path;                   /* exact */
     struct slice host;                   /* lower case, no port; empty: any */
+    struct slice shown_path, shown_host; /* as they were written: ${...} stays */
     const struct webhook_scheme *scheme; /* borrowed: of the snapshot */
     struct slice public_url; /* without query, the request's is put behind it; empty: made of the
                                 request's scheme, Host and target */

@@ -78,21 +78,24 @@ static bool link_place(const struct link *link, const struct hook_section *secti
 {
     struct error err;
     bool valid = true;
+    hook->path = slice_from(arena_print(link->arena, "/hooks/%s", hook->name));
+    hook->shown_path = hook->path;
     if (section->host != NULL) {
         hook->host = link_keep_slice(link, section->host->text);
-        if (url_host_check(section->host->text, &err) != STATUS_OK) {
-            link_report(link, section->host, "a host name", &err);
-            valid = false;
-        }
+        hook->shown_host = link_keep_slice(link, section->host->source);
+        valid = url_host_check(section->host->text, &err) == STATUS_OK;
+    }
+    if (!valid) {
+        link_report(link, section->host, "a host name", &err);
     }
     if (section->path == NULL) {
-        hook->path = slice_from(arena_print(link->arena, "/hooks/%s", hook->name));
         return valid;
     }
     hook->path = link_keep_slice(link, section->path->text);
+    hook->shown_path = link_keep_slice(link, section->path->source);
     if (url_path_check(section->path->text, &err) != STATUS_OK) {
         link_report(link, section->path, "a path", &err);
-        valid = false;
+        return false;
     }
     return valid;
 }
@@ -153,7 +156,8 @@ static bool has_part(const struct webhook_scheme *scheme, enum webhook_part_kind
 static bool needs_secret(const struct webhook_scheme *scheme)
 {
     bool is_published = scheme->key == WEBHOOK_KEY_CERTIFICATE || scheme->key == WEBHOOK_KEY_SET;
-    return !is_published || has_part(scheme, WEBHOOK_PART_SECRET);
+    return !is_published || has_part(scheme, WEBHOOK_PART_SECRET) ||
+           scheme->key_set_body.len > 0; /* the keys are given to who logs in */
 }
 
 static bool signs_url(const struct webhook_scheme *scheme)
@@ -194,7 +198,7 @@ static void link_public_url(const struct link *link, const struct hook_section *
         tree_report_key(link->problems, section->node,
                         "public_url is missing, which %.*s signs; write public_url: "
                         "https://hooks.example.com%.*s, as the provider has it",
-                        SLICE_ARG(hook->scheme->name), SLICE_ARG(hook->path));
+                        SLICE_ARG(hook->scheme->name), SLICE_ARG(hook->shown_path));
     }
 }
 

@@ -93,8 +93,9 @@ static const struct field gateway_fields[] = {
                 "served on `listen`, too."),
     FIELD_TEXTS(struct gateway_section, trusted_proxies, .lone = true, .fallback_text = "none",
         .example = "[10.0.0.0/8]",
-        .help = "Networks of the proxies in front of the gateway: where a webhook comes from is what they say, in "
-                "`X-Forwarded-For` or the PROXY header. Others are not believed."),
+        .help = "Networks of the proxies in front of the gateway: who a request is from (for `each: ip`, webhooks and "
+                "the access log) is what they say, in `X-Forwarded-For` or the PROXY header. Others are not "
+                "believed."),
     FIELD_ENUM(struct gateway_section, proxy_protocol, .names = proxy_protocols,
         .fallback = PROXY_PROTOCOL_OFF, .fallback_text = "off",
         .help = "`on`: connections from trusted proxies begin with a PROXY header (version 1 or 2), on all of the "

@@ -181,12 +181,13 @@ struct scheme_section {
     const struct tree *title, *algorithm, *signature, *grammar, *prefix, *separator, *signature_key,
         *encoding;
     const struct tree *items, *key, *key_prefixes, *key_separator, *key_url, *key_hosts,
-        *key_path_end, *id, *timestamp, *timestamp_unit, *pin, *issuers, *body_hash, *requires,
-        *aliases, *event_id, *event_type;
+        *key_path_end, *key_set_url, *key_set_body, *id, *timestamp, *timestamp_unit, *pin,
+        *issuers, *body_hash, *requires, *aliases, *event_id, *event_type;
     const struct tree *challenge_method, *challenge_if, *challenge_token, *challenge_type,
         *challenge_body, *challenge_fetch;
+    const struct tree *answer_type, *answer_body;
     const struct tree *signed_text; /* "signed" */
-    unsigned tolerance;
+    unsigned tolerance, answer_status;
     bool url_ports, challenge_signed;
 };
 

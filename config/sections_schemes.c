@@ -50,6 +50,12 @@ const struct field scheme_fields[] = {
         .help = "Hosts that it may be on; `*` is one label."),
     FIELD_TEXT(struct scheme_section, key_path_end, .example = ".pem",
         .help = "What its path ends in."),
+    FIELD_TEXT(struct scheme_section, key_set_url, .example = "https://issuer.example.com/keys",
+        .pattern = "https://.+",
+        .help = "Of `key-set`: where the JSON Web Keys are."),
+    FIELD_TEXT(struct scheme_section, key_set_body,
+        .help = "JSON that is posted there to get them; `<kid>`, `<secret 1>` and `<secret 2>` stand for the key's id "
+                "and the hook's secrets. Without it they are asked for by GET."),
     FIELD_TEXT(struct scheme_section, id, LIKE_A_PLACE, .help = "The place of `{id}`."),
     FIELD_TEXT(struct scheme_section, timestamp, LIKE_A_PLACE, .help = "The place of `{t}`."),
     FIELD_TEXT(struct scheme_section, timestamp_unit, .fallback_text = "s", .example = "s", .pattern = "s|ms|rfc3339",
@@ -90,6 +96,12 @@ const struct field scheme_fields[] = {
         .help = "The answer: text with `<PLACE>`, `<mac-hex PLACE>` or `<mac-base64 PLACE>`."),
     FIELD_TEXT(struct scheme_section, challenge_fetch, LIKE_A_PLACE,
         .help = "The place of a URL that is fetched as the confirmation, on one of `key_hosts`."),
+    FIELD_UINT(struct scheme_section, answer_status, .min = 200, .max = 299, .fallback = 200,
+        .help = "The status that acknowledges an event."),
+    FIELD_TEXT(struct scheme_section, answer_type, .example = "text/plain",
+        .help = "The media type of `answer_body`."),
+    FIELD_TEXT(struct scheme_section, answer_body, .example = "ok",
+        .help = "The body that acknowledges an event."),
     FIELD_END,
 };
 /* clang-format on */

@@ -1,4 +1,5 @@
 /* sallyport check: validates a config; says everything that is wrong with it. */
+#include "auth/inbound/webhook_scheme.h"
 #include "auth/outbound/scrub.h"
 #include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
@@ -144,13 +145,27 @@ static void print_warning(void *ctx, const char *line)
     (void)fprintf(stderr, "warning: %s\n", line);
 }
 
+/* What has to be entered at the provider, and where its events will turn up. */
+static void print_hook(const struct hook *hook)
+{
+    (void)printf("  %s: %.*s at %.*s%.*s, delivered to", hook->name, SLICE_ARG(hook->scheme->name),
+                 SLICE_ARG(hook->shown_host), SLICE_ARG(hook->shown_path));
+    for (unsigned i = 0; i < hook->target_count; i++) {
+        (void)printf("%s %s", i > 0 ? "," : "", hook->targets[i].name);
+    }
+    (void)printf("\n");
+}
+
 static void print_text(const char *path, const struct snapshot *snapshot, const struct notes *notes)
 {
     for (unsigned i = 0; i < notes->count; i++) {
         (void)fprintf(stderr, "note: %s\n", notes->texts[i]);
     }
-    (void)printf("%s is valid: %u routes, %u tenants\n", path, snapshot->route_count,
-                 snapshot->tenant_count);
+    (void)printf("%s is valid: %u routes, %u tenants, %u webhooks\n", path, snapshot->route_count,
+                 snapshot->tenant_count, snapshot->hook_count);
+    for (unsigned i = 0; i < snapshot->hook_count; i++) {
+        print_hook(snapshot->hooks[i]);
+    }
 }
 
 static int check(const struct command_line *line, const char *path, bool json)

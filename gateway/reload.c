@@ -28,17 +28,19 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool same_texts(const char *const *a, unsigned a_count, const char *const *b,
+                       unsigned b_count)
+{
+    bool same = a_count == b_count;
+    for (unsigned i = 0; same && i < a_count; i++) {
+        same = strcmp(a[i], b[i]) == 0;
+    }
+    return same;
+}
+
 static bool same_listen(const struct gateway_settings *a, const struct gateway_settings *b)
 {
-    if (a->listen_count != b->listen_count) {
-        return false;
-    }
-    for (unsigned i = 0; i < a->listen_count; i++) {
-        if (strcmp(a->listen[i], b->listen[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
+    return same_texts(a->listen, a->listen_count, b->listen, b->listen_count);
 }
 
 static bool same_store(const struct store_settings *a, const struct store_settings *b)
@@ -73,6 +75,24 @@ static enum status check_fixed_store(const struct snapshot *old, const struct sn
     }
     if (strcmp(zone_name(old->gateway.zone), zone_name(new->gateway.zone)) != 0) {
         FAIL(err, STATUS_INVALID, "gateway.time_zone %s", advice);
+    }
+    return STATUS_OK;
+}
+
+/* The first webhook opens the queue, and it stays open without any; another one it cannot become,
+ * for what waits in it. */
+static enum status check_fixed_webhooks(const struct snapshot *old, const struct snapshot *new,
+                                        struct error *err)
+{
+    const struct gateway_settings *a = &old->gateway;
+    const struct gateway_settings *b = &new->gateway;
+    if (!same_texts(a->webhook_listen, a->webhook_listen_count, b->webhook_listen,
+                    b->webhook_listen_count)) {
+        FAIL(err, STATUS_INVALID, "gateway.webhook_listen %s", advice);
+    }
+    if (old->queue.path != NULL && new->queue.path != NULL &&
+        strcmp(old->queue.path, new->queue.path) != 0) {
+        FAIL(err, STATUS_INVALID, "webhook_queue.url %s", advice);
     }
     return STATUS_OK;
 }
@@ -112,6 +132,7 @@ static enum status check_fixed(const struct snapshot *old, const struct snapshot
     if (old->ledger.max_bytes != new->ledger.max_bytes) {
         FAIL(err, STATUS_INVALID, "ledger.max_size %s", advice);
     }
+    TRY(check_fixed_webhooks(old, new, err));
     return check_fixed_store(old, new, err);
 }
 
@@ -262,8 +283,9 @@ void reload_reporting(struct server *server, const struct reload_cause *cause,
     metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
     metrics_set(server->metrics_block, METRIC_config_generation,
                 (int64_t)server->snapshot->generation);
-    log_info("reloaded %s: %u routes, %u tenants", server->config_path,
-             server->snapshot->route_count, server->snapshot->tenant_count);
+    log_info("reloaded %s: %u routes, %u tenants, %u webhooks", server->config_path,
+             server->snapshot->route_count, server->snapshot->tenant_count,
+             server->snapshot->hook_count);
     server_audit_taken(server, cause);
 }
 
