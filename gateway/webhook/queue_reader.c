@@ -307,6 +307,9 @@ enum status queue_reader_list(struct queue_reader *reader, const struct queue_fi
                         .states = filter->states == 0 ? ANY_STATE : filter->states & ANY_STATE,
                         .first = INT64_MIN,
                         .last = INT64_MAX};
+    if (plan.states == 0) { /* none has that state */
+        return STATUS_OK;
+    }
     enum status status = begin(reader, err);
     if (status == STATUS_OK) {
         status = prepare_list(reader, &plan, before, most, &statement, err);

@@ -55,8 +55,10 @@ static const char *const texts[QUEUE_STATEMENTS] = {
     [QUEUE_EVENT_PUT] = "INSERT INTO events (number, id, event_id, type, received_at, suspect, "
                         "fields_bytes, body_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [QUEUE_EVENT_ID] = "SELECT id FROM events WHERE number = ?",
-    [QUEUE_EVENT_READ] = "SELECT e.id, e.received_at, e.event_id, e.type, b.fields, b.body "
-                         "FROM events e JOIN bodies b ON b.number = e.number WHERE e.number = ?",
+    [QUEUE_DELIVERY_WHOLE] =
+        "SELECT e.id, e.received_at, d.attempts, e.event_id, e.type, b.fields, b.body "
+        "FROM deliveries d JOIN events e ON e.number = d.number / 16 "
+        "JOIN bodies b ON b.number = d.number / 16 WHERE d.number = ?",
     [QUEUE_EVENT_SIZE] = "SELECT fields_bytes + body_bytes, over_at IS NOT NULL FROM events "
                          "WHERE number = ?",
     [QUEUE_EVENT_OVER] = "UPDATE events SET over_at = ? WHERE number = ?",
@@ -84,7 +86,7 @@ static const char *const texts[QUEUE_STATEMENTS] = {
     [QUEUE_DELIVERY_STATE] = "UPDATE deliveries SET state = ? WHERE number = ?",
     [QUEUE_DELIVERY_DELETE] = "DELETE FROM deliveries WHERE number = ?",
     [QUEUE_DELIVERIES_OF] = "SELECT " ROW " FROM deliveries WHERE number BETWEEN ? AND ?",
-    [QUEUE_DELIVERIES_DUE] = "SELECT number, due, attempts FROM deliveries INDEXED BY "
+    [QUEUE_DELIVERIES_DUE] = "SELECT number, due FROM deliveries INDEXED BY "
                              "deliveries_due WHERE target = ? AND state = 0 AND due >= ? "
                              "ORDER BY due, number",
     [QUEUE_DELIVERIES_OPEN] = "SELECT number, opened_at FROM deliveries INDEXED BY "

@@ -14,23 +14,23 @@ static struct slice copy_to(char **at, struct slice bytes)
     return copy;
 }
 
-/* The event's row as a delivery, in one piece. */
-static struct queue_delivery *make_delivery(sqlite3_stmt *event, int64_t number, unsigned attempts)
+/* The row as a delivery, in one piece. */
+static struct queue_delivery *make_delivery(sqlite3_stmt *row, int64_t number)
 {
-    enum { ID, RECEIVED_AT, PARTS };
+    enum { ID, RECEIVED_AT, ATTEMPTS, PARTS };
     struct slice parts[4];
     size_t size = sizeof(struct queue_delivery);
     for (int i = 0; i < 4; i++) {
-        parts[i] = queue_column(event, PARTS + i);
+        parts[i] = queue_column(row, PARTS + i);
         size += parts[i].len;
     }
     struct queue_delivery *delivery = memory_alloc(size);
     char *at = (char *)(delivery + 1);
     delivery->number = number;
-    delivery->attempts = attempts;
-    delivery->received_at = sqlite3_column_int64(event, RECEIVED_AT);
+    delivery->attempts = (unsigned)sqlite3_column_int64(row, ATTEMPTS);
+    delivery->received_at = sqlite3_column_int64(row, RECEIVED_AT);
     (void)snprintf(delivery->id, sizeof(delivery->id), "%s",
-                   (const char *)sqlite3_column_text(event, ID));
+                   (const char *)sqlite3_column_text(row, ID));
     delivery->event_id = copy_to(&at, parts[0]);
     delivery->type = copy_to(&at, parts[1]);
     delivery->fields = copy_to(&at, parts[2]);
@@ -38,18 +38,18 @@ static struct queue_delivery *make_delivery(sqlite3_stmt *event, int64_t number,
     return delivery;
 }
 
-static enum status read_delivery(struct queue_store *store, int64_t number, unsigned attempts,
+static enum status read_delivery(struct queue_store *store, int64_t number,
                                  struct queue_delivery **ret, struct error *err)
 {
-    sqlite3_stmt *statement = queue_statement(store, QUEUE_EVENT_READ);
+    sqlite3_stmt *statement = queue_statement(store, QUEUE_DELIVERY_WHOLE);
     bool row = false;
-    (void)sqlite3_bind_int64(statement, 1, queue_event_of(number));
-    TRY(queue_step(store, QUEUE_EVENT_READ, &row, err));
+    (void)sqlite3_bind_int64(statement, 1, number);
+    TRY(queue_step(store, QUEUE_DELIVERY_WHOLE, &row, err));
     if (!row) {
         FAIL(err, STATUS_UNAVAILABLE, "a delivery is of an event that is not in it; restore it");
     }
-    *ret = make_delivery(statement, number, attempts);
-    queue_end(store, QUEUE_EVENT_READ);
+    *ret = make_delivery(statement, number);
+    queue_end(store, QUEUE_DELIVERY_WHOLE);
     return STATUS_OK;
 }
 
@@ -66,10 +66,10 @@ static bool has_room(const struct taking *taking)
 }
 
 static enum status take_one(struct queue_store *store, struct taking *taking, int64_t number,
-                            unsigned attempts, struct error *err)
+                            struct error *err)
 {
     struct queue_delivery *delivery = NULL;
-    TRY(read_delivery(store, number, attempts, &delivery, err));
+    TRY(read_delivery(store, number, &delivery, err));
     *taking->last = delivery;
     taking->last = &delivery->next;
     taking->bytes += delivery->fields.len + delivery->body.len;
@@ -99,7 +99,7 @@ static enum status take_due(struct queue_store *store, struct taking *taking, us
             taking->take->next_due = due;
             return STATUS_OK;
         }
-        TRY(take_one(store, taking, number, (unsigned)sqlite3_column_int(statement, 2), err));
+        TRY(take_one(store, taking, number, err));
     }
 }
 
