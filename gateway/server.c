@@ -136,10 +136,12 @@ static void on_circuit_news(void *ctx)
 
 /* ---- start ---- */
 
-static enum status open_one_address(struct server *server, const char *address, struct error *err)
+static enum status open_one_address(struct server *server, const char *address,
+                                    enum worker_purpose purpose, struct error *err)
 {
     bool is_unix = strncmp(address, "unix:", 5) == 0;
     enum worker_transport transport = is_unix ? WORKER_PLAIN : WORKER_TLS;
+    const char *what = purpose == WORKER_ALL ? "" : ", webhooks alone";
     for (unsigned i = 0; i < server->worker_count; i++) {
         if (is_unix && i > 0) {
             return STATUS_OK; /* one worker accepts what comes over a unix socket */
@@ -147,12 +149,12 @@ static enum status open_one_address(struct server *server, const char *address, 
         int fd = -1;
         TRY(listen_socket_open(address, i == 0, &fd, err));
         if (i == 0 && !is_unix) {
-            log_info("listening on %s (port %u)%s", address, listen_socket_port(fd),
-                     server->tls == NULL ? "" : ", TLS");
+            log_info("listening on %s (port %u)%s%s", address, listen_socket_port(fd),
+                     server->tls == NULL ? "" : ", TLS", what);
         } else if (i == 0) {
-            log_info("listening on %s", address);
+            log_info("listening on %s%s", address, what);
         }
-        TRY(worker_listen(server->workers[i], fd, transport, err));
+        TRY(worker_listen(server->workers[i], fd, transport, purpose, err));
     }
     return STATUS_OK;
 }
@@ -182,7 +184,10 @@ static enum status make_workers(struct server *server, struct error *err)
         server->worker_count = i + 1;
     }
     for (unsigned i = 0; i < gateway->listen_count; i++) {
-        TRY(open_one_address(server, gateway->listen[i], err));
+        TRY(open_one_address(server, gateway->listen[i], WORKER_ALL, err));
+    }
+    for (unsigned i = 0; i < gateway->webhook_listen_count; i++) {
+        TRY(open_one_address(server, gateway->webhook_listen[i], WORKER_WEBHOOKS, err));
     }
     for (unsigned i = 0; i < server->worker_count; i++) {
         TRY(worker_start(server->workers[i], err));

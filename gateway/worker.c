@@ -28,6 +28,7 @@ struct worker {
     bool started;
     struct loop loop;
     struct client_side *clients;
+    struct client_side *hook_clients; /* of listeners for webhooks alone */
     struct exchange_side exchanges;
     struct ingress_side *ingress; /* owned */
     struct mailbox *mailbox;      /* owned; letters to this worker */
@@ -61,6 +62,7 @@ static void replace_tls(struct worker *worker, SSL_CTX *take_tls)
     worker->tls = take_tls;
     if (take_tls != NULL) {
         client_side_set_tls(worker->clients, take_tls);
+        client_side_set_tls(worker->hook_clients, take_tls);
     }
 }
 
@@ -85,6 +87,7 @@ static void on_drain(struct letter *letter, void *receiver)
     worker->draining = true;
     health_checks_stop(TAKE(worker->health));
     client_side_drain(worker->clients);
+    client_side_drain(worker->hook_clients);
     memory_free(letter);
 }
 
@@ -172,18 +175,27 @@ static void publish_growth(struct metrics_block *metrics, enum metric metric, ui
     }
 }
 
+static unsigned count_clients(const struct worker *worker)
+{
+    return client_side_count(worker->clients) + client_side_count(worker->hook_clients);
+}
+
 static void publish_counts(struct worker *worker)
 {
     struct metrics_block *metrics = worker->metrics;
     struct upstream_counts counts = upstream_side_counts(worker->exchanges.upstreams);
 
-    metrics_set(metrics, METRIC_connections_open, client_side_count(worker->clients));
-    metrics_set(metrics, METRIC_exchanges, worker->exchanges.count);
+    metrics_set(metrics, METRIC_connections_open, count_clients(worker));
+    metrics_set(metrics, METRIC_exchanges,
+                worker->exchanges.count + ingress_side_count(worker->ingress));
     metrics_set(metrics, METRIC_upstream_connections, counts.open);
     metrics_set(metrics, METRIC_upstream_idle_connections, counts.idle);
-    publish_growth(metrics, METRIC_connections_total, client_side_accepted(worker->clients),
+    publish_growth(metrics, METRIC_connections_total,
+                   client_side_accepted(worker->clients) +
+                       client_side_accepted(worker->hook_clients),
                    &worker->accepted_before);
-    publish_growth(metrics, METRIC_connections_refused_total, client_side_refused(worker->clients),
+    publish_growth(metrics, METRIC_connections_refused_total,
+                   client_side_refused(worker->clients) + client_side_refused(worker->hook_clients),
                    &worker->refused_before);
 }
 
@@ -195,7 +207,7 @@ static void after_turn(void *ctx)
     exchange_side_after_turn(&worker->exchanges);
     publish_counts(worker);
     publish_longest_turn(worker);
-    if (worker->draining && !worker->reported && client_side_count(worker->clients) == 0) {
+    if (worker->draining && !worker->reported && count_clients(worker) == 0) {
         report_drained(worker);
     }
     if (worker->stopping && !ingress_side_busy(worker->ingress)) {
@@ -213,6 +225,19 @@ static enum status open_loop(struct worker *worker, struct error *err)
         loop_fini(&worker->loop);
     }
     return status;
+}
+
+static struct client_side *new_clients(struct worker *worker,
+                                       const struct worker_settings *settings,
+                                       const struct connection_ops *ops)
+{
+    return client_side_new(&(struct client_side_settings){
+        .loop = &worker->loop,
+        .ops = ops,
+        .ctx = worker->ingress,
+        .open_connections = settings->open_connections,
+        .max_connections = settings->snapshot->gateway.limits.connections,
+    });
 }
 
 enum status worker_new(const struct worker_settings *settings, struct worker **ret,
@@ -250,13 +275,8 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
         .mailbox = worker->mailbox,
         .rates = settings->source_rates,
     });
-    worker->clients = client_side_new(&(struct client_side_settings){
-        .loop = &worker->loop,
-        .ops = &ingress_connection_ops,
-        .ctx = worker->ingress,
-        .open_connections = settings->open_connections,
-        .max_connections = settings->snapshot->gateway.limits.connections,
-    });
+    worker->clients = new_clients(worker, settings, &ingress_connection_ops);
+    worker->hook_clients = new_clients(worker, settings, &ingress_only_connection_ops);
     if (settings->tls != NULL) {
         (void)SSL_CTX_up_ref(settings->tls);
         worker->tls = settings->tls;
@@ -273,10 +293,11 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
 }
 
 enum status worker_listen(struct worker *worker, int take_fd, enum worker_transport transport,
-                          struct error *err)
+                          enum worker_purpose purpose, struct error *err)
 {
     SSL_CTX *tls = transport == WORKER_TLS ? worker->tls : NULL;
-    return client_side_listen(worker->clients, take_fd, tls, err);
+    struct client_side *clients = purpose == WORKER_ALL ? worker->clients : worker->hook_clients;
+    return client_side_listen(clients, take_fd, tls, err);
 }
 
 static void *thread_main(void *ctx)
@@ -317,6 +338,7 @@ void worker_free(struct worker *worker)
     exchange_side_fini(&worker->exchanges);
     quotas_detach(worker->quotas, &worker->exchanges.quota);
     client_side_free(worker->clients);
+    client_side_free(worker->hook_clients);
     mailbox_free(worker->mailbox);
     SSL_CTX_free(worker->tls);
     timer_cancel(&worker->loop.timers, &worker->window);

@@ -42,10 +42,12 @@ struct worker_settings {
 MUST_USE enum status worker_new(const struct worker_settings *settings, struct worker **ret,
                                 struct error *err);
 /* Before worker_start(): takes a listening socket. WORKER_TLS: with the settings given to
- * worker_new(), if there are any. */
+ * worker_new(), if there are any. WORKER_WEBHOOKS: all but webhooks is 404 there. */
 enum worker_transport { WORKER_PLAIN, WORKER_TLS };
+enum worker_purpose { WORKER_ALL, WORKER_WEBHOOKS };
 MUST_USE enum status worker_listen(struct worker *worker, int take_fd,
-                                   enum worker_transport transport, struct error *err);
+                                   enum worker_transport transport, enum worker_purpose purpose,
+                                   struct error *err);
 MUST_USE enum status worker_start(struct worker *worker, struct error *err);
 
 /* What a reload brings. */
