@@ -5,6 +5,8 @@
 #include "base/nearest.h"
 #include "config/link.h"
 
+#include <string.h>
+
 enum { SCHEME_JSON_MAX = 256 * 1024 };
 
 /* ---- by name ---- */
@@ -103,16 +105,20 @@ static enum status put_member(const struct field *field, const struct tree *node
     return encode_json_string(node->text, out);
 }
 
-/* As a file of a built-in scheme has it; where it is described is of no use here. */
+/* As a file of a built-in scheme has it. */
 static enum status write_scheme(const struct hook_section *section, const struct tree *map,
                                 struct buffer *out)
 {
-    TRY(buffer_append(out, SLICE("{\"doc\":\"\"")));
+    const struct tree *doc = section->scheme.doc;
+    TRY(buffer_append(out, SLICE("{\"doc\":")));
+    TRY(encode_json_string(doc != NULL ? doc->text : SLICE(""), out));
     for (const struct field *field = scheme_fields; field->name != NULL; field++) {
         const struct tree *node = tree_get(map, field->name);
         bool is_list = field->kind == FIELD_KIND_TEXTS;
         bool usable = node != NULL && (is_list || node->kind == TREE_SCALAR);
-        TRY(usable ? put_member(field, node, section, out) : put_default(field, section, out));
+        if (strcmp(field->name, "doc") != 0) {
+            TRY(usable ? put_member(field, node, section, out) : put_default(field, section, out));
+        }
     }
     return buffer_append(out, SLICE("}"));
 }

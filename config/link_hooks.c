@@ -143,33 +143,11 @@ static void link_sources(const struct link *link, const struct hook_section *sec
 
 /* ---- how it is verified ---- */
 
-static bool has_part(const struct webhook_scheme *scheme, enum webhook_part_kind kind)
-{
-    for (unsigned i = 0; i < scheme->part_count; i++) {
-        if (scheme->parts[i].kind == kind) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool needs_secret(const struct webhook_scheme *scheme)
-{
-    bool is_published = scheme->key == WEBHOOK_KEY_CERTIFICATE || scheme->key == WEBHOOK_KEY_SET;
-    return !is_published || has_part(scheme, WEBHOOK_PART_SECRET) ||
-           scheme->key_set_body.len > 0; /* the keys are given to who logs in */
-}
-
-static bool signs_url(const struct webhook_scheme *scheme)
-{
-    return has_part(scheme, WEBHOOK_PART_URL) || has_part(scheme, WEBHOOK_PART_URL_DECODED);
-}
-
 static void link_secrets_of(const struct link *link, const struct hook_section *section,
                             struct hook *hook)
 {
     const struct tree *node = tree_get(section->node, "secrets");
-    bool needed = hook->scheme != NULL && needs_secret(hook->scheme);
+    bool needed = hook->scheme != NULL && webhook_scheme_wants_secret(hook->scheme);
     hook->secret_count = link_hook_secrets(link, section->secrets, hook->secrets, HOOK_SECRETS_MAX);
     if (needed && (node == NULL || link_text_count(section->secrets) == 0)) {
         tree_report_key(link->problems, node != NULL ? node : section->node,
@@ -193,7 +171,7 @@ static void link_public_url(const struct link *link, const struct hook_section *
         if (url_parse(link->arena, given->text, &url, &err) != STATUS_OK) {
             link_report(link, given, "a URL", &err);
         }
-    } else if (hook->scheme != NULL && signs_url(hook->scheme) &&
+    } else if (hook->scheme != NULL && webhook_scheme_signs_url(hook->scheme) &&
                tree_get(section->node, "public_url") == NULL) {
         tree_report_key(link->problems, section->node,
                         "public_url is missing, which %.*s signs; write public_url: "

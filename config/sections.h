@@ -178,8 +178,8 @@ struct tenant_section {
 
 /* A scheme as auth/inbound/schemes/README.md has it; link_hook_scheme() reads the nodes. */
 struct scheme_section {
-    const struct tree *title, *algorithm, *signature, *grammar, *prefix, *separator, *signature_key,
-        *encoding;
+    const struct tree *title, *doc, *algorithm, *signature, *grammar, *prefix, *separator,
+        *signature_key, *encoding;
     const struct tree *items, *key, *key_prefixes, *key_separator, *key_url, *key_hosts,
         *key_path_end, *key_set_url, *key_set_body, *id, *timestamp, *timestamp_unit, *pin,
         *issuers, *body_hash, *requires, *aliases, *event_id, *event_type;

@@ -8,6 +8,8 @@
 const struct field scheme_fields[] = {
     FIELD_TEXT(struct scheme_section, title, .fallback_text = "the hook's name",
         .help = "The provider's name, for people."),
+    FIELD_TEXT(struct scheme_section, doc, .fallback_text = "none",
+        .help = "Where the provider describes it, for people."),
     FIELD_TEXT(struct scheme_section, algorithm, .required = true, .example = "hmac-sha256",
         .pattern = "hmac-sha(1|256|512)|sha256|ecdsa-p256|ed25519|rsa-(sha256|sns)|jwt-(es|rs)256|token",
         .help = "`hmac-sha1`, `hmac-sha256`, `hmac-sha512`, `sha256` (of a text that has the secret in it), "

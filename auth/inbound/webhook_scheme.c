@@ -289,6 +289,27 @@ static bool has_part(const struct webhook_scheme *scheme, enum webhook_part_kind
     return false;
 }
 
+static bool mentions(struct slice text, struct slice word)
+{
+    while (text.len > 0 && !slice_starts_with(text, word)) {
+        text = slice_skip(text, 1);
+    }
+    return text.len > 0;
+}
+
+bool webhook_scheme_wants_secret(const struct webhook_scheme *scheme)
+{
+    bool is_published = scheme->key == WEBHOOK_KEY_CERTIFICATE || scheme->key == WEBHOOK_KEY_SET;
+    return !is_published || has_part(scheme, WEBHOOK_PART_SECRET) ||
+           mentions(scheme->key_set_body, SLICE("<secret")) ||
+           mentions(scheme->challenge_body, SLICE("<mac-"));
+}
+
+bool webhook_scheme_signs_url(const struct webhook_scheme *scheme)
+{
+    return has_part(scheme, WEBHOOK_PART_URL) || has_part(scheme, WEBHOOK_PART_URL_DECODED);
+}
+
 /* What must come together, so that no scheme verifies less than it seems to. */
 static const char *contradiction(const struct webhook_scheme *scheme)
 {

@@ -169,6 +169,11 @@ unsigned webhook_schemes_count(const struct webhook_schemes *schemes);
 const struct webhook_scheme *webhook_schemes_at(const struct webhook_schemes *schemes,
                                                 unsigned index);
 
+/* Is a secret of the operator's needed: to verify, to fetch the key, or to answer the handshake? */
+bool webhook_scheme_wants_secret(const struct webhook_scheme *scheme);
+/* Is the URL, as the provider has it, a part of what is signed? */
+bool webhook_scheme_signs_url(const struct webhook_scheme *scheme);
+
 /* "signed json /id", "header X-Id". */
 MUST_USE enum status webhook_place_read(struct slice text, struct webhook_place *ret,
                                         struct error *err);

@@ -1,15 +1,18 @@
 /* What a config says of webhooks, linked; what is wrong with it is in test_hook_checks.c. */
 #include "auth/inbound/webhook_scheme.h"
 #include "auth/secrets/secret_store.h"
+#include "base/embedded.h"
 #include "tests/unit/config/config_scene.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 TestSuite(hooks, .init = setup, .fini = teardown);
 
 static const struct hook *load(const char *hooks)
 {
-    char text[4000];
+    char text[8000];
     (void)snprintf(text, sizeof(text), "version: 1\nsecrets: [{type: env}]\n%s\n", hooks);
     parse_text(text);
     cr_assert_not_null(snapshot, "%s: %s", hooks, problem_at(0));
@@ -238,6 +241,46 @@ Test(hooks, a_scheme_can_be_in_the_config)
     cr_expect_eq(scheme->event_ids.count, 1U);
     cr_expect(scheme->event_ids.place[0].is_signed);
     cr_expect_eq(scheme->event_types.count, 2U);
+}
+
+extern const struct embedded_file webhook_schemes_data[];
+
+/* Each built-in scheme is taken as one of the config's, and is the same then. */
+Test(hooks, the_form_of_a_scheme_in_the_config_is_that_of_the_built_in_ones)
+{
+    struct webhook_schemes *schemes = NULL;
+    cr_assert_eq(webhook_schemes_new(&schemes, NULL), STATUS_OK);
+    for (const struct embedded_file *file = webhook_schemes_data; file->name != NULL; file++) {
+        struct slice name = slice_make(file->name, strlen(file->name) - strlen(".json"));
+        const struct webhook_scheme *wanted = webhook_schemes_find(schemes, name);
+        const char *pins = wanted->pin == WEBHOOK_PIN_TOPIC ? "topics: \"arn:a:sns:b:1:c\","
+                           : wanted->pin == WEBHOOK_PIN_AUDIENCE
+                               ? "audience: a, service_account: b,"
+                               : "";
+        char *text = NULL;
+        cr_assert_gt(asprintf(&text,
+                              "webhooks:\n  h: {scheme: %.*s, public_url: \"https://a\", %s%s "
+                              "deliver: {to: \"http://a\"}}",
+                              (int)file->len, file->bytes, pins,
+                              webhook_scheme_wants_secret(wanted) ? "secrets: s," : ""),
+                     0);
+        const struct webhook_scheme *scheme = load(text)->scheme;
+        cr_expect(slice_equal(scheme->title, wanted->title), "%s", file->name);
+        cr_expect_eq(scheme->algorithm, wanted->algorithm, "%s", file->name);
+        cr_expect_eq(scheme->grammar, wanted->grammar, "%s", file->name);
+        cr_expect_eq(scheme->encoding, wanted->encoding, "%s", file->name);
+        cr_expect_eq(scheme->key, wanted->key, "%s", file->name);
+        cr_expect_eq(scheme->pin, wanted->pin, "%s", file->name);
+        cr_expect_eq(scheme->part_count, wanted->part_count, "%s", file->name);
+        cr_expect_eq(scheme->timestamp_unit, wanted->timestamp_unit, "%s", file->name);
+        cr_expect_eq(scheme->event_ids.count, wanted->event_ids.count, "%s", file->name);
+        cr_expect(slice_equal(scheme->challenge_body, wanted->challenge_body), "%s", file->name);
+        cr_expect(scheme->tolerance == wanted->tolerance ||
+                      wanted->tolerance == WEBHOOK_NO_TOLERANCE,
+                  "%s", file->name);
+        free(text);
+    }
+    webhook_schemes_free(schemes);
 }
 
 Test(hooks, a_token_of_ones_own_needs_two_lines)
