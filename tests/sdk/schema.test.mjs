@@ -57,6 +57,8 @@ function withMore(...more) {
   });
 }
 
+const hook = (keys) => ({ webhooks: { h: { provider: 'stripe', secrets: 's', deliver: { to: 'http://a' }, ...keys } } });
+
 // Fenced as yaml, or indented, from "version: 1" to the first line that is not.
 function examplesOf(file) {
   const text = read(file);
@@ -73,6 +75,21 @@ test('what is in the repository is valid', () => {
   assert.ok(examples.some(({ file }) => file === 'README.md'));
   assert.ok(examples.some(({ file }) => file === 'docs/CONFIG.md'));
   for (const { file, text } of examples) accepted(text, file);
+});
+
+test('docs/WEBHOOKS.md has each scheme, with a config that the parser takes', () => {
+  const text = read('docs/WEBHOOKS.md');
+  const schemes = fs.readdirSync(path.join(root, 'auth/inbound/schemes')).filter((name) => name.endsWith('.json'));
+  for (const name of schemes.map((file) => file.replace('.json', ''))) {
+    const { title, doc } = JSON.parse(read(`auth/inbound/schemes/${name}.json`));
+    const section = text.split('\n### ').find((part) => part.startsWith(`${title}: \`${name}\`\n`)) ?? '';
+    assert.ok(section.includes(doc), `${name}: its section, with a link to ${doc}`);
+    assert.match(section, new RegExp(`^    provider: ${name}$`, 'm'));
+  }
+  for (const example of examplesOf('docs/WEBHOOKS.md')) {
+    const { taken, stderr } = parserTakes(YAML.parse(example));
+    assert.ok(taken && !stderr.includes('warning'), `${example}\n${stderr}`);
+  }
 });
 
 test('the configs of the benchmark are valid', () => {
@@ -107,8 +124,19 @@ test('what the parser takes is valid', () => {
       { bytes: '10GiB', per: '7d', on_failure: 'deny' },
       { concurrency: '${env:NUMBER}' },
     ] } } },
+    { gateway: { webhook_listen: '127.0.0.1:1', trusted_proxies: ['10.0.0.0/8'], proxy_protocol: 'on' },
+      ...hook() },
+    hook({ secrets: ['a', 'b'], events: 'a.*', untyped: 'drop', rate: 'off', dedupe: 'strict', sources: '10.0.0.0/8' }),
+    hook({ rate: { requests: '1k', per: '15m', each: 'ip', count: 'all' }, body_bytes: '1MiB' }),
+    hook({ deliver: [{ to: 'http://a', name: 'a', schedule: '1s' }, { to: 'https://b/c?d=e', name: 'b', breaker: 'off' }] }),
+    hook({ deliver: { to: 'http://a', schedule: ['0s', '5m', '1d'], order: 'object', order_key: '/a~1b/~0c', secrets: ['a', 'b'],
+      rate: { requests: 5 }, transform: { drop: '/a', rename: { '/b': '/c' } } } }),
+    hook({ provider: undefined, scheme: { algorithm: 'token', signature: 'header X-Token' } }),
+    hook({ provider: undefined, scheme: { algorithm: 'hmac-sha512', signature: 'signed header X', signed: '{t}.{body}',
+      timestamp: 'json /t', tolerance: 60, event_id: 'json /id', event_type: ['json /a', 'header B'], url_ports: false } }),
+    { webhook_queue: { url: 'sqlite:q.db', keep: '0s', max_age: '1d', max_events: '2k', max_size: '1MiB' }, webhooks: null },
   ]) {
-    const config = withMore(more);
+    const config = JSON.parse(JSON.stringify(withMore(more)));
     const { taken, stderr } = parserTakes(config);
     assert.ok(taken, stderr); // else this test is wrong
     accepted(config);
@@ -156,6 +184,16 @@ test('what is wrong is refused, at its place, as by the parser', () => {
     [quota({ requests: 5, per: '1m', warn_at: '100%' }), '/quotas/0/warn_at'],
     [quota({ requests: 5, per: '1m', each: 'user' }), '/quotas/0/each'],
     [quota({ requests: 5, per: '1m', name: 'Much' }), '/quotas/0/name'],
+    [hook({ deliver: undefined }), '/webhooks/h'],
+    [hook({ deliver: { name: 'a' } }), '/webhooks/h/deliver'],
+    [hook({ deliver: { to: 'http://a', schedule: ['soon'] } }), '/webhooks/h/deliver/schedule/0'],
+    [hook({ deliver: { to: 'http://a', order: 'object', order_key: 'a' } }), '/webhooks/h/deliver/order_key'],
+    [hook({ deliver: { to: 'http://a', transform: { drop: ['/a~2'] } } }), '/webhooks/h/deliver/transform/drop/0'],
+    [hook({ provider: undefined, scheme: { algorithm: 'md5', signature: 'header X', signed: '{body}' } }), '/webhooks/h/scheme/algorithm'],
+    [hook({ provider: undefined, scheme: { algorithm: 'token', signature: 'X-Token' } }), '/webhooks/h/scheme/signature'],
+    [hook({ rate: { each: 'tenant' } }), '/webhooks/h/rate/each'],
+    [hook({ body_bytes: 5 }), '/webhooks/h/body_bytes'],
+    [{ webhook_queue: { url: 'webhooks.db' } }, '/webhook_queue/url'],
   ]) {
     const config = JSON.parse(JSON.stringify(withMore(more)));
     assert.ok(!parserTakes(config).taken, JSON.stringify(more)); // else this test is wrong
