@@ -33,11 +33,11 @@ static enum status put_field(struct slice name, struct slice value, struct buffe
 }
 
 static enum status write_fields(const struct ingress *ingress, const struct ingress_answer *answer,
-                                struct slice media_type, struct buffer *out)
+                                struct buffer *out)
 {
     static const struct slice get_too = SLICE_INIT("GET");
-    if (media_type.len > 0) {
-        TRY(put_field(SLICE("Content-Type: "), media_type, out));
+    if (answer->media_type.len > 0) {
+        TRY(put_field(SLICE("Content-Type: "), answer->media_type, out));
         TRY(buffer_append(out, SLICE("X-Content-Type-Options: nosniff\r\n")));
     }
     if (answer->status == 401) { /* RFC 9110, section 15.5.2: it must name a scheme */
@@ -61,26 +61,18 @@ static enum status write_fields(const struct ingress *ingress, const struct ingr
 static enum status write_answer(const struct ingress *ingress, const struct ingress_answer *answer,
                                 struct buffer *out)
 {
-    char words[64];
-    bool in_words = answer->status >= 300 && answer->media_type.len == 0;
-    struct slice media_type = in_words ? SLICE("text/plain; charset=utf-8") : answer->media_type;
-    struct slice body = answer->body;
-    if (in_words) {
-        (void)snprintf(words, sizeof(words), "%s\n", status_text(answer->status));
-        body = slice_from(words);
-    }
     TRY(buffer_append(out, SLICE("HTTP/1.1 ")));
     TRY(buffer_append_number(out, answer->status));
     TRY(buffer_append(out, SLICE(" ")));
     TRY(put_field(slice_from(status_text(answer->status)), slice_make("", 0), out));
-    TRY(write_fields(ingress, answer, media_type, out));
+    TRY(write_fields(ingress, answer, out));
     if (answer->status != 204) {
         TRY(buffer_append(out, SLICE("Content-Length: ")));
-        TRY(buffer_append_number(out, body.len));
+        TRY(buffer_append_number(out, answer->body.len));
         TRY(buffer_append(out, SLICE("\r\n")));
     }
     TRY(buffer_append(out, SLICE("\r\n")));
-    return ingress->request->method == HTTP1_HEAD ? STATUS_OK : buffer_append(out, body);
+    return ingress->request->method == HTTP1_HEAD ? STATUS_OK : buffer_append(out, answer->body);
 }
 
 void ingress_say(struct ingress *ingress, const struct ingress_answer *answer)

@@ -62,7 +62,7 @@ struct ingress_answer {
     unsigned status;
     const char *reason;      /* of a refusal, as a metric's label; NULL: it is none */
     const char *detail;      /* for the log; NULL: none; lives during the call */
-    struct slice media_type; /* empty: a refusal's status in words, else no body */
+    struct slice media_type; /* empty: there is no body */
     struct slice body;
     usec_t retry_after; /* 0: not said */
 };

@@ -188,6 +188,10 @@ static void ask_for_key(struct ingress *ingress, bool newer)
     case VERIFY_KEY_PENDING:
         ingress_wait(ingress, INGRESS_FETCH, FETCH_TIME);
         break;
+    case VERIFY_KEY_ABSENT:
+        fetched.state = WEBHOOK_NOT_TO_BE_HAD;
+        check(ingress, &fetched);
+        break;
     case VERIFY_KEY_NONE:
         if (newer) {
             not_in_the_set(ingress);

@@ -16,6 +16,7 @@ struct verify_key {
     size_t len;
     usec_t asked;   /* when it was fetched last, well or not; 0: never */
     usec_t expires; /* of the text */
+    bool absent;    /* as far as was said last */
     usec_t used;
     struct web_call *call; /* owned; NULL: none runs */
     struct verify_key_wait *waits;
@@ -87,6 +88,13 @@ static void take_answer(struct verify_key *key, const struct fetch_result *resul
     key->expires = now + (keep < VERIFY_KEY_KEEP_MOST ? keep : VERIFY_KEY_KEEP_MOST);
 }
 
+/* It is not there; not that it cannot be told, or not to us. */
+static bool is_absent(const struct fetch_result *result)
+{
+    return result->fault == ATTEMPT_OK &&
+           (result->status == 400 || result->status == 404 || result->status == 410);
+}
+
 static void wake_all(struct verify_key *key)
 {
     while (key->waits != NULL) {
@@ -101,6 +109,7 @@ static void on_fetched(void *ctx, const struct fetch_result *result)
     struct verify_key *key = ctx;
     key->call = NULL;
     key->keys->fetches--;
+    key->absent = is_absent(result);
     if (result->fault != ATTEMPT_OK) {
         log_warn("webhooks: %.*s cannot be fetched: %s", SLICE_ARG(key->url),
                  result->message == NULL ? "no answer" : result->message);
@@ -188,7 +197,7 @@ enum verify_key_answer verify_keys_ask(struct verify_keys *keys,
         return VERIFY_KEY_HERE;
     }
     if (key != NULL && key->call == NULL && was_asked(key, now)) {
-        return VERIFY_KEY_NONE;
+        return key->absent ? VERIFY_KEY_ABSENT : VERIFY_KEY_NONE;
     }
     if (!question->may_fetch) {
         return VERIFY_KEY_UNASKED;

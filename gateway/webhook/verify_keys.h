@@ -36,6 +36,7 @@ enum verify_key_answer {
     VERIFY_KEY_HERE,    /* *ret_text, until the next call */
     VERIFY_KEY_PENDING, /* the waiter is woken when it is worth asking again */
     VERIFY_KEY_NONE,    /* not to be had now */
+    VERIFY_KEY_ABSENT,  /* who should have it says that there is none */
     VERIFY_KEY_UNASKED, /* it would have to be fetched, which the question does not allow */
 };
 

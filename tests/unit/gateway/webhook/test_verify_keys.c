@@ -164,6 +164,24 @@ Test(verify_keys, what_cannot_be_had_is_not_asked_for_again_at_once)
     cr_expect_eq(call_count, 2U);
 }
 
+Test(verify_keys, what_is_not_there_is_told_from_what_cannot_be_had)
+{
+    static const unsigned absent[] = {400, 404, 410};
+    static const unsigned unavailable[] = {401, 403, 408, 429, 500, 503, 302, 204};
+    struct slice text;
+    unsigned call = 0;
+    for (unsigned i = 0; i < 3; i++, loop.now += VERIFY_KEY_RENEW) {
+        cr_assert_eq(ask_alone(&cert, &text), VERIFY_KEY_PENDING);
+        answer(call++, absent[i], "no", "");
+        cr_expect_eq(ask_alone(&cert, &text), VERIFY_KEY_ABSENT, "%u", absent[i]);
+    }
+    for (unsigned i = 0; i < 8; i++, loop.now += VERIFY_KEY_RENEW) {
+        cr_assert_eq(ask_alone(&cert, &text), VERIFY_KEY_PENDING);
+        answer(call++, unavailable[i], "no", "");
+        cr_expect_eq(ask_alone(&cert, &text), VERIFY_KEY_NONE, "%u", unavailable[i]);
+    }
+}
+
 Test(verify_keys, a_newer_set_is_fetched_once_a_minute_and_the_old_one_serves_meanwhile)
 {
     struct verify_key_question newer = cert;
