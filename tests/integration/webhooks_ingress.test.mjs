@@ -365,3 +365,59 @@ test('a stop waits for what is being put; nothing that was acknowledged is lost'
     if (status === 200) assert.ok(stored.has(id), `${id} was acknowledged`);
   }
 });
+
+test('a full queue is 503, so that the provider comes again, and what it holds already is still known', async (t) => {
+  const gateway = await hooksFor(t, { stripe: stripeHook }, { secrets, extra: { webhook_queue: { url: 'sqlite:webhooks.db', max_events: 2 } } });
+  const statuses = [];
+  for (const id of ['1', '2', '3', '1']) statuses.push((await sendStripe(gateway, stripeEvent(id))).status);
+  assert.deepEqual(statuses, [200, 200, 503, 200]);
+  const lines = await hookLines(gateway, 4);
+  assert.deepEqual([lines[2].outcome, lines[2].reason, lines[3].outcome], ['refused', 'queue_full', 'duplicate']);
+  assert.equal(await gateway.metric('webhooks_refused_total', { reason: 'queue_full' }), 1);
+  await gateway.reload((config) => { config.webhook_queue.max_events = 3; });
+  assert.equal((await sendStripe(gateway, stripeEvent('3'))).status, 200);
+});
+
+test('a client that leaves while its event is put leaves the event, and nothing else', async (t) => {
+  const gateway = await hooksFor(t, { stripe: stripeHook }, { secrets, gateway: { workers: 2 } });
+  const clients = await Promise.all(Array.from({ length: 50 }, () => RawClient.connect(gateway.port)));
+  for (const [index, client] of clients.entries()) {
+    const body = stripeEvent(`evt_${index}`, { pad: 'x'.repeat(20_000) });
+    client.socket.write(`POST /hooks/stripe HTTP/1.1\r\nHost: gw\r\nContent-Length: ${body.length}\r\n`
+      + `Stripe-Signature: ${sign.stripe(secret, body)['Stripe-Signature']}\r\n\r\n${body}`, () => client.socket.resetAndDestroy());
+  }
+  const lines = await hookLines(gateway, 50);
+  await until('nothing is in flight', async () => (await gateway.metric('exchanges')) === 0);
+  const stored = new Set(events(gateway).map((event) => event.event_id));
+  for (const line of lines) {
+    if (line.outcome === 'accepted') assert.ok(stored.has(line.event_id));
+  }
+  assert.equal(lines.filter((line) => line.outcome === 'accepted').length, stored.size);
+  assert.equal(lines.filter((line) => !['accepted', 'client_left'].includes(line.outcome)).length, 0);
+});
+
+test('what is held of bodies, and how many are in flight, is bounded together with all other requests', async (t) => {
+  const gateway = await hooksFor(t, { stripe: { ...stripeHook, body_bytes: '900KiB' } }, {
+    secrets, gateway: { limits: { buffered_bytes: '1MiB', exchanges: 3 } },
+  });
+  const head = 'POST /hooks/stripe HTTP/1.1\r\nHost: gw\r\nContent-Length: 800000\r\n\r\n';
+  const clients = [];
+  for (let i = 0; i < 2; i++) {
+    clients.push((await RawClient.connect(gateway.port)).send(head).send(Buffer.alloc(100_000)));
+    await until('it is in flight, or refused', async () => clients[i].statuses().length > 0
+      || (await gateway.metric('exchanges')) === i + 1);
+  }
+  await clients[1].until((c) => c.statuses().length > 0);
+  assert.deepEqual(clients[1].statuses(), [503]);
+  assert.match(clients[1].text, /^Retry-After: 1\r$/m);
+  assert.equal((await sendStripe(gateway, stripeEvent())).status, 200);
+
+  for (let i = 0; i < 2; i++) clients.push((await RawClient.connect(gateway.port)).send(head));
+  await until('three are in flight', async () => (await gateway.metric('exchanges')) === 3);
+  assert.equal((await sendStripe(gateway, stripeEvent())).status, 503);
+  for (const client of clients) client.close();
+  await until('nothing is in flight', async () => (await gateway.metric('exchanges')) === 0);
+  assert.equal((await sendStripe(gateway, stripeEvent())).status, 200);
+  const reasons = gateway.accessLog().filter((line) => line.outcome === 'refused').map((line) => line.reason);
+  assert.deepEqual(reasons, ['overloaded', 'overloaded']);
+});
