@@ -1,14 +1,13 @@
 #include "gateway/admin_client.h"
 
-#include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "config/listen_address.h"
 #include "config/snapshot.h"
 #include "gateway/admin_token.h"
+#include "gateway/config_secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,32 +70,15 @@ static enum status find_place(const struct admin_settings *admin, struct place *
 
 /* ---- the token ---- */
 
-static void free_store(struct secret_store **store)
-{
-    secret_store_free(*store);
-}
-
 /* As the gateway reads it, from the sources of this config. */
 static enum status read_secret(const struct snapshot *snapshot, const char *name,
                                struct secret **ret, struct error *err)
 {
-    CLEANUP(free_store) struct secret_store *store = secret_store_new();
-    struct secret_slot *slot = secret_slot_ref(store, name);
-    secret_store_set_sources(store, snapshot->secret_sources, snapshot->secret_source_count);
-    secret_store_refresh(store, clock_now(), NULL, NULL);
-    struct credential *credential = credential_acquire(slot);
-    if (credential != NULL) {
-        *ret = secret_new(secret_reveal(credential->secret));
+    enum status status = config_secret_read(snapshot, name, ret, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "the admin token");
     }
-    credential_unref(credential);
-    secret_slot_unref(slot);
-    if (credential == NULL) {
-        FAIL(err, STATUS_UNAVAILABLE,
-             "the secret \"%s\" of the admin token cannot be read here: is this command run as "
-             "who may, with the gateway's environment?",
-             name);
-    }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status read_token(const struct snapshot *snapshot, enum admin_call call,
@@ -232,7 +214,7 @@ enum status admin_client_call(const struct snapshot *snapshot, enum admin_call k
              "admin.listen is off in this config, so the gateway cannot be asked");
     }
     TRY(find_place(admin, &place, err));
-    if (kind == ADMIN_CALL_POST || !place.local) {
+    if (kind != ADMIN_CALL_GET || !place.local) {
         TRY(add_token(snapshot, kind, &transfer.headers, err));
     }
     transfer.curl = curl_easy_init();

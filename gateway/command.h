@@ -29,6 +29,7 @@ int command_usage(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_quotas(int argc, char **argv);
 int command_breakers(int argc, char **argv);
+int command_webhooks(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -1,5 +1,6 @@
 #include "gateway/command_time.h"
 
+#include "auth/inbound/webhook_timestamp.h"
 #include "base/calendar.h"
 #include "base/field_values.h"
 #include "gateway/command.h"
@@ -7,6 +8,8 @@
 #include "limiter/zone.h"
 
 #include <string.h>
+
+#define TIMES "write 24h, 7d, a day such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z"
 
 void command_write_date(int64_t days, char out[COMMAND_DATE_LEN + 1])
 {
@@ -39,14 +42,29 @@ static bool read_time(const char *given, const struct zone *zone, usec_t now, us
     struct slice text = slice_from(given);
     int64_t days = 0;
     int64_t ago = 0;
+    int64_t msec = 0;
     if (read_date(text, &days)) {
         *ret = zone_to_utc(zone, days * DAY_SECONDS) * SEC;
+        return true;
+    }
+    if (webhook_timestamp_read(text, WEBHOOK_RFC3339, &msec)) {
+        *ret = msec * (SEC / 1000);
         return true;
     }
     if (field_number_parse(FIELD_KIND_DURATION, text, &ago, NULL) != STATUS_OK) {
         return false;
     }
     *ret = ago < now ? now - ago : 0;
+    return true;
+}
+
+bool command_read_time(const struct command_line *line, const struct zone *zone, const char *text,
+                       usec_t *ret)
+{
+    if (text != NULL && !read_time(text, zone, clock_wall(), ret)) {
+        (void)command_misused(line, "\"%s\" is no time; " TIMES, text);
+        return false;
+    }
     return true;
 }
 
@@ -60,8 +78,7 @@ bool command_read_times(const struct command_line *line, const struct zone *zone
         wrong = until;
     }
     if (wrong != NULL) {
-        (void)command_misused(line, "\"%s\" is no time; write 24h, 7d or a day such as 2026-11-01",
-                              wrong);
+        (void)command_misused(line, "\"%s\" is no time; " TIMES, wrong);
         return false;
     }
     if (until != NULL && *ret_until <= *ret_since) {

@@ -19,6 +19,7 @@ static const struct command {
     {"explain", command_explain, "why a request was refused, retried, charged as it was"},
     {"quotas", command_quotas, "limits and what is used: list, audit, reset, raise"},
     {"breakers", command_breakers, "circuits and credentials of the routes: list, reset"},
+    {"webhooks", command_webhooks, "events of providers: list, show, replay, drop, send"},
     {"audit", command_audit, "proves that the audit log is whole: verify"},
     {"demo", command_demo, "a small pretend provider, to try things out"},
     {"version", command_version, "this version and those of its libraries"},

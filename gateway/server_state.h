@@ -45,6 +45,7 @@ struct server {
     struct standings *standings;       /* owned; each snapshot is joined before it is published */
     struct secret *admin_token;        /* owned; of admin.token_file, else NULL */
     struct queue *queue;               /* owned; of webhooks; NULL: there was no hook yet */
+    unsigned webhook_changes;          /* that the queue is asked for by admins */
     struct source_rates *source_rates; /* owned */
     struct otlp *otlp;                 /* owned; sends traces and metrics to a collector */
     struct scribe *scribe;             /* NULL: no access log */

@@ -12,12 +12,13 @@ struct server;
 enum status server_webhooks_list(const struct server *server,
                                  const struct webhook_question *question, struct buffer *out,
                                  struct error *err);
-/* What takes long to count is told again for a while. */
-enum status server_webhooks_sums(struct server *server, struct buffer *out, struct error *err);
+enum status server_webhooks_sums(const struct server *server, struct buffer *out,
+                                 struct error *err);
 enum status server_webhooks_show(const struct server *server, const char *id,
                                  enum webhook_parts parts, struct buffer *out, struct error *err);
-/* The answer is {"count": N}, which are on disk, or 503 where the queue cannot, or takes longer
- * than CHANGE_PATIENCE: then it goes on, and the audit log will tell of it. */
+/* Whoever is gone by then is in the audit log, too. The answer is {"count": N}, which are on disk,
+ * or 503 where the queue cannot, or takes longer than CHANGE_PATIENCE: then it goes on, and the
+ * audit log will tell of it. */
 enum status server_webhooks_change(struct server *server, const struct webhook_question *question,
                                    enum webhook_change kind, struct admin_later *take_later,
                                    struct error *err);
@@ -26,5 +27,3 @@ enum status server_webhooks_change(struct server *server, const struct webhook_q
 void server_webhooks_count(const struct server *server);
 /* A line for /readyz, if the queue cannot be written. */
 enum status server_webhooks_readiness(const struct server *server, struct buffer *out);
-/* Behind the mailbox, whose letters end what was asked. */
-void server_webhooks_admin_stop(struct server *server);

@@ -70,6 +70,11 @@ void queue_stop(struct queue *queue)
     free_queue(queue);
 }
 
+const char *queue_path(const struct queue *queue)
+{
+    return queue->store->path;
+}
+
 void queue_set_limits(struct queue *queue, const struct queue_settings *settings)
 {
     (void)pthread_mutex_lock(&queue->lock);

@@ -49,6 +49,8 @@ MUST_USE enum status queue_start(const struct queue_settings *settings, struct q
                                  struct error *err);
 /* What was asked is done and answered first. Nothing may be asked meanwhile. Takes NULL. */
 void queue_stop(struct queue *queue);
+/* Of its file; lives as long. Any thread. */
+const char *queue_path(const struct queue *queue);
 /* From now on: keep, max_age, max_events, max_bytes. Any thread. */
 void queue_set_limits(struct queue *queue, const struct queue_settings *settings);
 

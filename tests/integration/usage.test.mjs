@@ -90,7 +90,7 @@ test('usage: wrong use is told in one line', () => {
   refused(run('-c', config), 1, /usage\.db": there is no such file/);
   refused(run('-c', config, '--by', 'hour'), 2, /"hour" is none of tenant, route, model, day/);
   for (const since of ['yesterday', '24', '2026-02-29', '2026-13-01', '2026-1-1', '-1h']) {
-    refused(run('-c', config, '--since', since), 2, /is no time; write 24h, 7d or a day such as 2026-11-01/);
+    refused(run('-c', config, '--since', since), 2, /is no time; write 24h, 7d, a day such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z/);
   }
   refused(run('-c', config, '--json', '--csv'), 2, /either --json or --csv/);
   refused(run('-c', config, '--until', 'never'), 2, /"never" is no time/);

@@ -155,7 +155,7 @@ Test(webhook_question, what_was_meant_can_be_read_in_a_log)
     webhook_filter_write(&(struct queue_filter){0}, text);
     cr_expect_str_eq(text, "all");
     webhook_filter_write(
-        &(struct queue_filter){.id = SLICE_INIT("evt\n\x1b[31m\xff"),
+        &(struct queue_filter){.id = SLICE_INIT("evt\n\x1b[31m\xff\x7f"),
                                .hook = SLICE_INIT("h"),
                                .target = SLICE_INIT("t"),
                                .type = SLICE_INIT("a.b"),
@@ -163,7 +163,7 @@ Test(webhook_question, what_was_meant_can_be_read_in_a_log)
                                .since = NOW,
                                .until = NOW + SEC},
         text);
-    cr_expect_str_eq(text, "id evt??[31m?, hook h, target t, state waiting|dead, since "
+    cr_expect_str_eq(text, "id evt??[31m??, hook h, target t, state waiting|dead, since "
                            "2025-11-27T00:00:00.000Z, until 2025-11-27T00:00:01.000Z, type a.b");
     memset(longest, 'x', sizeof(longest));
     webhook_filter_write(&(struct queue_filter){.type = slice_make(longest, sizeof(longest))},
