@@ -2,7 +2,7 @@
  * built-in schemes' files, which webhook_scheme_read() checks. */
 #include "config/sections.h"
 
-#define LIKE_A_PLACE .pattern = "(signed )?(header|json|item|form|query|claim|pairs) .+"
+#define LIKE_A_PLACE .pattern = "(signed )?((json|item) /.*|(header|form|query|claim|pairs) .+)"
 
 /* clang-format off */
 const struct field scheme_fields[] = {

@@ -1,6 +1,8 @@
 /* What is wrong with webhooks in a config, and what only will hardly be meant. */
+#include "config/sections.h"
 #include "tests/unit/config/config_scene.h"
 
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -304,6 +306,58 @@ static void expect_many(const struct many *many)
     cr_expect_eq(problems.count, many->problem == NULL ? 0U : 1U, "%s", problem_at(0));
     cr_expect(many->problem == NULL || strstr(problem_at(0), many->problem) != NULL, "%s",
               problem_at(0));
+}
+
+/* What the schema's patterns take is what is taken. */
+static void expect_pattern(const struct field *fields, const char *name, const char *before,
+                           const char *after, const char *value)
+{
+    char text[400];
+    char whole[400];
+    regex_t regex;
+    while (strcmp(fields->name, name) != 0) {
+        fields++;
+        cr_assert_not_null(fields->name, "%s", name);
+    }
+    (void)snprintf(whole, sizeof(whole), "^(%s)$", fields->pattern);
+    cr_assert_eq(regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB), 0, "%s", whole);
+    bool matches = regexec(&regex, value, 0, NULL, 0) == 0;
+    regfree(&regex);
+    (void)snprintf(text, sizeof(text), "%s\"%s\"%s", before, value, after);
+    load(text);
+    cr_expect_eq(problems.count == 0, matches, "%s \"%s\": %s", name, value, problem_at(0));
+}
+
+Test(hook_checks, patterns_of_the_schema_are_what_is_read)
+{
+    static const char *const pointers[] = {"/",    "/a", "/a/b/0", "/a~1b", "/~0", "a",
+                                           "/a~2", "/~", "/a b",   "//",    "/é",  "#/a"};
+    static const char *const waits[] = {"0s", "5m", "1d", "10ms", "5", "s", "-1s", "1w", "1.5s"};
+    static const char *const places[] = {
+        "header X", "signed json /a", "json a",    "X",        "signed ",
+        "header ",  "cookie a",       "query a b", "pairs v1", "signed signed header X"};
+    static const char *const queues[] = {"sqlite:a",   "sqlite:/a/b", "sqlite:", "sqlite:/",
+                                         "sqlite://a", "sqlite:a/",   "none",    "a.db"};
+    for (size_t i = 0; i < COUNT_OF(pointers); i++) {
+        expect_pattern(target_fields, "order_key",
+                       "webhooks: {stripe: {secrets: s, deliver: {to: \"http://a\", order: object, "
+                       "order_key: ",
+                       "}}}", pointers[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(waits); i++) {
+        expect_pattern(target_fields, "schedule",
+                       "webhooks: {stripe: {secrets: s, deliver: {to: \"http://a\", schedule: ",
+                       "}}}", waits[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        expect_pattern(
+            scheme_fields, "event_type",
+            "webhooks: {h: {scheme: {algorithm: token, signature: header X, event_type: ",
+            "}, secrets: s, deliver: {to: \"http://a\"}}}", places[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(queues); i++) {
+        expect_pattern(queue_fields, "url", "webhook_queue: {url: ", "}", queues[i]);
+    }
 }
 
 Test(hook_checks, all_has_a_bound)
