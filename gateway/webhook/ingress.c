@@ -138,8 +138,7 @@ static bool source_is_allowed(const struct ingress *ingress)
 static bool method_is_allowed(const struct ingress *ingress)
 {
     return ingress->request->method == HTTP1_POST ||
-           (ingress->request->method == HTTP1_GET &&
-            slice_equal(ingress->hook->scheme->challenge_method, SLICE("GET")));
+           slice_equal(ingress->hook->scheme->challenge_method, ingress->request->method_text);
 }
 
 static bool has_place(const struct ingress *ingress)
