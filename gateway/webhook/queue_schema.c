@@ -30,7 +30,7 @@ static const char schema[] =
     "state INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, "
     "opened_at INTEGER NOT NULL, line INTEGER, place INTEGER NOT NULL, status INTEGER NOT NULL, "
     "took INTEGER NOT NULL, ended_at INTEGER NOT NULL, error TEXT NOT NULL) STRICT;"
-    "CREATE INDEX deliveries_due ON deliveries (target, due) WHERE state = 0;"
+    "CREATE INDEX deliveries_due ON deliveries (target, state, due) WHERE state = 0;"
     "CREATE INDEX deliveries_line ON deliveries (target, line, place) "
     "WHERE line IS NOT NULL AND state IN (0, 1, 4);"
     "CREATE INDEX deliveries_open ON deliveries (target, state, opened_at) "

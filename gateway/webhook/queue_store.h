@@ -54,7 +54,7 @@ void queue_store_call_off(struct queue_store *store);
  * cannot be stored. */
 MUST_USE enum status queue_store_put(struct queue_store *store, const struct queue_limits *limits,
                                      struct queue_put *put, usec_t now, struct error *err);
-/* Its delivery stays under way: queue_under_way_remove() is for who has committed. */
+/* Whether its delivery is under way any longer is for the caller to say. */
 MUST_USE enum status queue_store_settle(struct queue_store *store,
                                         const struct queue_settlement *settlement, usec_t now,
                                         struct error *err);

@@ -46,12 +46,15 @@ struct batch {
     unsigned settled; /* the first of queue->settling */
 };
 
+/* They are under way no more for the rest of the batch; if that fails, they are again. */
 static enum status settle_all(struct batch *batch, struct error *err)
 {
+    struct queue_under_way *under_way = &batch->queue->store->under_way;
     batch->settled = 0;
     for (const struct queue_settlement *at = batch->queue->settling.first;
          at != NULL && batch->settled < SETTLEMENTS_AT_ONCE; at = at->next) {
         TRY(queue_store_settle(batch->queue->store, at, batch->now, err));
+        queue_under_way_remove(under_way, at->take_delivery->number);
         batch->settled++;
     }
     return STATUS_OK;
@@ -98,7 +101,6 @@ static void finish_settlements(struct batch *batch)
     for (; batch->settled > 0; batch->settled--) {
         struct queue_settlement *settlement = queue->settling.first;
         queue->settling.first = settlement->next;
-        queue_under_way_remove(&queue->store->under_way, settlement->take_delivery->number);
         queue_settlement_free(settlement);
     }
 }
@@ -192,13 +194,16 @@ static void refuse_puts(struct batch *batch, const struct error *err)
 
 static void call_off(struct batch *batch, const struct error *err)
 {
+    const struct queue_settlement *at = batch->queue->settling.first;
+    for (; batch->settled > 0; batch->settled--, at = at->next) {
+        queue_under_way_add(&batch->queue->store->under_way, at->take_delivery->number);
+    }
     queue_store_call_off(batch->queue->store);
     note_failure(batch->queue, err);
     refuse_puts(batch, err);
     if (batch->queue->run.change != NULL) {
         answer_change(batch->queue, err->message);
     }
-    batch->settled = 0;
 }
 
 static bool run_batch(struct batch *batch)

@@ -165,14 +165,13 @@ static inline void settle(struct queue_delivery *delivery, enum queue_outcome ou
     queue_settle(queue, settlement);
 }
 
-/* The event's name of the delivery; "-": none is. Frees it. */
+/* The event that it is of; "-": there is none. */
 static inline const char *name_of(struct queue_delivery *delivery)
 {
     if (delivery == NULL) {
         return "-";
     }
-    const char *name = arena_print(&folder.arena, "%.*s", SLICE_ARG(delivery->event_id));
-    return name;
+    return arena_print(&folder.arena, "%.*s", SLICE_ARG(delivery->event_id));
 }
 
 static inline struct queue_change change_of(enum queue_change_kind kind, struct queue_filter filter,
