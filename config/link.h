@@ -96,7 +96,9 @@ void link_injection(const struct link *link, const struct route_section *section
 void link_headers(const struct link *link, const struct route_section *section,
                   struct route *route);
 
-/* Of one hook. */
+/* Of one hook, whose place is known. */
+void link_hook_proof(const struct link *link, const struct hook_section *section,
+                     struct hook *hook);
 void link_hook_scheme(const struct link *link, const struct hook_section *section,
                       struct hook *hook);
 void link_hook_targets(const struct link *link, const struct hook_section *section,

@@ -400,7 +400,9 @@ Test(hook_checks, what_is_around_them)
         {"webhook_queue: {url: \"sqlite:\"}", "webhook_queue.url: write sqlite:PATH"},
         {"webhook_queue: {url: \"sqlite:/d/\"}", "webhook_queue.url: write sqlite:PATH"},
         {"ledger: {url: \"sqlite:a.db\"}\nwebhook_queue: {url: \"sqlite:a.db\"}",
-         "webhook_queue.url: this is the ledger's file; name one of its own"},
+         "ledger.url: this is the file of webhook_queue; name one of its own"},
+        {"ledger: {url: \"sqlite:webhooks.db\"}\n" HOOK("secrets: s, " TO),
+         "ledger.url: this is the file of webhook_queue; name one of its own"},
         {"webhook_queue: {max_age: 1s}", "webhook_queue.max_age: \"1s\" is too small"},
         {"webhook_queue: none", "webhook_queue: expected a map"},
     };
