@@ -1,5 +1,5 @@
 /* sallyport check: validates a config; says everything that is wrong with it. */
-#include "auth/inbound/webhook_scheme.h"
+#include "auth/inbound/webhook_secret.h"
 #include "auth/outbound/scrub.h"
 #include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
@@ -82,6 +82,43 @@ static void note_short_secrets(const struct route *route, struct notes *notes)
     }
 }
 
+static bool is_usable(const struct webhook_scheme *scheme, const struct hook_secret *secret)
+{
+    struct credential *credential = credential_acquire(secret->slot);
+    bool usable =
+        credential == NULL || webhook_secret_usable(scheme, secret_reveal(credential->secret));
+    credential_unref(credential);
+    return usable;
+}
+
+/* One that is pasted wrong would be found out by the first real event. */
+static void note_hook_secrets(const struct snapshot *snapshot, const struct hook *hook,
+                              struct notes *notes)
+{
+    const struct webhook_scheme *signs =
+        webhook_schemes_find(snapshot->webhook_schemes, SLICE("standard-webhooks"));
+    for (unsigned i = 0; i < hook->secret_count; i++) {
+        if (!is_usable(hook->scheme, &hook->secrets[i])) {
+            add_note(notes,
+                     arena_print(&notes->arena,
+                                 "webhook \"%s\": secret \"%s\" is not written as %.*s has "
+                                 "it: what it signs will be refused",
+                                 hook->name, hook->secrets[i].name, SLICE_ARG(hook->scheme->name)));
+        }
+    }
+    for (unsigned i = 0; i < hook->target_count; i++) {
+        const struct hook_target *target = &hook->targets[i];
+        for (unsigned k = 0; k < target->secret_count; k++) {
+            if (!is_usable(signs, &target->secrets[k])) {
+                add_note(notes, arena_print(&notes->arena,
+                                            "webhook \"%s\": secret \"%s\" of target \"%s\" cannot "
+                                            "sign: write whsec_ and base64",
+                                            hook->name, target->secrets[k].name, target->name));
+            }
+        }
+    }
+}
+
 /* Reads every secret in use, as the gateway does at its start. */
 static void look_up_secrets(const struct snapshot *snapshot, struct secret_store *store,
                             struct notes *notes)
@@ -90,6 +127,9 @@ static void look_up_secrets(const struct snapshot *snapshot, struct secret_store
     secret_store_refresh(store, clock_now(), note_failure, notes);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         note_short_secrets(snapshot->routes[i], notes);
+    }
+    for (unsigned i = 0; i < snapshot->hook_count; i++) {
+        note_hook_secrets(snapshot, snapshot->hooks[i], notes);
     }
 }
 

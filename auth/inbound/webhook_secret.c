@@ -1,6 +1,7 @@
 #include "auth/inbound/webhook_secret.h"
 
 #include "base/encode.h"
+#include "base/secret.h"
 
 bool webhook_secret_next(const struct webhook_message *message, struct webhook_secret_walk *walk,
                          struct slice *ret)
@@ -45,4 +46,19 @@ bool webhook_secret_decode(const struct webhook_scheme *scheme, struct slice sec
     }
     *ret = secret;
     return true;
+}
+
+bool webhook_secret_usable(const struct webhook_scheme *scheme, struct slice secret)
+{
+    const struct webhook_request request = {.secrets = &secret, .secret_count = 1};
+    const struct webhook_message message = {.scheme = scheme, .request = &request};
+    struct webhook_secret_walk walk = {0};
+    unsigned char room[WEBHOOK_KEY_BYTES];
+    bool usable = secret.len > 0;
+    for (struct slice part; usable && webhook_secret_next(&message, &walk, &part);) {
+        struct slice key;
+        usable = webhook_secret_decode(scheme, part, room, &key);
+    }
+    secret_wipe(room, sizeof(room));
+    return usable;
 }

@@ -1,6 +1,6 @@
 /*
  * webhook_secret: the configured secrets of a webhook as keys. For the files of webhook_signature
- * and webhook_sign only.
+ * and webhook_sign only, but for webhook_secret_usable().
  */
 #pragma once
 
@@ -22,3 +22,6 @@ bool webhook_secret_next(const struct webhook_message *message, struct webhook_s
  * none. */
 bool webhook_secret_decode(const struct webhook_scheme *scheme, struct slice secret,
                            unsigned char room[WEBHOOK_KEY_BYTES], struct slice *ret);
+
+/* Is it written as the scheme's secrets are? What is not matches no signature, ever. */
+bool webhook_secret_usable(const struct webhook_scheme *scheme, struct slice secret);

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 
 import { binary, freePort, gatewayFor, temporaryFolder } from '../support/gateway.mjs';
 
-const env = { ...process.env, HOOK_TOKEN: 'token-in-the-path', HOOKS_STRIPE_HOOK: 'whsec_a', HOOKS_BILLING: 'whsec_b' };
+const env = { ...process.env, HOOK_TOKEN: 'token-in-the-path', HOOKS_STRIPE_HOOK: 'whsec_AAAA', HOOKS_BILLING: 'whsec_BBBB' };
 const check = (place, ...more) => spawnSync(binary, ['check', '-c', place, ...more], { encoding: 'utf8', env });
 const secrets = [{ type: 'env', prefix: 'HOOKS_' }];
 const hook = (more = {}) => ({
@@ -47,6 +47,25 @@ test('check notes secrets of webhooks that are in no source', (t) => {
   assert.deepEqual(warnings, []);
   assert.equal(notes.length, 1);
   assert.match(notes[0], /secret "old".*HOOKS_OLD/);
+});
+
+test('check notes secrets of webhooks that cannot be what they are for', (t) => {
+  const folder = temporaryFolder();
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'sallyport.yaml');
+  fs.writeFileSync(file, JSON.stringify({
+    version: 1,
+    secrets,
+    webhooks: { svix: hook({ provider: 'svix', deliver: { to: 'http://a', secret: 'target' } }), pay: hook() },
+  }));
+  const note = (STRIPE_HOOK, TARGET) => JSON.parse(spawnSync(binary, ['check', '-c', file, '--json'], {
+    encoding: 'utf8', env: { ...process.env, HOOKS_STRIPE_HOOK: STRIPE_HOOK, HOOKS_TARGET: TARGET, HOOKS_BILLING: 'whsec_AAAA' },
+  }).stdout).notes;
+  assert.deepEqual(note('whsec_AAAA', 'whsec_AAAA'), []);
+  assert.deepEqual(note('whsec_hook', 'AAA'), [
+    'webhook "svix": secret "stripe-hook" is not written as svix has it: what it signs will be refused',
+    'webhook "svix": secret "target" of target "default" cannot sign: write whsec_ and base64',
+  ]);
 });
 
 test('webhooks may be spread over the files of a folder', (t) => {
