@@ -62,7 +62,7 @@ test('check notes secrets of webhooks that cannot be what they are for', (t) => 
     encoding: 'utf8', env: { ...process.env, HOOKS_STRIPE_HOOK: STRIPE_HOOK, HOOKS_TARGET: TARGET, HOOKS_BILLING: 'whsec_AAAA' },
   }).stdout).notes;
   assert.deepEqual(note('whsec_AAAA', 'whsec_AAAA'), []);
-  assert.deepEqual(note('whsec_hook', 'AAA'), [
+  assert.deepEqual(note('whsec_hooks', 'AAA'), [
     'webhook "svix": secret "stripe-hook" is not written as svix has it: what it signs will be refused',
     'webhook "svix": secret "target" of target "default" cannot sign: write whsec_ and base64',
   ]);
