@@ -229,10 +229,21 @@ static enum reload_end try_reload(struct server *server, struct candidate *ret,
     return prepare(server, ret, err) == STATUS_OK ? RELOAD_TAKEN : RELOAD_INVALID;
 }
 
+/* The queue stays open without a hook, for what waits in it, and no later config gives it another
+ * file. */
+static void keep_queue(const struct snapshot *old, struct snapshot *new)
+{
+    if (new->queue.path == NULL && old->queue.path != NULL) {
+        new->queue = old->queue;
+        new->queue.path = arena_copy(&new->arena, slice_from(old->queue.path)).ptr;
+    }
+}
+
 static void swap_in(struct server *server, const struct candidate *take)
 {
     struct snapshot *snapshot = take->snapshot;
     snapshot->generation = server->snapshot->generation + 1;
+    keep_queue(server->snapshot, snapshot);
     standings_join(server->standings, snapshot);
     snapshot_unref(server->snapshot);
     SSL_CTX_free(server->tls);

@@ -107,4 +107,7 @@ test('a reload takes webhooks, but not another queue or other listeners', async 
     delete config.webhooks;
     delete config.webhook_queue;
   }), /reloaded .*0 webhooks/);
+  // The queue of before is still open: what waits in it is not left for another one.
+  await refused((config) => (config.webhook_queue = { url: 'sqlite:second.db' }), 'webhook_queue\\.url');
+  assert.match(await gateway.reload((config) => (config.webhook_queue.url = 'sqlite:first.db')), /reloaded/);
 });
