@@ -48,7 +48,7 @@ static enum status add_line(struct curl_slist **list, struct slice name, struct 
 static enum status add_lines(const struct webhooks_post *post, struct curl_slist **list,
                              struct error *err)
 {
-    TRY(add_line(list, SLICE("Expect"), SLICE(""), err));
+    *list = curl_slist_append(NULL, "Expect:"); /* none: it is said at once */
     if (post->host != NULL) {
         TRY(add_line(list, SLICE("Host"), slice_from(post->host), err));
     }

@@ -75,9 +75,19 @@ static void sending_fini(struct sending *sending)
     buffer_fini(&sending->body);
 }
 
-static const char *file_of(const char *given)
+/* "-" is stdin. At most what `out` takes. */
+static enum status read_input(const char *path, struct buffer *out, struct error *err)
 {
-    return strcmp(given, "-") == 0 ? "/dev/stdin" : given;
+    if (strcmp(path, "-") != 0) {
+        return file_read(path, FILE_ANY_INPUT, out, err);
+    }
+    while (feof(stdin) == 0 && ferror(stdin) == 0) {
+        if (buffer_reserve(out, 1) != STATUS_OK) {
+            FAIL(err, STATUS_TOO_LARGE, "it is larger than %zu bytes", out->max - 1);
+        }
+        buffer_commit(out, fread(buffer_tail(out), 1, buffer_tail_room(out), stdin));
+    }
+    return STATUS_OK;
 }
 
 /* ---- hook and provider ---- */
@@ -126,7 +136,7 @@ static int read_secret_file(struct sending *it, const char *path)
     /* All at once: growing would leave copies behind. */
     enum status status = buffer_reserve(&text, SECRET_MAX_BYTES);
     if (status == STATUS_OK) {
-        status = file_read(file_of(path), FILE_ANY_INPUT, &text, &err);
+        status = read_input(path, &text, &err);
     }
     if (status != STATUS_OK) {
         buffer_wipe(&text);
@@ -336,7 +346,7 @@ static int read_body(struct sending *it)
     if (path == NULL) {
         return EXIT_DONE;
     }
-    if (file_read(file_of(path), FILE_ANY_INPUT, &it->body, &err) != STATUS_OK) {
+    if (read_input(path, &it->body, &err) != STATUS_OK) {
         return command_failed(&it->arguments->line, "--body %s: %s", path, err.message);
     }
     return buffer_len(&it->body) > 0

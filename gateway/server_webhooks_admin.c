@@ -289,7 +289,7 @@ void server_webhooks_count(const struct server *server)
     usec_t age = stats.oldest > 0 && stats.oldest < now ? now - stats.oldest : 0;
     metrics_set(metrics, METRIC_webhooks_waiting, (int64_t)stats.waiting);
     metrics_set(metrics, METRIC_webhooks_held_back, (int64_t)stats.held_back);
-    metrics_set(metrics, METRIC_webhooks_dead, (int64_t)stats.dead);
+    metrics_set(metrics, METRIC_webhooks_dead_letters, (int64_t)stats.dead);
     metrics_set(metrics, METRIC_webhooks_oldest_seconds, age / SEC);
     metrics_set(metrics, METRIC_webhooks_queue_bytes, (int64_t)stats.bytes);
     metrics_set(metrics, METRIC_webhooks_queue_up, stats.writable);

@@ -100,7 +100,7 @@ test('sums by target, and the gauges', async (t) => {
   assert.match(ok(gateway), /^HOOK +TARGET +WAITING +HELD BACK +DEAD +DELIVERED +OLDEST +CIRCUIT +IN FLIGHT\n.*\nstripe +billing +1 +0 +0 +0 +\d+ s .*\n.*\n\n1 events are kept, 0 of 4096 MiB\n$/);
   assert.deepEqual(JSON.parse(ok(gateway, '--json')).targets.length, 3);
 
-  for (const [name, value] of [['waiting', 2], ['held_back', 0], ['dead', 0], ['queue_up', 1], ['queue_failures_total', 0]]) {
+  for (const [name, value] of [['waiting', 2], ['held_back', 0], ['dead_letters', 0], ['queue_up', 1], ['queue_failures_total', 0]]) {
     assert.equal(await gateway.metric(`webhooks_${name}`), value, name);
   }
   assert.ok(await gateway.metric('webhooks_queue_bytes') > 10);
