@@ -1,7 +1,7 @@
 #include "config/hook.h"
 
 #include "base/memory.h"
-#include "limiter/limit.h"
+#include "base/pattern.h"
 #include "routes/route.h"
 #include "routes/route_table.h"
 
@@ -110,7 +110,7 @@ const struct hook_target *hook_target_named(const struct hook *hook, struct slic
 bool hook_patterns_match(const struct hook_patterns *patterns, struct slice type)
 {
     for (unsigned i = 0; i < patterns->count; i++) {
-        if (limit_model_matches(patterns->pattern[i], type)) {
+        if (pattern_matches(patterns->pattern[i], type)) {
             return true;
         }
     }

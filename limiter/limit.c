@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "base/encode.h"
+#include "base/pattern.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,28 +131,7 @@ size_t limit_identity(const struct limit *limit, char *out, size_t size)
 
 bool limit_model_matches(struct slice pattern, struct slice model)
 {
-    size_t p = 0;
-    size_t m = 0;
-    size_t star = SIZE_MAX; /* the last * seen, and what of the model it stands for so far */
-    size_t mark = 0;
-    while (m < model.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            mark = m;
-        } else if (p < pattern.len && pattern.ptr[p] == model.ptr[m]) {
-            p++;
-            m++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            m = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*') {
-        p++;
-    }
-    return p == pattern.len;
+    return pattern_matches(pattern, model);
 }
 
 static void put_tag(struct text *text, const char *store, const char *tenant)
