@@ -47,10 +47,11 @@ static void on_drain_timeout(struct timer *timer)
     loop_stop(&server->loop);
 }
 
-static void on_worker_drained(void *ctx)
+/* One of the workers, or who delivers webhooks. */
+static void on_drained(void *ctx)
 {
     struct server *server = ctx;
-    if (++server->drained_count == server->worker_count) {
+    if (--server->draining_count == 0) {
         loop_stop(&server->loop);
     }
 }
@@ -64,6 +65,10 @@ static void begin_drain(struct server *server)
     }
     server->draining = true;
     log_info("draining: no new connections, waiting for requests in flight");
+    server->draining_count = server->worker_count;
+    if (server_webhooks_drain(server, on_drained)) {
+        server->draining_count++;
+    }
     for (unsigned i = 0; i < server->worker_count; i++) {
         worker_drain(server->workers[i]);
     }
@@ -178,7 +183,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .buffered_bytes = &server->buffered_bytes,
             .open_connections = &server->open_connections,
             .main = server->mailbox,
-            .drained = on_worker_drained,
+            .drained = on_drained,
         };
         TRY(worker_new(&settings, &server->workers[i], err));
         server->worker_count = i + 1;

@@ -11,6 +11,7 @@
 
 struct admin_server;
 struct config_watch;
+struct delivery;
 struct event;
 struct ledger;
 struct metrics;
@@ -41,20 +42,22 @@ struct server {
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
-    struct ledger *ledger;             /* owned; NULL: none */
-    struct standings *standings;       /* owned; each snapshot is joined before it is published */
-    struct secret *admin_token;        /* owned; of admin.token_file, else NULL */
-    struct queue *queue;               /* owned; of webhooks; NULL: there was no hook yet */
-    unsigned webhook_changes;          /* that the queue is asked for by admins */
-    struct source_rates *source_rates; /* owned */
-    struct otlp *otlp;                 /* owned; sends traces and metrics to a collector */
-    struct scribe *scribe;             /* NULL: no access log */
+    struct ledger *ledger;               /* owned; NULL: none */
+    struct standings *standings;         /* owned; each snapshot is joined before it is published */
+    struct secret *admin_token;          /* owned; of admin.token_file, else NULL */
+    struct queue *queue;                 /* owned; of webhooks; NULL: there was no hook yet */
+    unsigned webhook_changes;            /* that the queue is asked for by admins */
+    _Atomic(struct delivery *) delivery; /* owned; delivers what is in the queue; NULL: as that */
+    void (*webhooks_drained)(void *server); /* that waits for it; set before it is asked for */
+    struct source_rates *source_rates;      /* owned */
+    struct otlp *otlp;                      /* owned; sends traces and metrics to a collector */
+    struct scribe *scribe;                  /* NULL: no access log */
     struct admin_server *admin;
     struct mailbox *mailbox; /* letters to the main thread */
     struct ssl_ctx_st *tls;  /* ref; NULL: none */
     struct worker **workers;
     unsigned worker_count;
-    unsigned drained_count;
+    unsigned draining_count; /* who is not drained yet */
     bool draining;
     struct event *signals[SERVER_SIGNALS];
     struct timer tick;

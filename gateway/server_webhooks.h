@@ -9,6 +9,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 struct server;
 struct snapshot;
 
@@ -19,4 +21,7 @@ MUST_USE enum status server_webhooks_prepare(struct server *server, struct snaps
                                              struct error *err);
 /* After a reload. */
 void server_webhooks_adopt(struct server *server);
+/* No delivery is begun any more. `drained` is called on the main thread when none is under way;
+ * false: there is nobody who delivers. */
+bool server_webhooks_drain(struct server *server, void (*drained)(void *server));
 void server_webhooks_stop(struct server *server);

@@ -52,7 +52,8 @@ struct metrics *metrics_new(unsigned workers)
 {
     struct metrics *metrics = MEMORY_NEW(struct metrics);
     metrics->started = clock_wall();
-    metrics->count = workers + 1;
+    metrics->workers = workers;
+    metrics->count = workers + 2;
     metrics->blocks = memory_alloc(metrics->count * sizeof(struct metrics_block *));
     for (unsigned i = 0; i < metrics->count; i++) {
         metrics->blocks[i] = MEMORY_NEW(struct metrics_block);

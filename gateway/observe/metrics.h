@@ -43,7 +43,9 @@ struct request_metrics {
     usec_t ended_wall;         /* since 1970; of what is traced */
 };
 
-struct metrics *metrics_new(unsigned workers); /* blocks 0..workers-1, and one more for main */
+/* Blocks 0..workers-1, then one of the main thread, then one of the thread that delivers webhooks.
+ */
+struct metrics *metrics_new(unsigned workers);
 void metrics_free(struct metrics *metrics);
 struct metrics_block *metrics_block(struct metrics *metrics, unsigned index);
 

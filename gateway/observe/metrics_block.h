@@ -90,6 +90,7 @@ struct metrics_block {
 
 struct metrics {
     usec_t started; /* since 1970-01-01 UTC */
-    unsigned count;
+    unsigned workers;
+    unsigned count;                /* of the blocks: theirs, and two more */
     struct metrics_block **blocks; /* owned */
 };

@@ -61,11 +61,10 @@ enum status page_put_seconds(struct buffer *out, usec_t duration)
                         digits);
 }
 
-/* The last block is the main thread's. */
 static enum status put_workers(const struct metrics *metrics, enum metric metric,
                                struct buffer *out)
 {
-    for (unsigned i = 0; i + 1 < metrics->count; i++) {
+    for (unsigned i = 0; i < metrics->workers; i++) {
         TRY(buffer_print(out, "sallyport_%s{worker=\"%u\"} ", simple_metrics[metric].name, i));
         TRY(page_put_seconds(
             out, atomic_load_explicit(&metrics->blocks[i]->values[metric], memory_order_relaxed)));
