@@ -35,7 +35,6 @@ static enum status put_field(struct slice name, struct slice value, struct buffe
 static enum status write_fields(const struct ingress *ingress, const struct ingress_answer *answer,
                                 struct buffer *out)
 {
-    static const struct slice get_too = SLICE_INIT("GET");
     if (answer->media_type.len > 0) {
         TRY(put_field(SLICE("Content-Type: "), answer->media_type, out));
         TRY(buffer_append(out, SLICE("X-Content-Type-Options: nosniff\r\n")));
@@ -44,8 +43,10 @@ static enum status write_fields(const struct ingress *ingress, const struct ingr
         TRY(buffer_append(out, SLICE("WWW-Authenticate: Signature\r\n")));
     }
     if (answer->status == 405) {
-        bool gets = slice_equal(ingress->hook->scheme->challenge_method, get_too);
-        TRY(put_field(SLICE("Allow: "), gets ? SLICE("GET, POST") : SLICE("POST"), out));
+        struct slice method = ingress->hook->scheme->challenge_method;
+        bool has_more = method.len > 0 && !slice_equal(method, SLICE("POST"));
+        TRY(put_field(has_more ? SLICE("Allow: POST, ") : SLICE("Allow: POST"),
+                      has_more ? method : slice_make("", 0), out));
     }
     if (answer->retry_after > 0) {
         TRY(buffer_append(out, SLICE("Retry-After: ")));

@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { freePort, until } from '../support/gateway.mjs';
+import { freePort, temporaryFolder, until } from '../support/gateway.mjs';
+import { preloaded } from '../support/preload.mjs';
 import { events, hookLines, hooksFor, lines as linesOf, nowhere, post, sign } from '../support/webhooks.mjs';
 import { RawClient } from '../support/wire.mjs';
 
@@ -355,8 +356,9 @@ test('a stop waits for what is being put; nothing that was acknowledged is lost'
   const folder = gateway.folder;
   const copy = `${folder}-copy`;
   gateway.signal('SIGTERM');
-  gateway.signal('SIGTERM');
-  await gateway.exited;
+  gateway.signal('SIGINT'); // the second one does not wait for what is in flight
+  const end = await gateway.exited;
+  assert.deepEqual(end, { code: 0, signal: null }, gateway.stderr);
   await Promise.all(senders);
   fs.cpSync(folder, copy, { recursive: true });
   t.after(() => fs.rmSync(copy, { recursive: true }));
@@ -418,6 +420,38 @@ test('what is held of bodies, and how many are in flight, is bounded together wi
   for (const client of clients) client.close();
   await until('nothing is in flight', async () => (await gateway.metric('exchanges')) === 0);
   assert.equal((await sendStripe(gateway, stripeEvent())).status, 200);
-  const reasons = gateway.accessLog().filter((line) => line.outcome === 'refused').map((line) => line.reason);
-  assert.deepEqual(reasons, ['overloaded', 'overloaded']);
+  const reasons = () => gateway.accessLog().filter((line) => line.outcome === 'refused').map((line) => line.reason);
+  await until('both are logged', () => reasons().length === 2);
+  assert.deepEqual(reasons(), ['overloaded', 'overloaded']);
+});
+
+test('a disk that takes too long is 503 before the provider gives up; then it is a repeat', { timeout: 60000 }, async (t) => {
+  const folder = temporaryFolder();
+  const flag = path.join(folder, 'slow');
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const gateway = await hooksFor(t, { stripe: stripeHook }, { secrets, env: { ...preloaded('slow_disk'), SYNC_SECONDS: '9', SLOW_WHILE: flag } });
+  fs.writeFileSync(flag, '');
+  const began = Date.now();
+  const late = await sendStripe(gateway, stripeEvent('evt_1'));
+  assert.equal(late.status, 503);
+  assert.ok(Date.now() - began > 7000 && Date.now() - began < 12000);
+  fs.rmSync(flag);
+  const [line] = await hookLines(gateway, 1);
+  assert.deepEqual([line.outcome, line.reason, line.status], ['accepted', 'queue_late', 503]);
+  assert.equal((await sendStripe(gateway, stripeEvent('evt_1'))).status, 200);
+  assert.equal((await hookLines(gateway, 2))[1].outcome, 'duplicate');
+  assert.equal(events(gateway).length, 1);
+});
+
+test('a body that stops coming is 408', async (t) => {
+  const gateway = await hooksFor(t, { stripe: stripeHook }, { secrets, gateway: { timeouts: { body_idle: '1s' } } });
+  const client = await RawClient.connect(gateway.port);
+  client.send('POST /hooks/stripe HTTP/1.1\r\nHost: gw\r\nContent-Length: 100\r\n\r\nabc');
+  await client.untilClosed();
+  assert.deepEqual(client.statuses(), [408]);
+  const broken = await RawClient.connect(gateway.port);
+  broken.send('POST /hooks/stripe HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+  await broken.untilClosed();
+  assert.deepEqual(broken.statuses(), [400]);
+  assert.deepEqual((await hookLines(gateway, 2)).map((line) => line.reason), ['body_late', 'body_framing']);
 });
