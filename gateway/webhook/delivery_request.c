@@ -40,12 +40,17 @@ static enum status put_text(struct buffer *head, struct slice name, struct slice
 
 /* ---- the provider's own ---- */
 
+/* Under svix- names, too: Svix' libraries look for those first. */
 static bool is_set_here(struct slice name)
 {
-    return slice_equal_nocase(name, SLICE("webhook-id")) ||
-           slice_equal_nocase(name, SLICE("webhook-timestamp")) ||
-           slice_equal_nocase(name, SLICE("webhook-signature")) ||
-           slice_equal_nocase(name, SLICE("user-agent"));
+    size_t prefix = slice_starts_with_nocase(name, SLICE("webhook-")) ? strlen("webhook-")
+                    : slice_starts_with_nocase(name, SLICE("svix-"))  ? strlen("svix-")
+                                                                      : 0;
+    struct slice rest = slice_skip(name, prefix);
+    return slice_equal_nocase(name, SLICE("user-agent")) ||
+           (prefix > 0 && (slice_equal_nocase(rest, SLICE("id")) ||
+                           slice_equal_nocase(rest, SLICE("timestamp")) ||
+                           slice_equal_nocase(rest, SLICE("signature"))));
 }
 
 /* What was kept was looked at then; but this is a file's contents, and goes to another host. */

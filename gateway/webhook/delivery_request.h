@@ -12,8 +12,8 @@
  *     the provider's own headers, Content-Type included, as they were kept
  *
  * Providers that sign by Standard Webhooks themselves send headers of the same names. So that there
- * is one meaning only, theirs go on as X-Original-Webhook-Id, -Timestamp and -Signature; and their
- * User-Agent as X-Original-User-Agent.
+ * is one meaning only, theirs go on as X-Original-Webhook-Id, -Timestamp and -Signature (Svix' own
+ * as X-Original-Svix-Id, ...); and their User-Agent as X-Original-User-Agent.
  */
 #pragma once
 
