@@ -140,6 +140,59 @@ static bool has_expanded(const struct tree *map)
     return false;
 }
 
+static bool same_place(const struct webhook_place *a, const struct webhook_place *b)
+{
+    return a->kind == b->kind && slice_equal(a->name, b->name);
+}
+
+/* Is what stands at `place` in what this part has signed? */
+static bool part_covers(const struct webhook_scheme *scheme, const struct webhook_part *part,
+                        const struct webhook_place *place)
+{
+    if (part->kind == WEBHOOK_PART_BODY || part->kind == WEBHOOK_PART_SNS) {
+        return place->kind == WEBHOOK_IN_JSON || place->kind == WEBHOOK_IN_FORM;
+    }
+    return (part->kind == WEBHOOK_PART_FORM && place->kind == WEBHOOK_IN_FORM) ||
+           (part->kind == WEBHOOK_PART_URL && place->kind == WEBHOOK_IN_QUERY) ||
+           (part->kind == WEBHOOK_PART_TIMESTAMP && same_place(place, &scheme->timestamp)) ||
+           (part->kind == WEBHOOK_PART_ID && same_place(place, &scheme->id)) ||
+           (part->kind == WEBHOOK_PART_JSON && place->kind == WEBHOOK_IN_JSON &&
+            slice_equal(part->text, place->name)) ||
+           (part->kind == WEBHOOK_PART_HEADER && place->kind == WEBHOOK_IN_HEADER &&
+            slice_equal_nocase(part->text, place->name));
+}
+
+static bool covers(const struct webhook_scheme *scheme, const struct webhook_place *place)
+{
+    bool covered = place->kind == WEBHOOK_IN_CLAIM;
+    for (unsigned i = 0; i < scheme->part_count && !covered; i++) {
+        covered = part_covers(scheme, &scheme->parts[i], place);
+    }
+    return covered;
+}
+
+/* What a scheme says of its signature and would not hold. Of the built-in ones tests say it. */
+static void check_claims(const struct link *link, const struct tree *map,
+                         const struct webhook_scheme *scheme)
+{
+    if (scheme->tolerance != WEBHOOK_NO_TOLERANCE && scheme->timestamp.kind == WEBHOOK_NOWHERE) {
+        tree_report_key(link->problems, map,
+                        "tolerance is a timestamp's; write timestamp: PLACE, or take it out");
+    } else if (scheme->tolerance != WEBHOOK_NO_TOLERANCE && !covers(scheme, &scheme->timestamp)) {
+        tree_report_key(link->problems, map,
+                        "the timestamp is not in what is signed, so anyone could write a new one; "
+                        "put {t} into signed, or take timestamp out");
+    }
+    for (unsigned i = 0; i < scheme->event_ids.count; i++) {
+        const struct webhook_place *place = &scheme->event_ids.place[i];
+        if (place->is_signed && !covers(scheme, place)) {
+            tree_report_key(link->problems, map,
+                            "an event_id is called signed, and is not in what is signed; take that "
+                            "word out");
+        }
+    }
+}
+
 static const struct webhook_scheme *read_scheme(const struct link *link,
                                                 const struct hook_section *section,
                                                 const struct tree *map, const char *name)
@@ -159,6 +212,7 @@ static const struct webhook_scheme *read_scheme(const struct link *link,
                                           : err.message);
         return NULL;
     }
+    check_claims(link, map, scheme);
     return scheme;
 }
 

@@ -138,13 +138,24 @@ Test(hook_checks, a_scheme_of_ones_own)
         {SCHEME("algorithm: hmac-sha256, signature: header X, signed: \"{t}{body}\""),
          "webhooks.stripe.scheme: {t} wants a timestamp"},
         {SCHEME(OWN ", grammar: pairs"), "webhooks.stripe.scheme: pairs have a separator"},
-        {SCHEME(OWN ", tolerance: 86401"), "webhooks.stripe.scheme.tolerance: \"86401\" is too"},
+        {SCHEME(OWN ", timestamp: json /t, tolerance: 86401"),
+         "webhooks.stripe.scheme.tolerance: \"86401\" is too"},
         {SCHEME(OWN ", event_id: [json /a, json /b, json /c, json /d, json /e]"),
          "webhooks.stripe.scheme: event_id: a list of at most 4 is expected"},
         {SCHEME(OWN ", event_id: [[x]]"),
          "webhooks.stripe.scheme.event_id[0]: expected a single value"},
         {SCHEME("algorithm: \"${env:PATH}\", signature: header X"),
          "webhooks.stripe.scheme: what ${...} stands for here makes no scheme"},
+        {SCHEME(OWN ", tolerance: 300"),
+         "webhooks.stripe.scheme: tolerance is a timestamp's; write timestamp: PLACE"},
+        {SCHEME(OWN ", timestamp: header X-T"),
+         "webhooks.stripe.scheme: the timestamp is not in what is signed"},
+        {SCHEME("algorithm: token, signature: header X, timestamp: json /t"),
+         "webhooks.stripe.scheme: the timestamp is not in what is signed"},
+        {SCHEME(OWN ", event_id: signed header X-Id"),
+         "webhooks.stripe.scheme: an event_id is called signed, and is not in what is signed"},
+        {SCHEME("algorithm: token, signature: header X, event_id: signed json /id"),
+         "webhooks.stripe.scheme: an event_id is called signed, and is not in what is signed"},
         {HOOK("scheme: own, secrets: s, " TO),
          "webhooks.stripe.scheme: expected a map, found a single value"},
         {HOOK("scheme: {" OWN ", pin: topic}, secrets: s, " TO),
@@ -278,6 +289,25 @@ Test(hook_checks, whom_it_goes_to)
         {TARGET("breaker: {open: 5m}"), "webhooks.stripe.deliver.breaker.open: open is longer"},
     };
     expect_problems(cases, COUNT_OF(cases));
+}
+
+Test(hook_checks, what_is_signed_may_be_called_so)
+{
+    static const char *const cases[] = {
+        SCHEME(OWN ", timestamp: json /t, event_id: signed json /id"),
+        SCHEME("algorithm: hmac-sha1, signature: header X, signed: \"{t}{id}\", id: header I, "
+               "timestamp: form t, event_id: [signed header I, header J]"),
+        SCHEME("algorithm: hmac-sha1, signature: header X, signed: \"{url}{form}\", timestamp: "
+               "query t, event_id: signed form id, "
+               "event_type: json /t"),
+        SCHEME("algorithm: hmac-sha1, signature: header X, signed: \"{header:X-I}{json:/t}\", "
+               "timestamp: json /t, event_id: signed header x-i"),
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        load(cases[i]);
+        cr_expect(problems.count == 0 || strstr(problem_at(0), "public_url") != NULL, "%s: %s",
+                  cases[i], problem_at(0));
+    }
 }
 
 Test(hook_checks, a_member_may_be_moved_beside_itself)
