@@ -1,5 +1,6 @@
 // Everything that threads do to each other, at once and under load: reloads with new certificates,
-// secrets that change, 401s, /metrics and /readyz, clients that leave, log files that move, a drain.
+// secrets that change, 401s, /metrics and /readyz, clients that leave, log files that move, webhooks that
+// come in and are delivered, a drain.
 // Run with a binary that ThreadSanitizer watches: its report fails the test.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -10,6 +11,7 @@ import { test } from 'node:test';
 
 import { authorityFor } from '../support/certificates.mjs';
 import { Gateway, sleep, temporaryFolder } from '../support/gateway.mjs';
+import { sign } from '../support/webhooks.mjs';
 
 const SECONDS = 5;
 
@@ -91,6 +93,7 @@ for (const secure of [false, true]) {
     newCertificate();
     const newSecret = () => fs.writeFileSync(path.join(folder, 'api-key'), `a-secret-${Math.random()}-${Date.now()}`);
     newSecret();
+    fs.writeFileSync(path.join(folder, 'hook-key'), 'a key of webhooks');
 
     const common = { provider: 'http', credential: { secret: 'api-key' }, inject: { header: 'X-Api-Key' } };
     const gateway = await Gateway.start({
@@ -99,7 +102,14 @@ for (const secure of [false, true]) {
         secure: { ...common, base_url: `https://127.0.0.1:${securePort}`, tls: { ca: authority.file } },
       },
       gateway: { workers: 3, reload: 'signal', ...(secure && { tls: { cert, key } }) },
-      extra: { secrets: [{ type: 'directory', path: folder }] },
+      extra: {
+        secrets: [{ type: 'directory', path: folder }],
+        webhook_queue: { url: 'sqlite:webhooks.db' },
+        webhooks: { git: {
+          provider: 'github', secrets: ['hook-key'], rate: { requests: '1M', per: '1m', each: 'ip' },
+          deliver: { to: `http://127.0.0.1:${plainPort}/hook`, schedule: ['0s', '1s'] },
+        } },
+      },
     });
     const agent = new (secure ? https : http).Agent({ keepAlive: true, maxSockets: 20 });
     t.after(() => agent.destroy());
@@ -114,6 +124,10 @@ for (const secure of [false, true]) {
     load.add('refused', 2, () => call(to('/plain/refuse', { agent })));
     load.add('strangers', 1, () => call({ ...to('/plain/x', { agent }), headers: { 'x-sallyport-key': 'sp_unknown' } }));
     load.add('leavers', 4, (i) => call(to(i % 2 ? '/plain/stream' : '/secure/stream'), { leaveAfter: 10 + 5 * i }));
+    const hook = (key, body = JSON.stringify({ at: Math.random() })) =>
+      call(to('/hooks/git', { agent, method: 'POST', body, headers: sign.github(key, body) }));
+    load.add('hooks', 4, () => hook('a key of webhooks'));
+    load.add('forged', 2, () => hook('another'));
     load.add('metrics', 1, async () => (await sleep(10), call(admin('/metrics'))));
     load.add('readiness', 1, async () => (await sleep(10), call(admin('/readyz?verbose'))));
     const end = Date.now() + 1000 * SECONDS;
@@ -142,8 +156,9 @@ for (const secure of [false, true]) {
     t.diagnostic(`${reloads} reloads; ${JSON.stringify(load.results)}`);
     await gateway.stop({ signal: 'SIGCONT' });
 
-    const { calls, uploads, streams, refused, strangers, metrics } = load.results;
-    for (const [seen, wanted, least] of [[calls, 200, 50], [uploads, 200, 5], [streams, 200, 10], [refused, 401, 10], [strangers, 401, 5], [metrics, 200, 5]]) {
+    const { calls, uploads, streams, refused, strangers, hooks, forged, metrics } = load.results;
+    for (const [seen, wanted, least] of [[calls, 200, 50], [uploads, 200, 5], [streams, 200, 10], [refused, 401, 10], [strangers, 401, 5],
+      [hooks, 200, 10], [forged, 401, 10], [metrics, 200, 5]]) {
       assert.deepEqual(Object.keys(seen), [String(wanted)], JSON.stringify(load.results));
       assert.ok(seen[wanted] > least, JSON.stringify(load.results));
     }
