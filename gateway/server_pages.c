@@ -81,8 +81,9 @@ static enum status show_status(const struct server *server, struct buffer *out)
                      (clock_wall() - metrics_started(metrics)) / SEC));
     TRY(put_config_state(server, out));
     TRY(put_store_state(server, out));
-    TRY(buffer_print(out, "\"ledger\":%s,",
-                     server->snapshot->ledger.path == NULL ? "false" : "true"));
+    TRY(buffer_print(out, "\"ledger\":%s,\"webhooks\":%s,",
+                     server->snapshot->ledger.path == NULL ? "false" : "true",
+                     server->queue == NULL ? "false" : "true"));
     TRY(put_text(out, "time_zone", zone_name(server->snapshot->gateway.zone)));
     TRY(buffer_print(out, "\"workers\":%u,\"routes\":%u,\"tenants\":%u,", server->worker_count,
                      server->snapshot->route_count, server->snapshot->tenant_count));

@@ -24,6 +24,14 @@ static void answer_text(struct admin_answer *answer, unsigned status, struct sli
     }
 }
 
+static struct access_request access_request_of(const struct admin_request *request)
+{
+    return (struct access_request){.authorization = request->authorization,
+                                   .peer = request->peer,
+                                   .local = request->local,
+                                   .now = request->now};
+}
+
 /* ---- what is shown ---- */
 
 static void show_life(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
@@ -200,6 +208,26 @@ static void reload_config(const struct admin_request *request, const struct admi
                                                                 : 422);
 }
 
+/* What the one who asks may do; so that a page shows only what would work. */
+static void show_rights(const struct admin_request *request, const struct admin_ops *ops, void *ctx,
+                        struct admin_answer *answer)
+{
+    static const char *const tokens[] = {
+        [ACCESS_GRANTED] = "all",         [ACCESS_TOKEN_MISSING] = "none",
+        [ACCESS_TOKEN_WRONG] = "unknown", [ACCESS_TOKEN_READS] = "reads",
+        [ACCESS_TOO_OFTEN] = "unknown",
+    };
+    const struct access_request asked = access_request_of(request);
+    unsigned wait = 0;
+    enum access_verdict verdict =
+        access_decide(&asked, ADMIN_ALL, request->failures, ops, ctx, &wait);
+    endpoint_answer_json(answer, 200);
+    if (buffer_print(&answer->body, "{\"right\":\"%s\",\"token\":\"%s\"}\n",
+                     verdict == ACCESS_GRANTED ? "all" : "reads", tokens[verdict]) != STATUS_OK) {
+        answer->status = 500; /* not reached: nothing else is in the body */
+    }
+}
+
 /* ---- which is asked ---- */
 
 static const struct endpoint {
@@ -232,6 +260,7 @@ static const struct endpoint {
     {"/api/v1/webhooks/replay", ADMIN_ALL, endpoint_replay_webhooks},
     {"/api/v1/webhooks/drop", ADMIN_ALL, endpoint_drop_webhooks},
     {ENDPOINT_WEBHOOKS_PATH, ADMIN_READS, endpoint_show_webhook},
+    {"/api/v1/rights", ADMIN_READS, show_rights},
     {"/api/v1/reload", ADMIN_ALL, reload_config},
 };
 
@@ -263,10 +292,7 @@ static enum admin_right right_needed(const struct endpoint *endpoint,
 static bool may_ask(const struct endpoint *endpoint, const struct admin_request *request,
                     const struct admin_ops *ops, void *ctx, struct admin_answer *ret)
 {
-    const struct access_request asked = {.authorization = request->authorization,
-                                         .peer = request->peer,
-                                         .local = request->local,
-                                         .now = request->now};
+    const struct access_request asked = access_request_of(request);
     enum admin_right needed = right_needed(endpoint, request);
     enum access_verdict verdict =
         access_decide(&asked, needed, request->failures, ops, ctx, &ret->retry_after);

@@ -112,7 +112,7 @@ test('hostile names stay text, wherever they come from', async (t) => {
 test('nothing of the page is written as HTML, and the policy would stop a script in it', async (t) => {
   const gateway = await scene(t, { ledger: false });
   const page = await open(t, await browser(t), dashboardOf(gateway), { expected: [/Content Security Policy/] });
-  for (const name of ['dashboard.js', 'charts.js', 'format.js', 'ledger.js', 'live.js', 'page.js', 'quotas.js']) {
+  for (const name of ['dashboard.js', 'charts.js', 'format.js', 'ledger.js', 'live.js', 'page.js', 'quotas.js', 'webhooks.js']) {
     const source = (await gateway.ask(`/${name}`)).body;
     assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser|localStorage|document\.cookie/, name);
   }

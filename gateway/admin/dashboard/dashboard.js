@@ -4,6 +4,7 @@ import { noLedger, showRequest, takeErrors, takeSpend } from './ledger.js';
 import { showQuotas, takeQuotas } from './quotas.js';
 import { bytes, clock, count, duration } from './format.js';
 import { byId, make, setPairs, setText } from './page.js';
+import { hideWebhook, noWebhooks, setWebhooksMayChange, showWebhook, takeWebhookSums, takeWebhooks, webhookQuery, webhookShown, webhooksMayChange } from './webhooks.js';
 
 const TOKEN = 'sallyport-token';
 const BYTES_PER_MS = 100; // what is long is asked for seldom: a megabyte every ten seconds
@@ -17,9 +18,9 @@ class Refused extends Error {
 }
 
 // `asked`, if given, is told how long the answer was.
-async function get(path, asked = {}) {
+async function get(path, asked = {}, method = 'GET') {
   const token = sessionStorage.getItem(TOKEN);
-  const answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {}, cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const answer = await fetch(path, { method, headers: token ? { Authorization: `Bearer ${token}` } : {}, cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(method === 'GET' ? TIMEOUT_MS : 2 * TIMEOUT_MS) });
   const body = await answer.text();
   asked.bytes = (asked.bytes ?? 0) + body.length;
   let parsed = null;
@@ -54,6 +55,8 @@ function takeStatus(status) {
     'refused unread': count(status.requests.refused_early),
   });
   ledger.known = status.ledger;
+  if (status.webhooks && !webhooks.known) askAgain(webhooks);
+  webhooks.known = Boolean(status.webhooks);
   ledger.zone = status.time_zone;
   if (!status.ledger) noLedger('No ledger: the config has none (ledger: {url: "sqlite:usage.db"}), so spend and single requests are not known.');
 }
@@ -98,6 +101,24 @@ async function readErrors(asked) {
   if (ledger.known) takeErrors(await get('/api/v1/errors', asked), explain);
 }
 
+// What may be done with the token that is here; without one, what anybody on this machine may.
+async function readRights() {
+  const { right, token } = await get('/api/v1/rights');
+  if (token === 'unknown' && sessionStorage.getItem(TOKEN)) throw new Refused(401, 'unknown');
+  const before = webhooksMayChange();
+  setWebhooksMayChange(right === 'all');
+  if (before !== webhooksMayChange() && webhookShown()) await lookAtWebhook(webhookShown().id, { focus: false });
+}
+
+async function readWebhooks(asked) {
+  if (!webhooks.known) return noWebhooks();
+  takeWebhookSums(await get('/api/v1/webhooks/sums', asked));
+  const query = webhookQuery();
+  const answer = await get(`/api/v1/webhooks?${query}`, asked);
+  if (query === webhookQuery()) takeWebhooks(answer, lookAtWebhook);
+  return undefined;
+}
+
 // What this gateway does not know is left out.
 async function unlessAbsent(read, absent) {
   try {
@@ -118,11 +139,15 @@ const quotas = {
   },
 };
 
+const webhooks = { known: false, every: 2 * EVERY_MS, read: (asked) => unlessAbsent(() => readWebhooks(asked), noWebhooks) };
+
 const sources = [
   { every: EVERY_MS, read: async (asked) => takeLive(await get('/api/v1/live', asked), performance.now()) },
   { every: EVERY_MS, read: async (asked) => takeBreakers(await get('/api/v1/breakers', asked)) },
   quotas,
   { every: 2 * EVERY_MS, read: async (asked) => takeStatus(await get('/api/v1/status', asked)) },
+  { every: 15 * EVERY_MS, read: readRights },
+  webhooks,
   { every: 5 * EVERY_MS, read: async () => takeReadiness(await get('/readyz?verbose')) },
   { every: 5 * EVERY_MS, read: (asked) => unlessAbsent(() => readSpend(asked), (err) => setText(byId('spend-note'), `Spend cannot be read: ${err.message}`)) },
   { every: 5 * EVERY_MS, read: (asked) => unlessAbsent(() => readErrors(asked), () => (byId('errors-section').hidden = true)) },
@@ -190,6 +215,11 @@ function plan(source) {
   source.timer = setTimeout(run, Math.max(0, (source.due ?? 0) - performance.now()), source);
 }
 
+function askAgain(source) {
+  source.due = 0;
+  plan(source);
+}
+
 function goOn() {
   setText(byId('paused'), document.hidden ? 'Paused while it is not looked at.' : '');
   sources.forEach(plan);
@@ -210,6 +240,39 @@ async function explain(id) {
   }
 }
 
+async function lookAtWebhook(id, { focus = true } = {}) {
+  setText(byId('webhook-problem'), '');
+  if (focus) setText(byId('webhook-done'), '');
+  try {
+    const webhook = await get(`/api/v1/webhooks/${encodeURIComponent(id)}${webhooksMayChange() ? '?body=true' : ''}`);
+    showWebhook(webhook, { replay: (one) => changeWebhook('replay', one), drop: (one) => changeWebhook('drop', one), unlock: () => askForToken('') });
+    if (focus) byId('webhook-answer').focus();
+  } catch (err) {
+    if (err instanceof Refused && err.status === 401) complain(err);
+    else {
+      hideWebhook();
+      setText(byId('webhook-problem'), err.message);
+    }
+  }
+}
+
+async function changeWebhook(what, id) {
+  setText(byId('webhook-problem'), '');
+  try {
+    const { count: changed } = await get(`/api/v1/webhooks/${what}?id=${encodeURIComponent(id)}`, {}, 'POST');
+    setText(byId('webhook-done'), what === 'drop' ? 'Dropped.' : `Replayed: ${changed === 1 ? 'one delivery' : `${changed} deliveries`}.`);
+    if (what === 'drop') hideWebhook();
+    else await lookAtWebhook(id, { focus: false });
+    byId('webhooks-state').focus();
+    askAgain(webhooks);
+  } catch (err) {
+    if (err instanceof Refused && err.status === 401) complain(err);
+    else setText(byId('webhook-problem'), err.message);
+  }
+}
+
+byId('webhooks-filter').addEventListener('input', () => askAgain(webhooks));
+byId('webhooks-filter').addEventListener('submit', (event) => event.preventDefault());
 byId('request-form').addEventListener('submit', (event) => {
   event.preventDefault();
   void explain(byId('request-id').value.trim().toLowerCase());
