@@ -268,8 +268,12 @@ void ingress_refuse_head(struct ingress_side *side, struct connection *connectio
 
 void ingress_abort(struct ingress *ingress)
 {
-    assert(ingress->state != INGRESS_PUT);
-    ingress_end(ingress, INGRESS_CUT);
+    if (ingress->state == INGRESS_PUT) { /* it was about to be resumed */
+        assert(ingress->put_answered);
+        ingress_put_resume(ingress);
+    } else {
+        ingress_end(ingress, INGRESS_CUT);
+    }
 }
 
 static void reap(struct reapable *reapable)

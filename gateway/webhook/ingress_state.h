@@ -117,7 +117,7 @@ struct ingress *ingress_start(struct ingress_side *side, struct connection *conn
 /* Of a listener for webhooks alone: a head that is none. */
 void ingress_refuse_head(struct ingress_side *side, struct connection *connection,
                          const struct http1_fault *fault);
-/* Cuts it; not while it is put. */
+/* Cuts it, or says what the queue has answered; not while it is put. */
 void ingress_abort(struct ingress *ingress);
 /* From now on it waits for that, and `late` is set after `most`. */
 void ingress_wait(struct ingress *ingress, enum ingress_state state, usec_t most);

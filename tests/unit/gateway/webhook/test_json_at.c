@@ -29,6 +29,7 @@ static const struct {
     {"{\"id\":\"a\"}", "/id/x", NULL},
     {"{\"data\":\"a\",\"id\":1}", "/data/id", NULL},
     {"{\"data\":{\"x\":1},\"id\":1}", "/data/id", NULL},
+    {"{\"data\":{\"x\":1},\"other\":{\"id\":5}}", "/data/id", NULL},
     {"{\"id\":\"a\",\"id\":\"b\"}", "/id", "a"},
     {"{\"i\":1}", "/id", NULL},
     {"{\"idx\":1}", "/id", NULL},
