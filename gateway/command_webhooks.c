@@ -146,13 +146,13 @@ static void print_sum(const struct cJSON *item)
     (void)json_bool(json_get(item, "configured"), &configured);
     write_age(item, age);
     (void)printf("%-24s %-16s %-10" PRIu64 " %-10" PRIu64 " %-8" PRIu64 " %-10" PRIu64
-                 " %-8s %-10.*s %-9" PRIu64 "%s\n",
+                 " %-8s %-10.*s %" PRIu64 "%s\n",
                  webhooks_shown(command_text_of(item, "hook"), hook),
                  webhooks_shown(command_text_of(item, "target"), target),
                  command_number_of(item, "waiting"), command_number_of(item, "held_back"),
                  command_number_of(item, "dead"), command_number_of(item, "delivered"), age,
                  SLICE_ARG(command_text_of(item, "breaker")), command_number_of(item, "in_flight"),
-                 configured ? "" : " not in the config");
+                 configured ? "" : "  not in the config");
 }
 
 static void print_sums(const struct cJSON *answer)

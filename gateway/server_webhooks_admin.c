@@ -152,6 +152,7 @@ enum status server_webhooks_sums(const struct server *server, struct buffer *out
 {
     TRY(check_queue(server, err));
     const struct webhook_sums_source source = {.queue = server->queue,
+                                               .delivery = atomic_load(&server->delivery),
                                                .snapshot = server->snapshot};
     return webhook_sums_tell(&source, out, err);
 }

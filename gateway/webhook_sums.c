@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
+#include "gateway/webhook/delivery.h"
 #include "gateway/webhook/queue_reader.h"
 #include "gateway/webhook_report.h"
 
@@ -69,6 +70,14 @@ static enum status add_counts(const struct queue *queue, struct sums *sums, stru
     return status;
 }
 
+static void add_target_state(void *ctx, const struct delivery_target_state *state)
+{
+    struct sums *sums = ctx;
+    struct webhook_sum *sum = find(sums, slice_from(state->hook), slice_from(state->target));
+    sum->breaker = arena_copy(&sums->arena, slice_from(state->breaker)).ptr;
+    sum->in_flight = state->in_flight;
+}
+
 enum status webhook_sums_tell(const struct webhook_sums_source *source, struct buffer *out,
                               struct error *err)
 {
@@ -77,6 +86,9 @@ enum status webhook_sums_tell(const struct webhook_sums_source *source, struct b
     usec_t now = clock_wall();
     add_configured(source->snapshot, &sums);
     TRY(add_counts(source->queue, &sums, err));
+    if (source->delivery != NULL) {
+        delivery_show(source->delivery, &sums, add_target_state);
+    }
     queue_get_stats(source->queue, &stats);
     TRY(buffer_append(out, SLICE("{\"queue\":")));
     TRY(webhook_report_queue(&stats, now, out));

@@ -6,11 +6,13 @@
 #include "base/status.h"
 
 struct buffer;
+struct delivery;
 struct queue;
 struct snapshot;
 
 struct webhook_sums_source {
     struct queue *queue;
+    struct delivery *delivery;       /* NULL: none runs */
     const struct snapshot *snapshot; /* whose targets are told, too, if nothing is kept of them */
 };
 /* Appends JSON. */

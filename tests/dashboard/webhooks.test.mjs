@@ -37,9 +37,10 @@ async function look(t, gateway, options, chrome) {
 
 async function unlock(page, gateway) {
   await page.evaluate((token) => sessionStorage.setItem('sallyport-token', token), gateway.token);
+  const known = page.waitForResponse((answer) => answer.url().endsWith('/api/v1/rights'));
   await page.reload();
+  await known;
   await page.waitForSelector('#deliveries tbody tr', { timeout: 20000 });
-  await page.waitForResponse((answer) => answer.url().endsWith('/api/v1/rights')).catch(() => {});
 }
 
 test('targets and deliveries are there, with what is filtered, and one in full', async (t) => {

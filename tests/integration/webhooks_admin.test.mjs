@@ -8,6 +8,7 @@ import { test } from 'node:test';
 
 import { bearer } from '../support/admin.mjs';
 import { binary, freePort, sallyport, temporaryFolder, until } from '../support/gateway.mjs';
+import { receiverFor } from '../support/receiver.mjs';
 import { hooksFor, post, sign } from '../support/webhooks.mjs';
 
 const HOSTILE = '"},{\u001b[2J\r\n<script>alert(1)</script>\u0007\u009b31m\u2028';
@@ -183,6 +184,48 @@ test('drop forgets what fits, and says how many; the audit log has who and what'
   assert.match(lines[5].text, /target books, state waiting, since 2\d{3}-\S+Z, type charge\.failed$/);
   assert.match(lines[6].text, /: all$/);
   assert.match(gateway.stderr, /audit: webhooks: 2 deliveries dropped by admin: all\n/);
+});
+
+test('what is dead is listed with why, and replayed under its id; so is what was delivered, at a rate', async (t) => {
+  let status = 500;
+  const receiver = await receiverFor(t, () => status);
+  const gateway = await start(t);
+  await gateway.reload((config) => {
+    config.webhooks.stripe.deliver = { name: 'billing', to: receiver.url('/in'), schedule: ['0s'] };
+    config.webhooks.git.deliver = { name: 'build', to: 'http://127.0.0.1:9/', schedule: ['0s'] };
+  });
+  await sendStripe(gateway, 'evt_1');
+  const body = '{"zen":"x"}';
+  await post(gateway, '/hooks/git', body, sign.github(secrets['git-hook'], body, { id: 'delivery-1' }));
+  const dead = await until('both are dead', () => listed(gateway, '--state', 'dead').length === 2 && listed(gateway, '--state', 'dead'));
+  const of = (hook) => dead.find((one) => one.hook === hook);
+  assert.deepEqual([of('stripe').status, of('stripe').attempts, of('git').status], [500, 1, undefined]);
+  assert.ok(of('git').error.length > 5 && Date.parse(of('git').ended) > 0, JSON.stringify(of('git')));
+  assert.equal(await gateway.metric('webhooks_dead_letters'), 2);
+  assert.match(ok(gateway), /git +build +0 +0 +1 +0 +- +closed +0\n/);
+  assert.match(ok(gateway, 'show', of('stripe').id), /billing: dead after 1 attempt, at 2\d{3}-.*\n +the last answer: /);
+
+  status = 204;
+  assert.equal(ok(gateway, 'replay', of('stripe').id), '1 delivery will be made again\n');
+  const [first, second] = await receiver.until('/in', 2);
+  assert.equal(second.headers['webhook-id'], first.headers['webhook-id']);
+  assert.equal(second.headers['webhook-id'], of('stripe').id);
+  assert.deepEqual(second.body, first.body);
+  const [entry] = await until('it is delivered', () => listed(gateway, '--state', 'delivered').length === 1 && listed(gateway, '--state', 'delivered'));
+  assert.deepEqual([entry.id, entry.status], [of('stripe').id, 204]);
+  assert.equal(ok(gateway, 'replay', 'evt_1'), '1 delivery will be made again\n', 'by the id that the provider has, and what was delivered, too');
+  await receiver.until('/in', 3);
+
+  for (let i = 2; i <= 7; i++) await sendStripe(gateway, `evt_${i}`);
+  await until('all are delivered', () => listed(gateway, '--state', 'delivered').length === 7);
+  const before = receiver.requests.length;
+  const began = Date.now();
+  assert.equal(ok(gateway, 'replay', '--hook', 'stripe', '--state', 'delivered', '--since', '1h', '--rate', '5/s'), '7 deliveries will be made again\n');
+  const again = (await receiver.until('/in', before + 7, { timeout: 30000 })).slice(before);
+  assert.equal(new Set(again.map((one) => one.headers['webhook-id'])).size, 7);
+  assert.ok(again.at(-1).at - began >= 1150, `7 at 5 a second took ${again.at(-1).at - began} ms`);
+  assert.equal(ok(gateway, 'drop', '--state', 'dead'), '1 delivery dropped\n');
+  assert.equal(await gateway.metric('webhooks_dead_letters'), 0);
 });
 
 test('what the admin API refuses', async (t) => {
