@@ -36,6 +36,27 @@ static bool signs(const struct webhook_scheme *scheme, enum webhook_part_kind ki
     return false;
 }
 
+Test(webhook_scheme, what_has_to_be_configured_is_told)
+{
+    static const struct {
+        const char *scheme;
+        bool secret, url;
+    } cases[] = {
+        {"stripe", true, false}, {"twilio", true, true},    {"hubspot", true, true},
+        {"square", true, true},  {"aws-sns", false, false}, {"google-pubsub", false, false},
+        {"paypal", true, false}, /* a certificate's, but the webhook's id is in what is signed */
+        {"plaid", true, false},  /* its keys are asked for with them */
+    };
+    struct webhook_schemes *schemes = load();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct webhook_scheme *scheme =
+            webhook_schemes_find(schemes, slice_from(cases[i].scheme));
+        cr_expect_eq(webhook_scheme_wants_secret(scheme), cases[i].secret, "%s", cases[i].scheme);
+        cr_expect_eq(webhook_scheme_signs_url(scheme), cases[i].url, "%s", cases[i].scheme);
+    }
+    webhook_schemes_free(schemes);
+}
+
 /* An id that is called signed, and is not, would let one delivery through again and again. */
 Test(webhook_scheme, an_id_that_is_called_signed_is_part_of_what_is_signed)
 {
