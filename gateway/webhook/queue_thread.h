@@ -39,7 +39,7 @@ struct queue {
     /* The thread's own: */
     struct queue_store *store;
     struct queue_settlements settling; /* that are not on disk */
-    struct queue_letters changes;         /* the first is being done */
+    struct queue_letters changes;      /* the first is being done */
     struct queue_change_run run;
     usec_t expire_at; /* by clock_now() */
     usec_t settle_at; /* when a failure is tried again; by clock_now() */
