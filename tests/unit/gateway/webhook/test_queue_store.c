@@ -447,6 +447,46 @@ Test(queue_store, what_is_counted_is_what_is_there)
     }
 }
 
+/* ---- what it costs ---- */
+
+/* One after the other. */
+static void put_many(unsigned from, unsigned count, bool ordered, usec_t now)
+{
+    OK(queue_store_begin(store, &err));
+    for (unsigned i = 0; i < count; i++) {
+        struct queue_put one = an_event(arena_print(&folder.arena, "%u", from + i));
+        one.targets[0].ordered = ordered;
+        OK(queue_store_put(store, &limits, &one, now + i, &err));
+    }
+    OK(queue_store_commit(store, &err));
+}
+
+/* Steps of the search for what is due. */
+static int steps_of_a_take(usec_t now)
+{
+    sqlite3_stmt *due = queue_statement(store, QUEUE_DELIVERIES_DUE);
+    (void)sqlite3_stmt_status(due, SQLITE_STMTSTATUS_VM_STEP, 1);
+    struct queue_delivery *one = take(now);
+    cr_assert_not_null(one);
+    memory_free(one); /* and stays under way */
+    return sqlite3_stmt_status(due, SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
+Test(queue_store, what_is_due_is_found_at_once_however_much_waits)
+{
+    usec_t now = start + 10000;
+    put_many(0, 10, false, start);
+    (void)steps_of_a_take(now);
+    int few = steps_of_a_take(now);
+    put_many(100, 1000, true, start + 10); /* held back, but for one */
+    put_many(2000, 1000, false, start + DAY);
+    put_many(4000, 1000, false, start + 20);
+    (void)steps_of_a_take(now);          /* from the first again: there is news */
+    for (unsigned i = 0; i < 500; i++) { /* are under way in the end */
+        cr_assert_leq(steps_of_a_take(now), few + 5, "%u", i);
+    }
+}
+
 /* ---- the set ---- */
 
 Test(queue_under_way, numbers_come_and_go)
