@@ -133,9 +133,9 @@ void admin_later_answer(struct admin_later *take_later, unsigned status, struct 
     struct admin_answer answer = {.status = status, .content_type = "application/json"};
     struct admin_client *client = take_later->client;
     if (client != NULL) {
-        /* What came behind the request is not for it. And it goes on before it is answered: else the
-         * library does not close the connection behind the answer. If the client is gone, it closes
-         * it now. */
+        /* What came behind the request is not for it. And it goes on before it is answered: else
+         * the library does not close the connection behind the answer. If the client is gone, it
+         * closes it now. */
         struct evbuffer *input = bufferevent_get_input(client->connection->bev);
         (void)evbuffer_drain(input, evbuffer_get_length(input));
         evhtp_request_resume(take_later->request);
