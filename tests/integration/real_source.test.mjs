@@ -29,7 +29,7 @@ async function start(t, { gateway = {}, quotas } = {}) {
   return gatewayFor(t, {
     routes: { api: { provider: 'http', upstream: upstream.port } },
     tenants: { app: { allow: ['api'], ...(quotas ? { quotas } : {}) } },
-    gateway: { trusted_proxies: ['127.0.0.0/8'], ...gateway },
+    gateway: { trusted_proxies: ['127.0.0.0/8'], workers: 1, ...gateway }, // one: its log lines are in order
   });
 }
 
