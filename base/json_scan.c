@@ -40,6 +40,13 @@ static enum json_event fail(struct json_scan *scan, const char *fault)
     return JSON_INVALID;
 }
 
+/* Not for empty data. */
+static char take_byte(struct slice *data)
+{
+    data->len--;
+    return *data->ptr++;
+}
+
 /* ---- text ---- */
 
 static void keep(struct json_scan *scan, const char *bytes, size_t len)
@@ -250,17 +257,24 @@ static uint8_t number_next(unsigned state, char byte)
 /* The byte behind a number is not taken: it may mean something. */
 static enum json_event read_number(struct json_scan *scan, struct slice *data)
 {
-    while (data->len > 0) {
-        uint8_t next = number_next(scan->state, data->ptr[0]);
+    unsigned state = scan->state;
+    size_t count = 0;
+    while (count < data->len) {
+        uint8_t next = number_next(state, data->ptr[count]);
         if (next == STATE_INVALID) {
-            bool whole = number_may_end(scan->state) && !ascii_is_digit(data->ptr[0]);
-            return whole ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
+            break;
         }
-        keep_byte(scan, data->ptr[0]);
-        scan->state = next;
-        *data = slice_skip(*data, 1);
+        state = next;
+        count++;
     }
-    return JSON_MORE;
+    keep(scan, data->ptr, count);
+    scan->state = (uint8_t)state;
+    *data = slice_skip(*data, count);
+    if (data->len == 0) {
+        return JSON_MORE;
+    }
+    bool whole = number_may_end(state) && !ascii_is_digit(data->ptr[0]);
+    return whole ? ended(scan, JSON_NUMBER) : fail(scan, bad_number);
 }
 
 /* ---- strings ---- */
@@ -390,13 +404,13 @@ static enum json_event read_text(struct json_scan *scan, struct slice *data)
     if (scan->state == STATE_STRING && scan->utf8_left == 0) {
         size_t len = text_bytes(*data);
         keep(scan, data->ptr, len);
-        *data = slice_skip(*data, len);
+        data->ptr += len;
+        data->len -= len;
         if (data->len == 0) {
             return JSON_MORE;
         }
     }
-    char byte = data->ptr[0];
-    *data = slice_skip(*data, 1);
+    char byte = take_byte(data);
     switch (scan->state) {
     case STATE_STRING:
         return read_string_byte(scan, byte);
@@ -419,7 +433,7 @@ void json_scan_init(struct json_scan *scan)
 
 static bool is_blank(char byte)
 {
-    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+    return byte <= ' ' && (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n');
 }
 
 /* Some progress: an event, or JSON_MORE: ask again if data is left. */
@@ -431,8 +445,7 @@ static enum json_event advance(struct json_scan *scan, struct slice *data)
     if (scan->state >= STATE_MINUS) {
         return read_number(scan, data);
     }
-    char byte = data->ptr[0];
-    *data = slice_skip(*data, 1);
+    char byte = take_byte(data);
     if (scan->state == STATE_WORD) {
         return read_word(scan, byte);
     }
@@ -441,16 +454,13 @@ static enum json_event advance(struct json_scan *scan, struct slice *data)
 
 enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
 {
-    if (scan->state == STATE_INVALID) {
-        return JSON_INVALID;
+    struct slice rest = *data; /* a copy that nobody else can change */
+    enum json_event event = scan->state == STATE_INVALID ? JSON_INVALID : JSON_MORE;
+    while (rest.len > 0 && event == JSON_MORE) {
+        event = advance(scan, &rest);
     }
-    while (data->len > 0) {
-        enum json_event event = advance(scan, data);
-        if (event != JSON_MORE) {
-            return event;
-        }
-    }
-    return JSON_MORE;
+    *data = rest;
+    return event;
 }
 
 enum json_event json_scan_end(struct json_scan *scan)
