@@ -89,7 +89,8 @@ enum status allow_parse(struct arena *arena, struct slice text, struct allow_rul
     return parse(arena, arena_copy(arena, slice_trim(text)), ret, err);
 }
 
-static bool path_matches(struct slice pattern, struct slice path)
+/* Segment by segment: a * fits any one, and as the last one any rest. */
+static bool segments_match(struct slice pattern, struct slice path)
 {
     const struct slice star = SLICE("*");
     while (pattern.len > 0 && path.len > 0) {
@@ -104,6 +105,22 @@ static bool path_matches(struct slice pattern, struct slice path)
         }
     }
     return pattern.len == 0 && path.len == 0;
+}
+
+/* Most patterns are no pattern, or differ early. */
+static bool path_matches(struct slice pattern, struct slice path)
+{
+    size_t same = 0;
+    size_t last_slash = 0;
+    while (same < pattern.len && same < path.len && pattern.ptr[same] == path.ptr[same] &&
+           pattern.ptr[same] != '*') {
+        last_slash = pattern.ptr[same] == '/' ? same : last_slash;
+        same++;
+    }
+    if (same == pattern.len || pattern.ptr[same] != '*') {
+        return same == pattern.len && same == path.len;
+    }
+    return segments_match(slice_skip(pattern, last_slash), slice_skip(path, last_slash));
 }
 
 bool allow_matches(const struct allow_rule *rule, struct slice method, struct slice path)

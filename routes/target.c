@@ -114,6 +114,9 @@ enum status target_check(struct slice target, struct slice *ret_path, struct sli
 struct slice target_normalize(struct slice path, char *out)
 {
     size_t len = 0;
+    if (slice_find(path, '%') == path.len) {
+        return path;
+    }
     for (size_t i = 0; i < path.len; i++) {
         int byte = path.ptr[i] == '%' ? decode_triplet(slice_skip(path, i)) : -1;
         if (byte >= 0 && ascii_is_unreserved((char)byte)) {

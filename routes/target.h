@@ -19,7 +19,8 @@ struct route;
 MUST_USE enum status target_check(struct slice target, struct slice *ret_path,
                                   struct slice *ret_query, struct error *err);
 
-/* The path with unreserved characters decoded (for matching), into `out` of at least path.len. */
+/* The path with unreserved characters decoded (for matching): in `out`, of at least path.len; or
+ * the path itself, where there is nothing to decode. */
 struct slice target_normalize(struct slice path, char *out);
 
 /* Value of query parameter `name` (raw, not decoded), the first one. False if absent. Parameters
