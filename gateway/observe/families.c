@@ -75,10 +75,43 @@ static struct family_series *find_series(struct metrics_block *block, enum metri
                                    : add_series(block, family, key);
 }
 
+static bool matches(const struct family_series *series, enum metric_family family,
+                    const char *const *values)
+{
+    if (series == NULL || series->family != family) {
+        return false;
+    }
+    const char *known = series->key.ptr + 1;
+    for (unsigned i = 0; families[family].labels[i] != NULL; i++) {
+        size_t size = strlen(known) + 1;
+        if (strcmp(known, values[i]) != 0) {
+            return false;
+        }
+        known += size;
+    }
+    return true;
+}
+
+/* By the addresses of the values, for they seldom change; the values themselves decide. */
+static struct family_series **cache_place(struct metrics_block *block, enum metric_family family,
+                                          const char *const *values)
+{
+    uint64_t hash = family;
+    for (unsigned i = 0; families[family].labels[i] != NULL; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)values[i]) * 0x9e3779b97f4a7c15U;
+    }
+    return &block->families_cache[(hash >> 48) % SERIES_CACHE_SIZE];
+}
+
 void metrics_count(struct metrics_block *block, enum metric_family family,
                    const char *const *values, uint64_t amount)
 {
-    struct family_series *series = find_series(block, family, values);
+    struct family_series **place = cache_place(block, family, values);
+    struct family_series *series = *place;
+    if (!matches(series, family, values)) {
+        series = find_series(block, family, values);
+        *place = series;
+    }
     uint64_t before = atomic_load_explicit(&series->value, memory_order_relaxed);
     atomic_store_explicit(&series->value, before + amount, memory_order_relaxed);
 }

@@ -82,6 +82,7 @@ struct metrics_block {
     _Atomic(struct family_series *) families;
     /* The writer's alone: how it finds a series. */
     struct request_series *cache[SERIES_CACHE_SIZE];
+    struct family_series *families_cache[SERIES_CACHE_SIZE];
     struct table requests_by_key;
     struct table routes_by_name;
     struct table families_by_key;
