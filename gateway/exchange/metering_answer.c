@@ -4,6 +4,7 @@
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
+#include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/meter/event_drop.h"
 #include "gateway/meter/stream_end.h"
@@ -76,6 +77,10 @@ static void begin_scan(struct exchange *exchange, const struct http1_response *r
     struct metering *metering = exchange->metering;
     const struct usage_table *table = table_of(exchange);
     metering->scan = usage_scan_new(table, form);
+    struct object_scan *objects = form == SCAN_JSON ? object_watch_share(exchange) : NULL;
+    if (objects != NULL) {
+        usage_scan_share(metering->scan, objects);
+    }
     if (metering->call != NULL && response->status < 400) {
         struct usage_figures known = metering->known;
         read_headers(table, response, &known);
@@ -466,9 +471,12 @@ bool metering_result(const struct exchange *exchange, struct metering_result *re
         .price = metering->price,
         .price_fallback = metering->price_fallback,
     };
-    usage_add(&ret->usage, &metering->spent);
-    usage_add(&ret->usage, &exchange->carried);
-    bool lost = usage_tokens(&metering->spent) + usage_tokens(&exchange->carried) > 0;
+    bool lost = false;
+    if (metering->lost || exchange->carries) {
+        usage_add(&ret->usage, &metering->spent);
+        usage_add(&ret->usage, &exchange->carried);
+        lost = usage_tokens(&metering->spent) + usage_tokens(&exchange->carried) > 0;
+    }
     ret->estimated = metering->estimated || lost;
     ret->exact = metered && metering->charged && !metering->estimated && !metering->lost &&
                  !exchange->carries;

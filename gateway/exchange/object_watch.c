@@ -15,6 +15,7 @@ enum { PATH_MAX_BYTES = 256 }; /* longer ones are no call that a profile knows *
 struct object_watch {
     const struct object_rule *rule; /* in the snapshot */
     bool reads;                     /* the answer is JSON, and something is to be found in it */
+    bool shared;                    /* who reads the answer tells what is in it */
     struct object_text id;          /* of a header */
     struct object_scan scan;
 };
@@ -59,9 +60,19 @@ void object_watch_begin(struct exchange *exchange, const struct http1_response *
     exchange->object = watch;
 }
 
+struct object_scan *object_watch_share(struct exchange *exchange)
+{
+    struct object_watch *watch = exchange->object;
+    if (watch == NULL || !watch->reads) {
+        return NULL;
+    }
+    watch->shared = true;
+    return &watch->scan;
+}
+
 void object_watch_look(struct exchange *exchange, struct slice data)
 {
-    if (exchange->object != NULL && exchange->object->reads) {
+    if (exchange->object != NULL && exchange->object->reads && !exchange->object->shared) {
         object_scan_feed(&exchange->object->scan, data);
     }
 }

@@ -1,5 +1,6 @@
 #include "gateway/meter/answer_event.h"
 
+#include "gateway/meter/object_scan.h"
 #include "routes/usage.h"
 
 #include <stddef.h>
@@ -134,6 +135,9 @@ static void read_name(struct answer_event *event)
 
 static void read_json(struct answer_event *event, enum json_event kind)
 {
+    if (event->objects != NULL) {
+        object_scan_take(event->objects, kind, &event->json);
+    }
     if (kind == JSON_NAME) {
         figure_scan_name(&event->figures, &event->json);
         read_name(event);
@@ -155,6 +159,7 @@ void answer_event_init(struct answer_event *event, const struct usage_table *tab
     json_scan_init(&event->json);
     event->grammar = answer_grammar_of(table->dialect, is_event);
     event->identity = identity;
+    event->objects = NULL;
     memset(&event->invalid, 0,
            offsetof(struct answer_event, figures) - offsetof(struct answer_event, invalid));
     figure_scan_init(&event->figures, table, is_event ? TREE_EVENT : TREE_ANSWER);
@@ -176,6 +181,9 @@ void answer_event_read(struct answer_event *event, struct slice data)
     }
     while (!event->invalid && (kind = json_scan_next(&event->json, &data)) > JSON_MORE) {
         read_json(event, kind);
+    }
+    if (kind == JSON_INVALID && event->objects != NULL) {
+        object_scan_take(event->objects, kind, &event->json);
     }
     event->invalid |= kind == JSON_INVALID;
     if (event->invalid) {

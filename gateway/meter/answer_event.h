@@ -55,6 +55,7 @@ struct answer_identity {
 struct answer_event {
     const struct answer_grammar *grammar;
     struct answer_identity *identity; /* borrowed */
+    struct object_scan *objects;      /* borrowed; is told what comes, too; NULL: there is none */
     struct json_scan json;
     bool invalid;               /* not JSON: the rest was not looked at */
     bool named;                 /* the value that comes is a member's, and is: */

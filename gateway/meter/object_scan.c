@@ -1,10 +1,11 @@
 #include "gateway/meter/object_scan.h"
 
+#include <stddef.h>
 #include <string.h>
 
 void object_scan_init(struct object_scan *scan, const struct object_rule *rule)
 {
-    memset(scan, 0, sizeof(*scan));
+    memset(scan, 0, offsetof(struct object_scan, texts)); /* the rest is set before it is read */
     scan->rule = rule;
     scan->done = rule->place_count == 0;
     json_scan_init(&scan->json);
@@ -40,18 +41,15 @@ static uint32_t follow_item(struct object_scan *scan, unsigned depth)
     return follow(scan, scan->ways[depth], depth, slice_make(digits + at, sizeof(digits) - at));
 }
 
-static void take_name(struct object_scan *scan)
+static void take_name(struct object_scan *scan, const struct json_scan *json)
 {
-    unsigned depth = scan->json.depth - 1;
-    bool whole = json_scan_whole(&scan->json);
-    scan->member = depth < OBJECT_STEPS_MAX && whole && scan->ways[depth] != 0
-                       ? follow(scan, scan->ways[depth], depth, json_scan_text(&scan->json))
-                       : 0;
+    unsigned depth = json->depth - 1;
+    bool leads = depth < OBJECT_STEPS_MAX && json_scan_whole(json) && scan->ways[depth] != 0;
+    scan->member = leads ? follow(scan, scan->ways[depth], depth, json_scan_text(json)) : 0;
 }
 
-static uint32_t ways_to_value(struct object_scan *scan)
+static uint32_t ways_to_value(struct object_scan *scan, unsigned depth)
 {
-    unsigned depth = scan->json.depth;
     uint32_t member = scan->member;
     scan->member = 0;
     if (depth == 0) {
@@ -86,9 +84,9 @@ static bool read_amount(const struct json_scan *json, int64_t *ret)
 }
 
 /* False: it is of a form that cannot be kept. */
-static bool keep(struct object_scan *scan, enum object_field field, enum json_event event)
+static bool keep(struct object_scan *scan, enum object_field field, enum json_event event,
+                 const struct json_scan *json)
 {
-    const struct json_scan *json = &scan->json;
     if (field == OBJECT_AMOUNT) {
         return event == JSON_NUMBER && read_amount(json, &scan->amount);
     }
@@ -111,26 +109,28 @@ static bool is_done(const struct object_scan *scan)
     return true;
 }
 
-static void take_scalar(struct object_scan *scan, uint32_t ways, enum json_event event)
+static void take_scalar(struct object_scan *scan, uint32_t ways, enum json_event event,
+                        const struct json_scan *json)
 {
     for (unsigned i = 0; ways >> i != 0; i++) {
         const struct object_place *place = &scan->rule->places[i];
         uint8_t rank = (uint8_t)(place->rank + 1);
         uint8_t known = scan->rank[place->field];
-        if ((ways >> i & 1) != 0 && place->step_count == scan->json.depth &&
-            (known == 0 || known > rank) && keep(scan, place->field, event)) {
+        if ((ways >> i & 1) != 0 && place->step_count == json->depth &&
+            (known == 0 || known > rank) && keep(scan, place->field, event, json)) {
             scan->rank[place->field] = rank;
             scan->done = is_done(scan);
         }
     }
 }
 
-static void take_value(struct object_scan *scan, enum json_event event)
+static void take_value(struct object_scan *scan, enum json_event event,
+                       const struct json_scan *json)
 {
-    unsigned depth = scan->json.depth;
-    uint32_t ways = ways_to_value(scan);
+    unsigned depth = json->depth;
+    uint32_t ways = ways_to_value(scan, depth);
     if (event != JSON_OBJECT_BEGIN && event != JSON_ARRAY_BEGIN) {
-        take_scalar(scan, ways, event);
+        take_scalar(scan, ways, event, json);
     } else if (depth < OBJECT_STEPS_MAX) {
         scan->ways[depth] = ways;
         scan->items[depth] = 0;
@@ -140,18 +140,29 @@ static void take_value(struct object_scan *scan, enum json_event event)
 
 /* ---- the interface ---- */
 
+void object_scan_take(struct object_scan *scan, enum json_event event, const struct json_scan *json)
+{
+    if (scan->done || scan->invalid) {
+        return;
+    }
+    if (event == JSON_NAME) {
+        take_name(scan, json);
+    } else if (event == JSON_INVALID) {
+        scan->invalid = true;
+    } else if (event != JSON_OBJECT_END && event != JSON_ARRAY_END) {
+        take_value(scan, event, json);
+    }
+}
+
 void object_scan_feed(struct object_scan *scan, struct slice data)
 {
-    enum json_event event = JSON_MORE;
-    while (!scan->done && !scan->invalid &&
-           (event = json_scan_next(&scan->json, &data)) > JSON_MORE) {
-        if (event == JSON_NAME) {
-            take_name(scan);
-        } else if (event != JSON_OBJECT_END && event != JSON_ARRAY_END) {
-            take_value(scan, event);
+    enum json_event event = JSON_NULL;
+    while (!scan->done && !scan->invalid && event != JSON_MORE) {
+        event = json_scan_next(&scan->json, &data);
+        if (event != JSON_MORE) {
+            object_scan_take(scan, event, &scan->json);
         }
     }
-    scan->invalid |= event == JSON_INVALID;
 }
 
 struct slice object_scan_text(const struct object_scan *scan, enum object_field field)

@@ -21,8 +21,7 @@ struct object_text {
 };
 
 struct object_scan {
-    const struct object_rule *rule; /* borrowed */
-    struct json_scan json;
+    const struct object_rule *rule;          /* borrowed */
     bool invalid;                            /* it is no JSON: the rest was not looked at */
     bool done;                               /* nothing is left to be found */
     uint32_t member;                         /* places whose way goes on in the value that comes */
@@ -30,12 +29,16 @@ struct object_scan {
     uint64_t items[OBJECT_STEPS_MAX];        /* by depth: of an array, so many have begun */
     bool arrays[OBJECT_STEPS_MAX];           /* by depth: it is one */
     uint8_t rank[OBJECT_FIELDS];             /* 1 + that of the place that was told; 0: none */
-    struct object_text texts[OBJECT_AMOUNT]; /* by enum object_field */
+    struct object_text texts[OBJECT_AMOUNT]; /* by enum object_field; where it has a rank */
     int64_t amount;
+    struct json_scan json; /* of object_scan_feed() */
 };
 
 void object_scan_init(struct object_scan *scan, const struct object_rule *rule);
 void object_scan_feed(struct object_scan *scan, struct slice data);
+/* Instead, where somebody reads the same JSON anyway: each of its events, JSON_INVALID too. */
+void object_scan_take(struct object_scan *scan, enum json_event event,
+                      const struct json_scan *json);
 
 /* What was told so far; of an answer that breaks off, what came before. Empty: not told, or it was
  * no text and no number, or the answer is no JSON. */

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "gateway/meter/usage_scan_state.h"
 
+#include <assert.h>
+
 enum { BYTES_A_TOKEN = 4 }; /* of text, for estimates */
 
 /* ---- events ---- */
@@ -141,6 +143,12 @@ void usage_scan_free(struct usage_scan *scan)
 void usage_scan_note(struct usage_scan *scan, const struct usage_figures *known)
 {
     usage_figures_merge(&scan->known, known);
+}
+
+void usage_scan_share(struct usage_scan *scan, struct object_scan *objects)
+{
+    assert(scan->body == SCAN_JSON && !scan->begun);
+    scan->event.objects = objects;
 }
 
 size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t output_covered)

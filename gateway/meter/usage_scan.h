@@ -22,6 +22,7 @@ enum scanned_body {
     SCAN_OTHER,  /* nothing in it is looked at */
 };
 
+struct object_scan;
 struct usage_scan;
 struct usage_figures;
 struct usage_table;
@@ -29,6 +30,9 @@ struct usage_table;
 /* The table is borrowed. */
 struct usage_scan *usage_scan_new(const struct usage_table *table, enum scanned_body body);
 void usage_scan_free(struct usage_scan *scan); /* takes NULL */
+
+/* SCAN_JSON, before the first byte: what is read is told to `objects`, too, which is borrowed. */
+void usage_scan_share(struct usage_scan *scan, struct object_scan *objects);
 
 /* Looks at the next bytes, at most until the end of the event with which more output than
  * `output_covered` tokens may have been generated. Returns how many bytes were looked at: all,

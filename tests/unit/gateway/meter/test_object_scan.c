@@ -1,6 +1,8 @@
 #include "base/memory.h"
 #include "gateway/meter/object_scan.h"
+#include "gateway/meter/usage_scan.h"
 #include "routes/profile.h"
+#include "tests/unit/gateway/meter/tables.h"
 
 #include <stdio.h>
 
@@ -169,5 +171,35 @@ Test(object_scan, looks_no_further_when_there_is_nothing_left_to_find)
     cr_expect(found.done);
     cr_expect_not(found.invalid);
     expect_text(&found, OBJECT_TYPE, "b");
+    arena_fini(&arena);
+}
+
+/* Who reads the answer's usage tells it what comes. */
+static struct object_scan scan_shared(const struct object_rule *rule, const char *answer)
+{
+    struct object_scan scan;
+    object_scan_init(&scan, rule);
+    struct usage_scan *usage = usage_scan_new(table_of(USAGE_OPENAI_CHAT), SCAN_JSON);
+    usage_scan_share(usage, &scan);
+    (void)usage_scan_feed(usage, slice_from(answer), UINT64_MAX);
+    usage_scan_free(usage);
+    return scan;
+}
+
+Test(object_scan, finds_the_same_in_what_somebody_else_reads)
+{
+    const struct object_rule *rule = rule_of(plain);
+    struct object_scan found = scan_shared(
+        rule, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"usage\":{\"id\":\"no\","
+              "\"prompt_tokens\":1,\"completion_tokens\":2},\"total\":[{\"value\":7}]}");
+    int64_t amount = 0;
+    expect_text(&found, OBJECT_ID, "chatcmpl-1");
+    expect_text(&found, OBJECT_TYPE, "chat.completion");
+    cr_assert(object_scan_amount(&found, &amount));
+    cr_expect_eq(amount, 7);
+    found = scan_shared(rule, "{\"id\":\"chatcmpl-1\",}");
+    expect_text(&found, OBJECT_ID, "");
+    found = scan_shared(rule, "{\"id\":\"chatcmpl-1\",\"obj");
+    expect_text(&found, OBJECT_ID, "chatcmpl-1");
     arena_fini(&arena);
 }
