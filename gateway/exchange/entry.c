@@ -162,8 +162,6 @@ void entry_answered(struct exchange *exchange, const struct http1_response *resp
 static void put_units(const struct exchange *exchange, struct ledger_row *row)
 {
     struct metering_result used;
-    row->units[LEDGER_UNIT_REQUEST_BYTES] = exchange->facts.request_bytes;
-    row->units[LEDGER_UNIT_RESPONSE_BYTES] = exchange->facts.response_bytes;
     row->flags &= ~(uint32_t)(LEDGER_METERED | LEDGER_TOLD | LEDGER_EXACT);
     if (!metering_result(exchange, &used)) {
         return;
@@ -216,13 +214,18 @@ static void put_end(const struct exchange *exchange, struct ledger_row *row, use
 
 static void conclude(const struct exchange *exchange, struct ledger_row *row, usec_t now)
 {
-    put_call(exchange, row);
-    put_units(exchange, row);
+    if ((row->flags & LEDGER_TOLD) == 0) { /* else it is there, and does not change any more */
+        put_call(exchange, row);
+        put_units(exchange, row);
+    }
+    row->units[LEDGER_UNIT_REQUEST_BYTES] = exchange->facts.request_bytes;
+    row->units[LEDGER_UNIT_RESPONSE_BYTES] = exchange->facts.response_bytes;
     object_watch_put(exchange, row);
     put_end(exchange, row, now);
     entry_details_write(exchange, row->details, sizeof(row->details));
     entry_charges_settled(exchange, row);
     entry_settles_used(exchange, row);
+    row->flags &= ~(uint32_t)LEDGER_TOLD;
 }
 
 void entry_used(struct exchange *exchange)
@@ -232,6 +235,7 @@ void entry_used(struct exchange *exchange)
     if (row == NULL || !metering_result(exchange, &used)) {
         return;
     }
+    put_call(exchange, row);
     put_units(exchange, row);
     row->flags |= LEDGER_TOLD;
     if (row->charge_count < LEDGER_CHARGES_MAX) { /* what has no room there is summed, once */

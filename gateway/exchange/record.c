@@ -182,8 +182,12 @@ static const char *model_label(struct metrics_block *metrics, const struct meter
                                char out[MODEL_LABEL_MAX])
 {
     bool listed = used->price != NULL && !used->price_fallback;
-    ledger_text(out, MODEL_LABEL_MAX, listed ? used->price->model : used->model);
-    return listed ? out : metrics_model(metrics, slice_from(out));
+    if (!listed) {
+        ledger_text(out, MODEL_LABEL_MAX, used->model);
+        return metrics_model(metrics, slice_from(out));
+    }
+    ledger_text(out, MODEL_LABEL_MAX, used->price->model);
+    return slice_equal(used->price->model, slice_from(out)) ? used->price->model.ptr : out;
 }
 
 /* Tokens alone: what else is counted of a call has no place in that sum. */

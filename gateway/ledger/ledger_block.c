@@ -119,8 +119,10 @@ void ledger_block_clear(struct ledger_block *block)
 static bool is_same(const struct ledger_column *column, const struct ledger_row *row,
                     const struct ledger_row *last)
 {
-    if (column->kind == LEDGER_COLUMN_TEXT) {
-        return strcmp((const char *)row + column->offset, (const char *)last + column->offset) == 0;
+    if (column->kind == LEDGER_COLUMN_TEXT) { /* many are empty */
+        const char *text = (const char *)row + column->offset;
+        const char *before = (const char *)last + column->offset;
+        return text[0] == before[0] && (text[0] == '\0' || strcmp(text, before) == 0);
     }
     return number_of(column, row) == number_of(column, last) &&
            (column->kind != LEDGER_COLUMN_MONEY ||

@@ -39,6 +39,15 @@ static void set_text(char *ret, size_t size, const char *text)
 }
 #define SET_TEXT(field, text) set_text((field), sizeof(field), (text))
 
+/* Is it the one that was found last? Rows come in runs. */
+static bool is_last(const struct ledger_minutes *minutes, const struct ledger_row *row)
+{
+    const struct ledger_minute *last = minutes->last;
+    return last != NULL && last->key.minute == row->opened_at / (60 * SEC) &&
+           strcmp(last->key.tenant, row->tenant) == 0 && strcmp(last->key.route, row->route) == 0 &&
+           strcmp(last->key.model, row->model) == 0;
+}
+
 static struct ledger_minute *place_for(struct ledger_minutes *minutes, const struct ledger_row *row)
 {
     struct ledger_minute_key key;
@@ -65,7 +74,10 @@ static struct ledger_minute *place_for(struct ledger_minutes *minutes, const str
 
 void ledger_minutes_add(struct ledger_minutes *minutes, const struct ledger_row *row)
 {
-    struct ledger_minute *minute = place_for(minutes, row);
+    if (!is_last(minutes, row)) {
+        minutes->last = place_for(minutes, row);
+    }
+    struct ledger_minute *minute = minutes->last;
     add(&minute->requests, 1);
     add(&minute->errors, row->status >= 500 || row->status == 0);
     add(&minute->estimated, (row->flags & LEDGER_ESTIMATED) != 0);

@@ -32,6 +32,7 @@ struct ledger_minutes {
     struct arena arena;
     struct table index;
     struct ledger_minute *first; /* in the arena */
+    struct ledger_minute *last;  /* that was found; NULL: none */
     unsigned count;
     struct ledger_charges charges; /* of the same rows, and some alone */
 };

@@ -13,6 +13,7 @@
 static const usec_t gather_time = 100 * MSEC;
 static const usec_t gather_step = 20 * MSEC;
 static const usec_t idle_time = SEC;
+static const usec_t trim_time = SEC;          /* between looks for what is to be deleted */
 static const usec_t first_pause = 100 * MSEC; /* after a failure; twice as long after the next */
 static const usec_t longest_pause = 10 * SEC;
 
@@ -213,12 +214,27 @@ static bool trim(struct ledger *ledger)
     return !failed && blocks == LEDGER_TRIM_BLOCKS;
 }
 
+/* Not behind each batch: those are small where rows come slowly, and the look is not for nothing.
+ */
+static bool must_trim(const struct ledger *ledger)
+{
+    uint64_t written = atomic_load_explicit(&ledger->rows_written, memory_order_relaxed);
+    return ledger->trim_more || written - ledger->trimmed_rows >= LEDGER_BATCH_ROWS ||
+           clock_now() - ledger->trimmed >= trim_time;
+}
+
 enum status ledger_move_all(struct ledger *ledger, bool *ret_more_to_delete)
 {
     bool more;
     do {
         enum status status = ledger_move_batch(ledger, &more);
-        *ret_more_to_delete = trim(ledger); /* also after a failure: it may have been for room */
+        if (status != STATUS_OK || must_trim(ledger)) { /* it may have failed for want of room */
+            ledger->trim_more = trim(ledger);
+            ledger->trimmed = clock_now();
+            ledger->trimmed_rows =
+                atomic_load_explicit(&ledger->rows_written, memory_order_relaxed);
+        }
+        *ret_more_to_delete = ledger->trim_more;
         TRY(status);
     } while (more);
     return STATUS_OK;

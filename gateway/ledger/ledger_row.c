@@ -36,19 +36,32 @@ static size_t put_char(char *ret, size_t room, struct slice *text)
     return put;
 }
 
-static bool is_plain(char byte)
+/* At the front, that stand for themselves; eight at once, for texts mostly are plain: of a byte
+ * below 0x80, the top bit of byte + 0x60 says that it is 0x20 or more, that of byte + 1 that it is
+ * 0x7f. */
+static size_t plain_bytes(struct slice text)
 {
-    return byte >= ' ' && byte < 0x7f;
+    const uint64_t each = UINT64_MAX / 0xff;
+    size_t count = 0;
+    for (uint64_t word; text.len - count >= sizeof(word); count += sizeof(word)) {
+        memcpy(&word, text.ptr + count, sizeof(word));
+        bool high = (word & each * 0x80) != 0;
+        if (high || ((word + each * 0x60) & ~(word + each) & each * 0x80) != each * 0x80) {
+            break;
+        }
+    }
+    while (count < text.len && text.ptr[count] >= ' ' && text.ptr[count] < 0x7f) {
+        count++;
+    }
+    return count;
 }
 
 void ledger_text(char *ret, size_t size, struct slice text)
 {
     assert(size > 0);
-    size_t used = 0;
-    while (used < text.len && used < size - 1 &&
-           is_plain(text.ptr[used])) { /* as they mostly are */
-        ret[used] = text.ptr[used];
-        used++;
+    size_t used = plain_bytes(slice_make(text.ptr, text.len < size ? text.len : size - 1));
+    if (used > 0) {
+        memcpy(ret, text.ptr, used);
     }
     text = slice_skip(text, used);
     while (text.len > 0) {

@@ -60,7 +60,9 @@ struct ledger {
     struct ledger_minutes folding; /* folded ones of a batch that is not written yet */
     unsigned next_source;          /* where a batch begins, so that none waits for ever */
     usec_t failing_since;          /* clock_now(); 0: it works */
-    bool trim_failing;
+    usec_t trimmed;                /* clock_now(): when it was looked for what is to go */
+    uint64_t trimmed_rows;         /* rows_written then */
+    bool trim_failing, trim_more;
 };
 
 enum { LEDGER_BATCH_ROWS = 1000 };
@@ -80,6 +82,6 @@ void ledger_answer_former(struct ledger *ledger);
 /* One batch into the database; *ret_more: there may be more. Says when it begins to fail, and when
  * it works again. */
 MUST_USE enum status ledger_move_batch(struct ledger *ledger, bool *ret_more);
-/* What is there now, batch by batch, and a step of deletion after each. */
+/* What is there now, batch by batch; and, behind some of them, a step of deletion. */
 MUST_USE enum status ledger_move_all(struct ledger *ledger, bool *ret_more_to_delete);
 void *ledger_mover_main(void *ctx);

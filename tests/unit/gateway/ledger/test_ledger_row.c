@@ -39,3 +39,22 @@ Test(ledger_row, what_is_no_text_becomes_a_question_mark)
     EXPECT(8, "\xc2\x85z", "?z");        /* a control character of two bytes */
     EXPECT(8, "\xc2\xa0z", "\xc2\xa0z"); /* the first that is none */
 }
+
+/* Texts are looked at eight bytes at a time. */
+Test(ledger_row, each_byte_is_told_from_the_others_wherever_it_stands)
+{
+    for (unsigned byte = 0; byte < 0x100; byte++) {
+        for (size_t at = 0; at < 17; at++) {
+            char text[] = "abcdefghijklmnopq";
+            char out[32];
+            bool plain = byte >= 0x20 && byte < 0x7f;
+            text[at] = (char)byte;
+            LEDGER_TEXT(out, slice_make(text, 17));
+            cr_assert_eq(strlen(out), 17);
+            cr_assert_eq((unsigned char)out[at], plain ? byte : (unsigned)'?', "0x%02x at %zu",
+                         byte, at);
+            out[at] = text[at];
+            cr_assert_eq(memcmp(out, text, 17), 0, "0x%02x at %zu", byte, at);
+        }
+    }
+}
