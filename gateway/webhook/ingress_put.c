@@ -10,7 +10,6 @@
 #include "gateway/webhook/kept_fields.h"
 
 #include <stddef.h>
-#include <stdio.h>
 
 #define PUT_TIME     (8 * SEC) /* for the disk: providers give up soon after */
 #define RETRY_FULL   (60 * SEC)
@@ -62,13 +61,6 @@ static void on_answer(struct letter *letter, void *receiver)
     wake(&ingress->waiter);
 }
 
-static void name_it(struct ingress *ingress)
-{
-    char id[EXCHANGE_ID_LEN + 1];
-    exchange_side_new_id(ingress->side->exchanges, id);
-    (void)snprintf(ingress->put.id, sizeof(ingress->put.id), "msg_%s", id);
-}
-
 /* The values are as long as in the head, the blanks around them are not. */
 static enum status keep_fields(struct ingress *ingress)
 {
@@ -96,7 +88,7 @@ static void fill(struct ingress *ingress)
     memcpy(put->content, key.content, sizeof(put->content));
     put->content_known = key.content_known;
     put->content_counts = hook->dedupe == HOOK_DEDUPE_STRICT;
-    name_it(ingress);
+    queue_make_id(ingress->started_wall, put->id);
     choose_targets(ingress);
 }
 
