@@ -96,7 +96,7 @@ static enum proxy_header_result read_v1(struct slice bytes, struct proxy_header 
         return bad(ret_why, "its line ends with CR, but no LF");
     }
     ret->len = end + 2;
-    return read_words(slice_make(bytes.ptr + v1_begin.len, end - v1_begin.len), ret, ret_why);
+    return read_words(slice_skip(slice_make(bytes.ptr, end), v1_begin.len), ret, ret_why);
 }
 
 /* ---- version 2: 16 bytes, addresses, TLVs ---- */
