@@ -187,7 +187,8 @@ static const char *model_label(struct metrics_block *metrics, const struct meter
         return metrics_model(metrics, slice_from(out));
     }
     ledger_text(out, MODEL_LABEL_MAX, used->price->model);
-    return slice_equal(used->price->model, slice_from(out)) ? used->price->model.ptr : out;
+    bool as_it_is = out[0] != '\0' && slice_equal(used->price->model, slice_from(out));
+    return as_it_is ? used->price->model.ptr : out; /* a price of requests has no model */
 }
 
 /* Tokens alone: what else is counted of a call has no place in that sum. */

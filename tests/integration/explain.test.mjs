@@ -10,7 +10,8 @@ import { upstreamFor } from '../support/wire.mjs';
 
 test('of a call that was served it tells quotas, usage, price, cost and times', async (t) => {
   const { gateway } = await metered(t, {
-    ...withLedger(), answer: () => json(completion(), '200 OK', 'X-Request-Id: req_provider\r\n'),
+    ...withLedger(), // so late that it is waited for
+    answer: (request, socket) => void setTimeout(() => socket.write(json(completion(), '200 OK', 'X-Request-Id: req_provider\r\n')), 20),
     route: { credential: { secret: 'ai-key' } }, secrets: { 'ai-key': 'sk-0123456789abcdef' },
     quotas: [{ name: 'budget', cost: '1 USD', per: 'month' }],
   });

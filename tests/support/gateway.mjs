@@ -192,6 +192,11 @@ export class Gateway extends Child {
     check();
     this.signal('SIGHUP');
     await until('the reload is logged', () => (check(), /reload(ed|\s+refused)/.test(this.stderr.slice(seen))));
+    let said; // all of it: what comes later would be taken for the next reload's
+    do {
+      said = this.stderr.length;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    } while (this.stderr.length > said);
     return this.stderr.slice(seen);
   }
 
