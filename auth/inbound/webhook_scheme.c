@@ -310,10 +310,15 @@ bool webhook_scheme_signs_url(const struct webhook_scheme *scheme)
     return has_part(scheme, WEBHOOK_PART_URL) || has_part(scheme, WEBHOOK_PART_URL_DECODED);
 }
 
-/* What must come together, so that no scheme verifies less than it seems to. */
-static const char *contradiction(const struct webhook_scheme *scheme)
+static bool is_jwt(const struct webhook_scheme *scheme)
 {
-    bool jwt = scheme->algorithm == WEBHOOK_JWT_ES256 || scheme->algorithm == WEBHOOK_JWT_RS256;
+    return scheme->algorithm == WEBHOOK_JWT_ES256 || scheme->algorithm == WEBHOOK_JWT_RS256;
+}
+
+/* What must come together, so that no scheme verifies less than it seems to. */
+static const char *contradiction_of_signature(const struct webhook_scheme *scheme)
+{
+    bool jwt = is_jwt(scheme);
     bool by_list = scheme->grammar == WEBHOOK_PAIRS || scheme->grammar == WEBHOOK_LIST;
     bool by_item = scheme->signature.kind == WEBHOOK_IN_ITEM;
     if (jwt != (scheme->grammar == WEBHOOK_JWT) || jwt != (scheme->key == WEBHOOK_KEY_SET)) {
@@ -329,11 +334,6 @@ static const char *contradiction(const struct webhook_scheme *scheme)
     if (by_item != (scheme->items.len > 0)) {
         return "items go with a signature in each item";
     }
-    bool by_url = scheme->key == WEBHOOK_KEY_CERTIFICATE;
-    if (by_url != (scheme->key_url.kind != WEBHOOK_NOWHERE) ||
-        by_url != (scheme->key_hosts.count > 0)) {
-        return "a certificate has key_url and key_hosts";
-    }
     if (has_part(scheme, WEBHOOK_PART_TIMESTAMP) && scheme->timestamp.kind == WEBHOOK_NOWHERE) {
         return "{t} wants a timestamp";
     }
@@ -343,12 +343,23 @@ static const char *contradiction(const struct webhook_scheme *scheme)
     if ((scheme->algorithm == WEBHOOK_SHA256) && !has_part(scheme, WEBHOOK_PART_SECRET)) {
         return "a plain digest wants the {secret}";
     }
+    return NULL;
+}
+
+/* Likewise of what is fetched and answered. */
+static const char *contradiction_of_calls(const struct webhook_scheme *scheme)
+{
+    bool by_url = scheme->key == WEBHOOK_KEY_CERTIFICATE;
+    if (by_url != (scheme->key_url.kind != WEBHOOK_NOWHERE) ||
+        by_url != (scheme->key_hosts.count > 0)) {
+        return "a certificate has key_url and key_hosts";
+    }
     if (scheme->challenge_fetch.kind != WEBHOOK_NOWHERE &&
         (!scheme->challenge_signed || scheme->key_hosts.count == 0)) {
         return "a confirmation is fetched only if it is signed, from one of key_hosts";
     }
     if (scheme->key_set_url.len > 0 &&
-        (!jwt || !slice_starts_with(scheme->key_set_url, SLICE("https://")))) {
+        (!is_jwt(scheme) || !slice_starts_with(scheme->key_set_url, SLICE("https://")))) {
         return "a key_set_url is of a JWT, and https";
     }
     if (scheme->key_set_body.len > 0 && scheme->key_set_url.len == 0) {
@@ -358,6 +369,12 @@ static const char *contradiction(const struct webhook_scheme *scheme)
         return "an answer_body has an answer_type";
     }
     return NULL;
+}
+
+static const char *contradiction(const struct webhook_scheme *scheme)
+{
+    const char *why = contradiction_of_signature(scheme);
+    return why != NULL ? why : contradiction_of_calls(scheme);
 }
 
 static const struct member *find_member(const char *name)

@@ -250,8 +250,7 @@ static void resume_send(struct connection *connection)
 static bool goes_on_alone(struct connection *connection)
 {
     switch (connection->phase) {
-    case PHASE_SEND: /* a complete answer is sent even to one who has said all it will say */
-        return true;
+    case PHASE_SEND:  /* a complete answer is sent even to one who has said all it will say */
     case PHASE_PROXY: /* a header that is none is said all the same */
         return true;
     case PHASE_SERVE:

@@ -53,22 +53,29 @@ static enum status find_too_old(struct queue_store *store, const struct queue_ta
     }
 }
 
-static enum status expire_state(struct queue_store *store, const struct queue_target *target,
-                                enum queue_state state, const struct queue_limits *limits,
-                                usec_t now, unsigned *left, struct error *err)
+/* Too old is what waits since before that. */
+struct expiry {
+    struct queue_store *store;
+    usec_t before, now;
+    unsigned left; /* that may go this time */
+};
+
+static enum status expire_state(struct expiry *expiry, const struct queue_target *target,
+                                enum queue_state state, struct error *err)
 {
-    while (*left > 0 && target->counts[state] > 0) {
+    struct queue_store *store = expiry->store;
+    while (expiry->left > 0 && target->counts[state] > 0) {
         struct queue_row row = {0};
         int64_t number = 0;
         bool there = false;
-        TRY(find_too_old(store, target, state, now - limits->max_age, &number, err));
+        TRY(find_too_old(store, target, state, expiry->before, &number, err));
         if (number == 0) {
             return STATUS_OK;
         }
-        *left -= 1;
+        expiry->left--;
         TRY(queue_row_read(store, number, &row, &there, err));
-        TRY(queue_row_kill(store, &row, "it waited for longer than webhook_queue.max_age", now,
-                           err));
+        TRY(queue_row_kill(store, &row, "it waited for longer than webhook_queue.max_age",
+                           expiry->now, err));
     }
     return STATUS_OK;
 }
@@ -76,13 +83,14 @@ static enum status expire_state(struct queue_store *store, const struct queue_ta
 static enum status expire_waiting(struct queue_store *store, const struct queue_limits *limits,
                                   usec_t now, bool *ret_more, struct error *err)
 {
-    unsigned left = TOO_OLD_AT_ONCE;
+    struct expiry expiry = {
+        .store = store, .before = now - limits->max_age, .now = now, .left = TOO_OLD_AT_ONCE};
     for (size_t i = 0; i < store->targets.count; i++) {
         const struct queue_target *target = store->targets.all[i];
-        TRY(expire_state(store, target, QUEUE_STATE_WAITING, limits, now, &left, err));
-        TRY(expire_state(store, target, QUEUE_STATE_HELD_BACK, limits, now, &left, err));
+        TRY(expire_state(&expiry, target, QUEUE_STATE_WAITING, err));
+        TRY(expire_state(&expiry, target, QUEUE_STATE_HELD_BACK, err));
     }
-    *ret_more = *ret_more || left == 0;
+    *ret_more = *ret_more || expiry.left == 0;
     return STATUS_OK;
 }
 

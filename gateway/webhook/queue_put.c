@@ -29,17 +29,22 @@ static void bind_seen(sqlite3_stmt *statement, enum queue_seen_kind kind, const 
     (void)sqlite3_bind_blob(statement, 2, key, QUEUE_SEEN_KEY_BYTES, SQLITE_STATIC);
 }
 
-/* A clock that was set back makes nothing unseen. *ret_event: 0: it was kept of none. */
+struct seen {
+    bool seen;
+    int64_t event; /* 0: it was kept of none */
+};
+
+/* A clock that was set back makes nothing unseen. */
 static enum status find_seen(struct queue_store *store, enum queue_seen_kind kind,
-                             const unsigned char *key, usec_t now, int64_t *ret_event,
-                             bool *ret_seen, struct error *err)
+                             const unsigned char *key, usec_t now, struct seen *ret,
+                             struct error *err)
 {
     sqlite3_stmt *statement = queue_statement(store, QUEUE_SEEN_FIND);
     bool row = false;
     bind_seen(statement, kind, key);
     TRY(queue_step(store, QUEUE_SEEN_FIND, &row, err));
-    *ret_seen = row && now - sqlite3_column_int64(statement, 0) < QUEUE_SEEN;
-    *ret_event = row ? sqlite3_column_int64(statement, 1) : 0;
+    ret->seen = row && now - sqlite3_column_int64(statement, 0) < QUEUE_SEEN;
+    ret->event = row ? sqlite3_column_int64(statement, 1) : 0;
     queue_end(store, QUEUE_SEEN_FIND);
     return STATUS_OK;
 }
@@ -74,20 +79,19 @@ static enum status say_duplicate(struct queue_store *store, struct queue_put *pu
 static enum status compare(struct queue_store *store, struct queue_put *put, usec_t now,
                            struct error *err)
 {
-    int64_t event = 0;
-    bool seen = false;
+    struct seen before;
     put->result = QUEUE_STORED;
-    TRY(find_seen(store, QUEUE_SEEN_KEY, put->key, now, &event, &seen, err));
-    if (seen) {
-        return say_duplicate(store, put, event, err);
+    TRY(find_seen(store, QUEUE_SEEN_KEY, put->key, now, &before, err));
+    if (before.seen) {
+        return say_duplicate(store, put, before.event, err);
     }
     if (put->content_known) {
-        TRY(find_seen(store, QUEUE_SEEN_CONTENT, put->content, now, &event, &seen, err));
+        TRY(find_seen(store, QUEUE_SEEN_CONTENT, put->content, now, &before, err));
     }
-    if (seen && put->content_counts) {
-        return say_duplicate(store, put, event, err);
+    if (before.seen && put->content_counts) {
+        return say_duplicate(store, put, before.event, err);
     }
-    put->result = seen ? QUEUE_SUSPECT : QUEUE_STORED;
+    put->result = before.seen ? QUEUE_SUSPECT : QUEUE_STORED;
     return STATUS_OK;
 }
 

@@ -297,6 +297,7 @@ static enum status prepare_list(struct queue_reader *reader, struct plan *plan, 
     return STATUS_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a page, and where it goes. */
 enum status queue_reader_list(struct queue_reader *reader, const struct queue_filter *filter,
                               int64_t before, unsigned most, void *ctx,
                               void (*each)(void *ctx, const struct queue_entry *entry),

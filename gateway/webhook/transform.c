@@ -65,16 +65,16 @@ static enum status add_node(struct document *document, struct slice value, uint3
     return STATUS_OK;
 }
 
-static void hang(struct document *document, uint32_t parent, uint32_t index)
+static void hang(struct document *document, uint32_t parent, uint32_t child)
 {
     struct node *nodes = document->nodes;
-    nodes[index].next = NOTHING;
+    nodes[child].next = NOTHING;
     if (nodes[parent].last == NOTHING) {
-        nodes[parent].first = index;
+        nodes[parent].first = child;
     } else {
-        nodes[nodes[parent].last].next = index;
+        nodes[nodes[parent].last].next = child;
     }
-    nodes[parent].last = index;
+    nodes[parent].last = child;
 }
 
 static void take_off(struct document *document, const struct place *place)

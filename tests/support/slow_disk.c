@@ -1,6 +1,6 @@
 /*
- * slow_disk: preloaded into the gateway, makes what is synced take $SYNC_SECONDS as long as there is
- * a file $SLOW_WHILE.
+ * slow_disk: preloaded into the gateway, makes what is synced take $SYNC_SECONDS as long as there
+ * is a file $SLOW_WHILE.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
