@@ -31,6 +31,26 @@ struct scan {
     unsigned depth;
 };
 
+static bool has_hex(struct slice text)
+{
+    enum { DIGITS = 4 };
+    size_t count = 0;
+    while (count < DIGITS && count < text.len &&
+           ascii_hex_value(text.ptr[count]) != ASCII_NOT_HEX) {
+        count++;
+    }
+    return count == DIGITS;
+}
+
+/* Behind a backslash. */
+static const char *scan_escape(struct slice rest)
+{
+    if (rest.ptr[0] == 'u' && !has_hex(slice_skip(rest, 1))) {
+        return "\\u wants four hex digits";
+    }
+    return slice_starts_with(rest, SLICE("u0000")) ? "\\u0000 cannot be part of a text" : NULL;
+}
+
 /* What is wrong at the front of `rest`, or NULL. */
 static const char *scan_string_byte(struct scan *scan, struct slice rest)
 {
@@ -40,7 +60,7 @@ static const char *scan_string_byte(struct scan *scan, struct slice rest)
     }
     if (scan->escaped) {
         scan->escaped = false;
-        return slice_starts_with(rest, SLICE("u0000")) ? "\\u0000 cannot be part of a text" : NULL;
+        return scan_escape(rest);
     }
     scan->escaped = byte == '\\';
     scan->in_string = byte != '"';
