@@ -107,20 +107,10 @@ static bool segments_match(struct slice pattern, struct slice path)
     return pattern.len == 0 && path.len == 0;
 }
 
-/* Most patterns are no pattern, or differ early. */
 static bool path_matches(struct slice pattern, struct slice path)
 {
-    size_t same = 0;
-    size_t last_slash = 0;
-    while (same < pattern.len && same < path.len && pattern.ptr[same] == path.ptr[same] &&
-           pattern.ptr[same] != '*') {
-        last_slash = pattern.ptr[same] == '/' ? same : last_slash;
-        same++;
-    }
-    if (same == pattern.len || pattern.ptr[same] != '*') {
-        return same == pattern.len && same == path.len;
-    }
-    return segments_match(slice_skip(pattern, last_slash), slice_skip(path, last_slash));
+    enum pattern_start start = target_compare(&pattern, &path);
+    return start == PATTERN_EQUALS || (start == PATTERN_OPEN && segments_match(pattern, path));
 }
 
 bool allow_matches(const struct allow_rule *rule, struct slice method, struct slice path)

@@ -2,6 +2,7 @@
 
 #include "routes/allow.h"
 #include "routes/profile.h"
+#include "routes/target.h"
 
 /* Takes the first segment, with its slash, off a path. */
 static struct slice take_segment(struct slice *path)
@@ -49,20 +50,11 @@ static bool segments_match(struct slice pattern, struct slice path, struct slice
     return pattern.len == 0 && path.len == 0;
 }
 
-/* Most patterns differ early, or are no pattern. */
 static bool path_matches(struct slice pattern, struct slice path, struct slice *ret_model)
 {
-    size_t same = 0;
-    size_t last_slash = 0;
-    while (same < pattern.len && pattern.ptr[same] != '{' && pattern.ptr[same] != '*' &&
-           same < path.len && pattern.ptr[same] == path.ptr[same]) {
-        last_slash = pattern.ptr[same] == '/' ? same : last_slash;
-        same++;
-    }
-    if (same == pattern.len || (pattern.ptr[same] != '{' && pattern.ptr[same] != '*')) {
-        return same == pattern.len && same == path.len;
-    }
-    return segments_match(slice_skip(pattern, last_slash), slice_skip(path, last_slash), ret_model);
+    enum pattern_start start = target_compare(&pattern, &path);
+    return start == PATTERN_EQUALS ||
+           (start == PATTERN_OPEN && segments_match(pattern, path, ret_model));
 }
 
 /* They are few, so they are compared one by one; a trailing slash is another path. */

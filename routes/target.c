@@ -111,6 +111,28 @@ enum status target_check(struct slice target, struct slice *ret_path, struct sli
     return STATUS_OK;
 }
 
+enum pattern_start target_compare(struct slice *pattern, struct slice *path)
+{
+    size_t same = 0;
+    size_t slash = 0;
+    bool marked = false;
+    while (same < pattern->len) {
+        char byte = pattern->ptr[same];
+        marked = byte == '*' || byte == '{';
+        if (marked || same == path->len || path->ptr[same] != byte) {
+            break;
+        }
+        slash = byte == '/' ? same : slash;
+        same++;
+    }
+    if (!marked) {
+        return same == pattern->len && same == path->len ? PATTERN_EQUALS : PATTERN_DIFFERS;
+    }
+    *pattern = slice_skip(*pattern, slash);
+    *path = slice_skip(*path, slash);
+    return PATTERN_OPEN;
+}
+
 struct slice target_normalize(struct slice path, char *out)
 {
     size_t len = 0;

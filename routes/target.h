@@ -19,6 +19,12 @@ struct route;
 MUST_USE enum status target_check(struct slice target, struct slice *ret_path,
                                   struct slice *ret_query, struct error *err);
 
+/* Compares a pattern with a path up to the first '*' or '{' of the pattern: most patterns are none,
+ * or differ before that. PATTERN_OPEN: what is left of both, from the slash before that mark on, is
+ * to be compared segment by segment. */
+enum pattern_start { PATTERN_DIFFERS, PATTERN_EQUALS, PATTERN_OPEN };
+enum pattern_start target_compare(struct slice *pattern, struct slice *path);
+
 /* The path with unreserved characters decoded (for matching): in `out`, of at least path.len; or
  * the path itself, where there is nothing to decode. */
 struct slice target_normalize(struct slice path, char *out);
