@@ -47,6 +47,13 @@ void random_bytes(void *out, size_t len)
     }
 }
 
+uint64_t random_number(void)
+{
+    uint64_t number;
+    random_bytes(&number, sizeof(number));
+    return number;
+}
+
 void random_name(char *out, size_t len)
 {
     unsigned char bytes[RANDOM_NAME_MAX_BYTES];

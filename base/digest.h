@@ -11,6 +11,7 @@ void digest_sha256(struct slice bytes, unsigned char out[SHA256_BYTES]);
 void digest_sha1(struct slice bytes, unsigned char out[SHA1_BYTES]);
 /* Cryptographic randomness; aborts if there is none. */
 void random_bytes(void *out, size_t len);
+uint64_t random_number(void);
 
 enum { RANDOM_NAME_MAX_BYTES = 32 };
 /* A name that nothing else has: `len` random bytes, at most RANDOM_NAME_MAX_BYTES, as 2 × len hex

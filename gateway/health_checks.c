@@ -39,18 +39,11 @@ struct health_checks {
     struct health_checker *first;
 };
 
-static uint64_t any_number(void)
-{
-    uint64_t number;
-    random_bytes(&number, sizeof(number));
-    return number;
-}
-
 /* ±10 %, so that those of many gateways do not come together. */
 static usec_t interval(const struct route *route)
 {
     usec_t tenth = route->health.every / 10;
-    return route->health.every - tenth + (usec_t)(any_number() % (uint64_t)(2 * tenth + 1));
+    return route->health.every - tenth + (usec_t)(random_number() % (uint64_t)(2 * tenth + 1));
 }
 
 static void await_next(struct health_checker *checker)
@@ -72,7 +65,7 @@ static void end_check(struct health_checker *checker, bool well)
     const char *const labels[] = {route->name, well ? "well" : "ill"};
     metrics_count(checker->checks->metrics, FAMILY_health_checks_total, labels, 1);
     route_standing_health(route->standing, &route->breaker, well, checker->checks->loop->now,
-                          any_number());
+                          random_number());
     end_attempt(checker);
     await_next(checker);
 }
@@ -173,7 +166,7 @@ static struct health_checker *new_checker(struct health_checks *checks, struct s
     checker->route = route;
     /* At the start the loop has no time yet. */
     timer_set(&checks->loop->timers, &checker->timer,
-              clock_now() + 1 + (usec_t)(any_number() % (uint64_t)(most + 1)));
+              clock_now() + 1 + (usec_t)(random_number() % (uint64_t)(most + 1)));
     return checker;
 }
 

@@ -83,29 +83,43 @@ static enum status put_schema(struct buffer *out)
     return buffer_append(out, slice_make("", 1)); /* its NUL */
 }
 
-/* *ret_version: 0 if there is nothing in it. */
-static enum status look_at(sqlite3 *db, int64_t *ret_version, struct error *err)
+bool ledger_sql_moved(sqlite3 *db)
+{
+    int moved = 0;
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           moved != 0;
+}
+
+enum status ledger_sql_version(sqlite3 *db, int application, int newest, int64_t *ret,
+                               struct error *err)
 {
     int64_t version = 0;
-    int64_t application = 0;
+    int64_t found = 0;
     int64_t tables = 0;
     TRY(ledger_sql_number(db, "PRAGMA user_version", &version, err));
-    TRY(ledger_sql_number(db, "PRAGMA application_id", &application, err));
+    TRY(ledger_sql_number(db, "PRAGMA application_id", &found, err));
     TRY(ledger_sql_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err));
-    bool empty = version == 0 && application == 0 && tables == 0;
-    *ret_version = version;
-    if (!empty && (application != LEDGER_APPLICATION_ID || version < 1)) {
+    bool empty = version == 0 && found == 0 && tables == 0;
+    if (!empty && (found != application || version < 1)) {
         FAIL(err, STATUS_INVALID, "it is the database of something else; name another file");
     }
-    if (!empty && version < LEDGER_SCHEMA_VERSION) {
-        FAIL(err, STATUS_INVALID,
-             "it was written by an early version of the gateway; move it away, or name another "
-             "file");
-    }
-    if (version > LEDGER_SCHEMA_VERSION) {
+    if (version > newest) {
         FAIL(
             err, STATUS_INVALID,
             "it was written by a newer version of the gateway; use that one, or name another file");
+    }
+    *ret = version;
+    return STATUS_OK;
+}
+
+/* *ret_version: 0 if there is nothing in it. */
+static enum status look_at(sqlite3 *db, int64_t *ret_version, struct error *err)
+{
+    TRY(ledger_sql_version(db, LEDGER_APPLICATION_ID, LEDGER_SCHEMA_VERSION, ret_version, err));
+    if (*ret_version > 0 && *ret_version < LEDGER_SCHEMA_VERSION) {
+        FAIL(err, STATUS_INVALID,
+             "it was written by an early version of the gateway; move it away, or name another "
+             "file");
     }
     return STATUS_OK;
 }

@@ -1,6 +1,6 @@
 /*
  * ledger_sql: the few calls of SQLite that the writer and the readers share, and the schema.
- * Internal to ledger/.
+ * Internal to ledger/; what knows nothing of ledgers serves the webhooks' queue, too.
  */
 #pragma once
 
@@ -30,6 +30,12 @@ MUST_USE enum status ledger_sql_prepare(sqlite3 *db, const char *sql, sqlite3_st
 /* The one number that the statement yields. */
 MUST_USE enum status ledger_sql_number(sqlite3 *db, const char *sql, int64_t *ret,
                                        struct error *err);
+/* The file was moved or deleted: what is written to it would not be found. */
+bool ledger_sql_moved(sqlite3 *db);
+/* The version of what is in it; 0: nothing is. STATUS_INVALID: it is of another application, or of
+ * a version above `newest`. */
+MUST_USE enum status ledger_sql_version(sqlite3 *db, int application, int newest, int64_t *ret,
+                                        struct error *err);
 /* Makes the tables, if there are none. STATUS_INVALID: it is of something else, or of another
  * version. */
 MUST_USE enum status ledger_sql_make_schema(sqlite3 *db, struct error *err);

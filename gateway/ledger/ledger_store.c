@@ -230,9 +230,7 @@ void ledger_store_close(struct ledger_store *store)
 
 bool ledger_store_moved(struct ledger_store *store)
 {
-    int moved = 0;
-    return sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
-           moved != 0;
+    return ledger_sql_moved(store->db);
 }
 
 sqlite3 *ledger_store_db(struct ledger_store *store)

@@ -34,13 +34,6 @@ struct delivery_attempt {
     struct fetch *fetch;  /* owned, until it has ended */
 };
 
-static uint64_t any_number(void)
-{
-    uint64_t number;
-    random_bytes(&number, sizeof(number));
-    return number;
-}
-
 /* ---- the end ---- */
 
 static void settle(struct delivery *delivery, struct queue_settlement *take_settlement)
@@ -122,7 +115,7 @@ static void on_done(void *ctx, const struct fetch_result *result)
     struct queue_settlement *settlement = MEMORY_NEW(struct queue_settlement);
     enum delivery_end end = delivery_end_of(result);
     struct delivery_verdict verdict = delivery_judge(attempt->config, attempt->delivery->attempts,
-                                                     end, result, clock_wall(), any_number());
+                                                     end, result, clock_wall(), random_number());
     attempt->fetch = NULL;
     settlement->outcome = verdict.outcome;
     settlement->due = verdict.due;

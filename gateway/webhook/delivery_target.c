@@ -15,13 +15,6 @@ enum { LINES_MAX = 20 }; /* of the log, of one target, in LINES_WHILE */
 #define LOOK_AGAIN    SEC        /* whether the queue can be written */
 #define TIMER_LONGEST (60 * SEC) /* the clock on the wall may be set */
 
-static uint64_t any_number(void)
-{
-    uint64_t number;
-    random_bytes(&number, sizeof(number));
-    return number;
-}
-
 static void wake_after(struct delivery_target *target, usec_t after)
 {
     loop_timer(&target->delivery->loop, &target->timer,
@@ -73,7 +66,7 @@ void delivery_target_report(struct delivery_target *target, struct breaker_permi
     static const struct breaker_policy off = {.off = true};
     const struct breaker_policy *policy = target->config == NULL ? &off : &target->config->breaker;
     (void)breaker_report(&target->breaker, policy, permit, outcome, took,
-                         target->delivery->loop.now, any_number());
+                         target->delivery->loop.now, random_number());
     show_breaker(target);
 }
 
@@ -154,7 +147,7 @@ static bool is_too_early(struct delivery_target *target)
 {
     usec_t due;
     usec_t wall = clock_wall();
-    if (delivery_may_begin(target->config, target->ready, wall, any_number(), &due)) {
+    if (delivery_may_begin(target->config, target->ready, wall, random_number(), &due)) {
         return false;
     }
     return_one(target, take_ready(target), due);

@@ -122,35 +122,11 @@ static const char *const texts[QUEUE_STATEMENTS] = {
                            "over_events = ?, over_bytes = ?",
 };
 
-/* *ret_empty: there is nothing in it. */
-static enum status look_at(sqlite3 *db, bool *ret_empty, struct error *err)
-{
-    int64_t version = 0;
-    int64_t application = 0;
-    int64_t tables = 0;
-    TRY(ledger_sql_number(db, "PRAGMA user_version", &version, err));
-    TRY(ledger_sql_number(db, "PRAGMA application_id", &application, err));
-    TRY(ledger_sql_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err));
-    *ret_empty = version == 0 && application == 0 && tables == 0;
-    if (*ret_empty) {
-        return STATUS_OK;
-    }
-    if (application != QUEUE_APPLICATION_ID || version < 1) {
-        FAIL(err, STATUS_INVALID, "it is the database of something else; name another file");
-    }
-    if (version > QUEUE_SCHEMA_VERSION) {
-        FAIL(err, STATUS_INVALID,
-             "it was written by a newer version of the gateway; use that one, or name another "
-             "file");
-    }
-    return STATUS_OK;
-}
-
 enum status queue_schema_check(sqlite3 *db, enum queue_schema_intent intent, struct error *err)
 {
-    bool empty = false;
-    TRY(look_at(db, &empty, err));
-    if (!empty) {
+    int64_t version = 0;
+    TRY(ledger_sql_version(db, QUEUE_APPLICATION_ID, QUEUE_SCHEMA_VERSION, &version, err));
+    if (version > 0) {
         return STATUS_OK;
     }
     if (intent == QUEUE_SCHEMA_LOOK) {

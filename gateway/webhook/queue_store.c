@@ -296,17 +296,9 @@ void queue_store_close(struct queue_store *store)
 
 /* ---- a batch ---- */
 
-static bool moved(struct queue_store *store)
-{
-    int is_moved = 0;
-    return sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved) ==
-               SQLITE_OK &&
-           is_moved != 0;
-}
-
 enum status queue_store_begin(struct queue_store *store, struct error *err)
 {
-    if (moved(store)) { /* what is written to it would not be found */
+    if (ledger_sql_moved(store->db)) {
         FAIL(err, STATUS_UNAVAILABLE,
              "it was moved or deleted; put it back, or restart the gateway");
     }
