@@ -33,12 +33,24 @@ export async function until(what, check, { timeout = 15000, every = 20 } = {}) {
   }
 }
 
+// Below the ports that the kernel gives to connections, one of which could take a port between its
+// choice and its use; and in a block that this process shares with few others.
+const BLOCK = 100;
+let portsTaken = 0;
+
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let tries = 0; tries < BLOCK; tries++) {
+    const port = 12000 + (process.pid % 200) * BLOCK + portsTaken++ % BLOCK;
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+  throw new Error(`no port is free in the ${BLOCK} of this process; see ss -ltnp`);
 }
 
 export function temporaryFolder() {

@@ -260,10 +260,10 @@ async function changeWebhook(what, id) {
   setText(byId('webhook-problem'), '');
   try {
     const { count: changed } = await get(`/api/v1/webhooks/${what}?id=${encodeURIComponent(id)}`, {}, 'POST');
-    setText(byId('webhook-done'), what === 'drop' ? 'Dropped.' : `Replayed: ${changed === 1 ? 'one delivery' : `${changed} deliveries`}.`);
     if (what === 'drop') hideWebhook();
     else await lookAtWebhook(id, { focus: false });
     byId('webhooks-state').focus();
+    setText(byId('webhook-done'), what === 'drop' ? 'Dropped.' : `Replayed: ${changed === 1 ? 'one delivery' : `${changed} deliveries`}.`);
     askAgain(webhooks);
   } catch (err) {
     if (err instanceof Refused && err.status === 401) complain(err);
