@@ -5,7 +5,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/exchange_side.h"
 #include "gateway/webhook/ingress_state.h"
-#include "gateway/webhook/web_call.h"
+#include "gateway/web/web_call.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
 #include "gateway/loop/loop.h"
 #include "gateway/webhook/ingress.h"
 #include "gateway/webhook/queue.h"
-#include "gateway/webhook/verify_keys.h"
+#include "gateway/web/verify_keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>

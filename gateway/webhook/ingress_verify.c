@@ -8,7 +8,7 @@
 #include "gateway/observe/families.h"
 #include "gateway/webhook/ingress_secrets.h"
 #include "gateway/webhook/ingress_state.h"
-#include "gateway/webhook/web_call.h"
+#include "gateway/web/web_call.h"
 
 enum { KEY_BODY_MAX_BYTES = 16 * 1024, CONFIRMATION_MAX_BYTES = 64 * 1024 };
 

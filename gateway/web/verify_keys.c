@@ -1,11 +1,11 @@
-#include "gateway/webhook/verify_keys.h"
+#include "gateway/web/verify_keys.h"
 
 #include "base/memory.h"
 #include "base/waiter.h"
 #include "gateway/loop/loop.h"
 #include "gateway/observe/log.h"
-#include "gateway/webhook/max_age.h"
-#include "gateway/webhook/web_call.h"
+#include "gateway/web/max_age.h"
+#include "gateway/web/web_call.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "gateway/webhook/max_age.h"
+#include "gateway/web/max_age.h"
 
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-#include "gateway/webhook/web_call.h"
+#include "gateway/web/web_call.h"
 
 #include "base/buffer.h"
 #include "base/memory.h"

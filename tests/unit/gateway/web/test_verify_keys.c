@@ -4,7 +4,7 @@
 #include "config/snapshot.h"
 #include "gateway/loop/loop.h"
 #include "gateway/upstream/fetch.h"
-#include "gateway/webhook/verify_keys.h"
+#include "gateway/web/verify_keys.h"
 
 #include <stdio.h>
 
