@@ -30,8 +30,8 @@ enum field_kind {
     FIELD_KIND_FILE,     /* const char *: likewise, and it must be readable now */
     FIELD_KIND_TEXT,     /* const struct tree *: a scalar, not empty, for the caller to read */
     FIELD_KIND_TEXTS,    /* const struct tree *: a list of such; a lone one, if `lone` */
-    FIELD_KIND_TEXT_MAP, /* const struct tree *: a map of such; with `section`, of maps with those
-                            keys as well, which the caller binds */
+    FIELD_KIND_TEXT_MAP, /* const struct tree *: a map of such. Both, with `section`: of maps with
+                            those keys as well, which the caller binds */
     FIELD_KIND_SECTION,  /* a nested struct, by the table `section` */
     FIELD_KIND_LIST,     /* struct field_items: a list of sections; a lone one, if `lone` */
     FIELD_KIND_NAMED,    /* struct field_items: a map from names to sections */

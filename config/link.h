@@ -75,6 +75,12 @@ void link_hooks(struct link *link);       /* after routes and ledger */
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
 
+/* Of one tenant. `seen`: hash -> the node that lists it, of all tenants so far. */
+void link_keys(const struct link *link, const struct tenant_section *section, struct table *seen,
+               struct tenant *tenant);
+/* When keys expire, of all tenants. */
+void link_key_expiries(const struct link *link);
+
 /* Is it a secret's name, and is there a source that could have it? */
 void link_check_secret(const struct link *link, const struct tree *secret);
 

@@ -5,59 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the tenants are linked with. */
-struct tenants {
-    struct link *link;
-    struct table keys; /* hash -> the node that lists it */
-};
-
-/* What was read is never shown: it might be the key itself. */
-static void report_bad_key(const struct link *link, const struct tree *node)
-{
-    if (slice_starts_with(node->text, SLICE("sp_"))) {
-        tree_report(link->problems, node,
-                    "this is a key itself, which no config may hold; write its hash, and make a "
-                    "new one if others could read this: sallyport keys new --tenant %s",
-                    QUOTE(node->parent->parent->key->source));
-    } else {
-        tree_report(link->problems, node,
-                    "no key's hash; write \"sha256:\" and 64 hex digits, as `sallyport keys new "
-                    "--tenant %s` prints them",
-                    QUOTE(node->parent->parent->key->source));
-    }
-}
-
-static void link_keys(struct tenants *tenants, const struct tenant_section *section,
-                      struct tenant *tenant)
-{
-    const struct link *link = tenants->link;
-    unsigned count = link_text_count(section->keys);
-    struct api_key_hash *keys = ARENA_ARRAY(link->arena, struct api_key_hash, count + 1);
-    tenant->keys = keys;
-    for (unsigned i = 0; i < count; i++) {
-        const struct tree *node = link_text(section->keys, i);
-        struct api_key_hash *hash = &keys[tenant->key_count];
-        if (node->faulty) {
-            continue;
-        }
-        if (!api_key_hash_parse(node->text, hash)) {
-            report_bad_key(link, node);
-            continue;
-        }
-        const struct tree *twin = table_add(
-            &tenants->keys, slice_make((const char *)hash->bytes, SHA256_BYTES), (void *)node);
-        if (twin != NULL) {
-            tree_report(link->problems, node,
-                        "this key is listed already, for tenant \"%s\" at %s; make a key for "
-                        "each: sallyport keys new --tenant %s",
-                        QUOTE(twin->parent->parent->key->source), TREE_PLACE(twin, node),
-                        QUOTE(section->node->key->source));
-            continue;
-        }
-        tenant->key_count++;
-    }
-}
-
 static void report_no_route(const struct link *link, const struct tree *node, struct slice name)
 {
     struct nearest nearest;
@@ -154,17 +101,17 @@ void link_tenants(struct link *link)
 {
     const struct field_items *items = &link->sections->tenants;
     const struct tenant_section *sections = items->items;
-    struct tenants state = {.link = link};
+    struct table keys = {0}; /* hash -> the node that lists it */
     struct tenant **tenants = ARENA_ARRAY(link->arena, struct tenant *, items->count + 1);
     for (unsigned i = 0; i < items->count; i++) {
         struct tenant *tenant = ARENA_NEW(link->arena, struct tenant);
         tenant->name = link_keep_slice(link, sections[i].node->key->text).ptr;
         tenant->max_in_flight = sections[i].max_in_flight;
         tenants[i] = tenant;
-        link_keys(&state, &sections[i], tenant);
+        link_keys(link, &sections[i], &keys, tenant);
         link_allow(link, &sections[i], tenant);
     }
-    table_fini(&state.keys);
+    table_fini(&keys);
     if (items->count > 1) {
         qsort(tenants, items->count, sizeof(struct tenant *), by_name);
     }
@@ -173,6 +120,7 @@ void link_tenants(struct link *link)
     }
     link->snapshot->tenants = tenants;
     link->snapshot->tenant_count = items->count;
+    link_key_expiries(link);
 
     struct error err;
     if (!problems_any(link->problems) &&

@@ -117,7 +117,8 @@ static enum status write_kind(const struct field *field, struct buffer *out)
         return buffer_print(out, "like %s", field->see);
     }
     bool may_be_lone = field->kind == FIELD_KIND_LIST && field->lone;
-    bool has_maps = field->kind == FIELD_KIND_TEXT_MAP && field->section != NULL;
+    bool texts = field->kind == FIELD_KIND_TEXT_MAP || field->kind == FIELD_KIND_TEXTS;
+    bool has_maps = texts && field->section != NULL;
     TRY(buffer_print(out, "%s%s%s", may_be_lone ? "map or " : "", kind_text(field->kind),
                      has_maps ? ", or of maps, below" : ""));
     for (unsigned i = 0; field->kind == FIELD_KIND_ENUM && field->names[i] != NULL; i++) {
@@ -193,6 +194,7 @@ static enum status write_section(const struct field *fields, const struct headin
                        heading->path[0] != '\0' ? "." : "", field->name,
                        field->kind == FIELD_KIND_NAMED                  ? ".NAME"
                        : field->kind == FIELD_KIND_TEXT_MAP             ? ".NAME"
+                       : field->kind == FIELD_KIND_TEXTS                ? "[]"
                        : field->kind == FIELD_KIND_LIST && !field->lone ? "[]"
                                                                         : "");
         const struct heading next = {path, heading->level < 4 ? heading->level + 1 : 4};

@@ -169,6 +169,10 @@ struct quota_section {
 };
 enum { ON_FAILURE_AS_STORE = STORE_ALLOW + 1 };
 
+struct tenant_key_section {
+    const struct tree *hash, *not_before, *expires, *label;
+};
+
 struct tenant_section {
     const struct tree *node;
     const struct tree *keys, *allow;
@@ -279,6 +283,7 @@ extern const struct field hedge_fields[];
 extern const struct field health_fields[];
 extern const struct field price_fields[];
 extern const struct field tenant_fields[];
+extern const struct field tenant_key_fields[]; /* of struct tenant_key_section */
 extern const struct field store_fields[];
 extern const struct field ledger_fields[];
 extern const struct field otlp_fields[];

@@ -150,21 +150,4 @@ const struct field route_fields[] = {
         .help = "Certificates are always verified."),
     FIELD_END,
 };
-
-const struct field tenant_fields[] = {
-    FIELD_TEXTS(struct tenant_section, keys, .required = true, .example = "[\"sha256:...\"]",
-        .help = "Hashes of the tenant's keys, as `sallyport keys new --tenant NAME` prints them. "
-                "Several while keys are changed; none shuts the tenant out."),
-    FIELD_TEXTS(struct tenant_section, allow, .fallback_text = "nothing",
-        .example = "[openai, \"stripe:GET /v1/*\"]",
-        .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "
-                "PATH is one segment, and a `/*` at its end any rest."),
-    FIELD_UINT(struct tenant_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
-        .fallback_text = "0, no bound",
-        .help = "The most requests of this tenant at once, of this gateway; beyond it 503 `overloaded`."),
-    FIELD_LIST(struct tenant_section, quotas, struct quota_section, quota_fields,
-        .see = "`quotas[]`", .example = "[{requests: 600, per: 1m}]",
-        .help = "Its own limits, next to those over all tenants."),
-    FIELD_END,
-};
 /* clang-format on */

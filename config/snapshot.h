@@ -123,6 +123,8 @@ struct snapshot {
     struct tenant **tenants; /* sorted by name */
     unsigned tenant_count;
     struct tenant_table tenant_table;
+    const usec_t *key_expiries; /* of tenants' keys, wall clock, ascending */
+    unsigned key_expiry_count;
     struct store_settings store;
     struct ledger_config ledger;
     struct otlp_settings otlp;
@@ -146,6 +148,8 @@ MUST_USE enum status snapshot_load(const char *path, struct secret_store *store,
 /* The same with a text in place of the file's contents. */
 MUST_USE enum status snapshot_parse(const char *file, struct slice text, struct secret_store *store,
                                     struct problems *problems, struct snapshot **ret);
+/* When the next tenant key expires, behind `wall`; 0: none will. */
+usec_t snapshot_next_key_expiry(const struct snapshot *snapshot, usec_t wall);
 /* NULL: there is none. */
 struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -9,6 +9,7 @@
 #include "config/manual.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/observe/timestamp.h"
 
 #include <stdio.h>
 
@@ -21,13 +22,16 @@ static const char usage[] =
     "be\n"
     "meant, is a warning. Of a valid one the secrets are looked up: those that are missing, or "
     "too\n"
-    "short to be scrubbed from answers, are noted.\n"
+    "short to be scrubbed from answers, are noted, as are tenants' keys that have expired or\n"
+    "will within 14 days.\n"
     "\n"
     "  -c FILE    the config, or a folder of its files (default: " COMMAND_DEFAULT_CONFIG ")\n"
     "  --json     the result on stdout, for machines\n"
     "  --manual   prints the reference of all keys (docs/CONFIG.md) instead\n";
 
 enum { OUTPUT_MAX_BYTES = 1024 * 1024, NOTES_MAX = 200 };
+
+#define KEY_EXPIRY_NOTED (14 * 24 * 3600 * SEC)
 
 static int print_manual(const struct command_line *line)
 {
@@ -116,6 +120,28 @@ static void note_hook_secrets(const struct snapshot *snapshot, const struct hook
                                             hook->name, target->secrets[k].name, target->name));
             }
         }
+    }
+}
+
+/* A key that is about to lock its tenant out is found out before it does. */
+static void note_tenant_keys(const struct tenant *tenant, usec_t now, struct notes *notes)
+{
+    for (unsigned i = 0; i < tenant->key_count; i++) {
+        const struct tenant_key *key = &tenant->keys[i];
+        char hash[API_KEY_HASH_TEXT + 1];
+        char time[TIMESTAMP_LEN];
+        if (key->expires == 0 || key->expires > now + KEY_EXPIRY_NOTED) {
+            continue;
+        }
+        api_key_hash_print(&key->hash, hash);
+        (void)timestamp_write(key->expires, time);
+        add_note(
+            notes,
+            arena_print(&notes->arena, "tenant \"%s\": key %.15s...%s%s %s %.*s: %s", tenant->name,
+                        hash, key->label == NULL ? "" : " ", key->label == NULL ? "" : key->label,
+                        key->expires <= now ? "has expired at" : "expires at", TIMESTAMP_LEN, time,
+                        key->expires <= now ? "take it out"
+                                            : "list a new one beside it, and change the callers"));
     }
 }
 
@@ -218,6 +244,9 @@ static int check(const struct command_line *line, const char *path, bool json)
     int result = EXIT_DONE;
     if (status == STATUS_OK) {
         look_up_secrets(snapshot, store, &notes);
+        for (unsigned i = 0; i < snapshot->tenant_count; i++) {
+            note_tenant_keys(snapshot->tenants[i], clock_wall(), &notes);
+        }
     }
     if (json) {
         result = print_json(line, &problems, &notes);

@@ -1,10 +1,13 @@
 /* sallyport keys: makes a tenant key, lists the hashes of those that a tenant has. */
 #include "auth/inbound/api_key.h"
 #include "auth/inbound/tenant.h"
+#include "base/buffer.h"
+#include "base/encode.h"
 #include "base/fields.h"
 #include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/observe/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +17,13 @@ static const char usage[] =
     "       sallyport keys list --tenant NAME [--json] [-c FILE]\n"
     "\n"
     "new    makes a key for a tenant and shows it once; the config gets its hash\n"
-    "list   prints the hashes of the tenant's keys in the config\n"
+    "list   prints the hashes of the tenant's keys in the config, and which of them are good now\n"
     "\n"
     "  --tenant NAME   whose\n"
     "  --json          for machines\n"
     "  -c FILE         the config (default: " COMMAND_DEFAULT_CONFIG ")\n";
+
+enum { OUTPUT_MAX_BYTES = 16 * 1024 * 1024 };
 
 struct arguments {
     struct command_line line;
@@ -67,19 +72,91 @@ static int make_key(const struct arguments *arguments)
     return command_print(&arguments->line, SLICE(""));
 }
 
-static void print_hashes(const struct tenant *tenant, bool json)
+static const char *state_word(enum tenant_key_state state)
 {
-    if (json) {
-        (void)printf("{\"tenant\":\"%s\",\"hashes\":[", tenant->name);
+    switch (state) {
+    case TENANT_KEY_GOOD:
+        return "good";
+    case TENANT_KEY_EARLY:
+        return "not yet good";
+    case TENANT_KEY_EXPIRED:
+        return "expired";
     }
+    return "";
+}
+
+/* A moment, or `none` where there is none. */
+static void print_time(const char *before, usec_t wall, const char *none)
+{
+    char text[TIMESTAMP_LEN];
+    if (wall == 0) {
+        (void)fputs(none, stdout);
+    } else {
+        (void)timestamp_write(wall, text);
+        (void)printf("%s%.*s", before, TIMESTAMP_LEN, text);
+    }
+}
+
+static void print_key(const struct tenant_key *key, usec_t now)
+{
+    char hash[API_KEY_HASH_TEXT + 1];
+    api_key_hash_print(&key->hash, hash);
+    (void)printf("%s  %s", hash, state_word(tenant_key_state(key, now)));
+    print_time(", from ", key->not_before, "");
+    print_time(", until ", key->expires, "");
+    (void)printf("%s%s\n", key->label == NULL ? "" : "  ", key->label == NULL ? "" : key->label);
+}
+
+static enum status put_key_json(const struct tenant_key *key, usec_t now, struct buffer *out)
+{
+    char hash[API_KEY_HASH_TEXT + 1];
+    char text[TIMESTAMP_LEN];
+    const usec_t times[] = {key->not_before, key->expires};
+    api_key_hash_print(&key->hash, hash);
+    TRY(buffer_print(out, "{\"hash\":\"%s\",\"state\":\"%s\"", hash,
+                     state_word(tenant_key_state(key, now))));
+    for (unsigned i = 0; i < 2; i++) {
+        if (times[i] != 0) {
+            (void)timestamp_write(times[i], text);
+            TRY(buffer_print(out, ",\"%s\":\"%.*s\"", i == 0 ? "not_before" : "expires",
+                             TIMESTAMP_LEN, text));
+        }
+    }
+    if (key->label != NULL) {
+        TRY(buffer_append(out, SLICE(",\"label\":")));
+        TRY(encode_json_string(slice_from(key->label), out));
+    }
+    return buffer_append(out, SLICE("}"));
+}
+
+static enum status put_keys_json(const struct tenant *tenant, usec_t now, struct buffer *out)
+{
+    TRY(buffer_print(out, "{\"tenant\":\"%s\",\"hashes\":[", tenant->name));
     for (unsigned i = 0; i < tenant->key_count; i++) {
-        char text[API_KEY_HASH_TEXT + 1];
-        api_key_hash_print(&tenant->keys[i], text);
-        (void)printf(json ? "%s\"%s\"" : "%s%s\n", json && i > 0 ? "," : "", text);
+        char hash[API_KEY_HASH_TEXT + 1];
+        api_key_hash_print(&tenant->keys[i].hash, hash);
+        TRY(buffer_print(out, "%s\"%s\"", i > 0 ? "," : "", hash));
     }
-    if (json) {
-        (void)fputs("]}\n", stdout);
+    TRY(buffer_append(out, SLICE("],\"keys\":[")));
+    for (unsigned i = 0; i < tenant->key_count; i++) {
+        TRY(buffer_append(out, i > 0 ? SLICE(",") : SLICE("")));
+        TRY(put_key_json(&tenant->keys[i], now, out));
     }
+    return buffer_append(out, SLICE("]}\n"));
+}
+
+static int print_keys(const struct command_line *line, const struct tenant *tenant, bool json)
+{
+    CLEANUP(buffer_fini) struct buffer out;
+    usec_t now = clock_wall();
+    buffer_init(&out, OUTPUT_MAX_BYTES);
+    if (json && put_keys_json(tenant, now, &out) != STATUS_OK) {
+        return command_failed(line, "there are more keys than can be printed as JSON");
+    }
+    for (unsigned i = 0; !json && i < tenant->key_count; i++) {
+        print_key(&tenant->keys[i], now);
+    }
+    return command_print(line, buffer_bytes(&out));
 }
 
 static int list_keys(const struct arguments *arguments)
@@ -94,8 +171,7 @@ static int list_keys(const struct arguments *arguments)
         result = command_failed(&arguments->line, "%s has no tenant %s; add it under 'tenants:'",
                                 arguments->config, arguments->tenant);
     } else {
-        print_hashes(tenant, arguments->json);
-        result = command_print(&arguments->line, SLICE(""));
+        result = print_keys(&arguments->line, tenant, arguments->json);
     }
     snapshot_unref(snapshot);
     return result;

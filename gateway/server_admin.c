@@ -83,6 +83,8 @@ static void note_counts(const struct server *server)
                     (int64_t)scribe_dropped(server->scribe));
     }
     metrics_set(server->metrics_block, METRIC_audit_log_lost_total, (int64_t)audit_log_lost());
+    metrics_set(server->metrics_block, METRIC_tenant_key_next_expiry_timestamp_seconds,
+                snapshot_next_key_expiry(server->snapshot, clock_wall()) / SEC);
     server_ledger_count(server);
     server_webhooks_count(server);
 }

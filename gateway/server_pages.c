@@ -154,7 +154,7 @@ static enum status put_keys(const struct tenant *tenant, struct buffer *out)
 {
     char text[API_KEY_HASH_TEXT + 1];
     for (unsigned i = 0; i < tenant->key_count; i++) {
-        api_key_hash_print(&tenant->keys[i], text);
+        api_key_hash_print(&tenant->keys[i].hash, text);
         TRY(buffer_print(out, "%s\"%.*s...\"", i == 0 ? "" : ",", HASH_SHOWN, text));
     }
     return STATUS_OK;

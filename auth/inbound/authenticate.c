@@ -84,13 +84,15 @@ static void look_up(struct authentication *auth, const struct tenant_table *tabl
 {
     struct api_key_hash hash;
     api_key_hash(key, &hash);
-    const struct tenant *tenant = tenant_table_find(table, &hash);
-    if (tenant == NULL) {
+    const struct tenant_key_entry *entry = tenant_table_find(table, &hash);
+    if (entry == NULL) {
         auth->unknown_seen = true;
-    } else if (auth->tenant != NULL && auth->tenant != tenant) {
+    } else if (auth->tenant != NULL && auth->tenant != entry->tenant) {
         auth->conflict_seen = true;
+    } else if (tenant_key_state(entry->key, auth->wall) != TENANT_KEY_GOOD) {
+        auth->out_of_time = entry;
     } else {
-        auth->tenant = tenant;
+        auth->tenant = entry->tenant;
     }
 }
 
@@ -118,6 +120,10 @@ enum authenticate_verdict authenticate_verdict(const struct authentication *auth
     }
     if (auth->unknown_seen) {
         return AUTHENTICATE_UNKNOWN;
+    }
+    if (auth->out_of_time != NULL) {
+        bool early = tenant_key_state(auth->out_of_time->key, auth->wall) == TENANT_KEY_EARLY;
+        return early ? AUTHENTICATE_EARLY : AUTHENTICATE_EXPIRED;
     }
     if (auth->tenant != NULL) {
         return AUTHENTICATE_TENANT;

@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
 
 struct tenant;
+struct tenant_key_entry;
 struct tenant_table;
 
 /* How a value carries a key. */
@@ -25,13 +27,17 @@ enum authenticate_verdict {
     AUTHENTICATE_MISSING,   /* no place held anything: tenant_key_missing */
     AUTHENTICATE_NOT_A_KEY, /* something was there, but no tenant key (length, CRC) */
     AUTHENTICATE_UNKNOWN,   /* a well-formed key that no tenant has */
+    AUTHENTICATE_EXPIRED,   /* a tenant's, whose time is over */
+    AUTHENTICATE_EARLY,     /* a tenant's, whose time has not begun */
     AUTHENTICATE_CONFLICT,  /* keys of two tenants */
     AUTHENTICATE_TENANT,
 };
 
-/* Zero-initialized is its beginning. */
+/* Zero-initialized but for `wall` is its beginning. */
 struct authentication {
-    const struct tenant *tenant; /* borrowed from the table; NULL: none yet */
+    usec_t wall;                                /* when it is, for keys that have a time */
+    const struct tenant *tenant;                /* borrowed from the table; NULL: none yet */
+    const struct tenant_key_entry *out_of_time; /* likewise; the last one that was so */
     bool value_seen;
     bool unknown_seen;
     bool conflict_seen;
@@ -44,5 +50,6 @@ bool authenticate_value(struct authentication *auth, const struct tenant_table *
                         enum credential_form form, struct slice value, struct slice prefix);
 
 /* After all places. One good key beside values that are no tenant keys is enough (an SDK may
- * insist on a second header); beside an unknown key, as of a tenant that was removed, it is not. */
+ * insist on a second header); beside an unknown key, as of a tenant that was removed, or one out of
+ * its time, it is not. */
 enum authenticate_verdict authenticate_verdict(const struct authentication *auth);

@@ -33,7 +33,7 @@ static enum status add_keys(const struct tenant_table *table, const struct tenan
                             struct error *err)
 {
     for (unsigned i = 0; i < tenant->key_count; i++) {
-        struct tenant_key_entry *entry = place_of(table, &tenant->keys[i]);
+        struct tenant_key_entry *entry = place_of(table, &tenant->keys[i].hash);
         if (entry->tenant == tenant) {
             FAIL(err, STATUS_INVALID, "tenants.%s.keys[%u]: is listed twice; remove one",
                  tenant->name, i);
@@ -44,7 +44,7 @@ static enum status add_keys(const struct tenant_table *table, const struct tenan
                  "`sallyport keys new`",
                  tenant->name, i, entry->tenant->name);
         }
-        *entry = (struct tenant_key_entry){tenant->keys[i], tenant};
+        *entry = (struct tenant_key_entry){tenant->keys[i].hash, tenant, &tenant->keys[i]};
     }
     return STATUS_OK;
 }
@@ -68,10 +68,25 @@ enum status tenant_table_build(struct arena *arena, struct tenant *const *tenant
     return STATUS_OK;
 }
 
-const struct tenant *tenant_table_find(const struct tenant_table *table,
-                                       const struct api_key_hash *hash)
+const struct tenant_key_entry *tenant_table_find(const struct tenant_table *table,
+                                                 const struct api_key_hash *hash)
 {
-    return table->size == 0 ? NULL : place_of(table, hash)->tenant;
+    const struct tenant_key_entry *entry = table->size == 0 ? NULL : place_of(table, hash);
+    return entry == NULL || entry->tenant == NULL ? NULL : entry;
+}
+
+unsigned tenant_table_steps(const struct tenant_table *table, const struct api_key_hash *hash)
+{
+    unsigned place = table->size == 0 ? 0 : (unsigned)(place_of(table, hash) - table->entries);
+    return table->size == 0 ? 0 : ((place - first_place(table, hash)) & (table->size - 1)) + 1;
+}
+
+enum tenant_key_state tenant_key_state(const struct tenant_key *key, usec_t wall)
+{
+    if (key->expires != 0 && wall >= key->expires) {
+        return TENANT_KEY_EXPIRED;
+    }
+    return wall < key->not_before ? TENANT_KEY_EARLY : TENANT_KEY_GOOD;
 }
 
 const struct allow_rule *tenant_rules(const struct tenant *tenant, unsigned route_index)

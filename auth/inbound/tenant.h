@@ -5,6 +5,7 @@
 #pragma once
 
 #include "auth/inbound/api_key.h"
+#include "base/clock.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -15,10 +16,18 @@ struct arena;
 struct limit_set;
 struct tenant_standing;
 
+/* Times are wall clock; 0: no bound on that side. */
+struct tenant_key {
+    struct api_key_hash hash;
+    usec_t not_before; /* from then on, */
+    usec_t expires;    /* and up to then, it is good */
+    const char *label; /* what its owner calls it; NULL: nothing */
+};
+
 struct tenant {
     const char *name;
     unsigned index; /* position in the snapshot */
-    const struct api_key_hash *keys;
+    const struct tenant_key *keys;
     unsigned key_count;
     /* Allow rules by route: open addressing, first place route_index & (grants_size - 1), then the
      * next ones; see tenant_rules(). */
@@ -37,6 +46,7 @@ struct tenant_grant {
 struct tenant_key_entry {
     struct api_key_hash hash;
     const struct tenant *tenant; /* NULL: empty place */
+    const struct tenant_key *key;
 };
 
 /* Open addressing by the first bytes of the hash (uniform by itself), compared in constant time. */
@@ -49,7 +59,13 @@ struct tenant_table {
 MUST_USE enum status tenant_table_build(struct arena *arena, struct tenant *const *tenants,
                                         unsigned count, struct tenant_table *ret,
                                         struct error *err);
-const struct tenant *tenant_table_find(const struct tenant_table *table,
-                                       const struct api_key_hash *hash);
+/* NULL: nobody has it. Whether it is good now is for tenant_key_state(). */
+const struct tenant_key_entry *tenant_table_find(const struct tenant_table *table,
+                                                 const struct api_key_hash *hash);
+/* How many entries a lookup of that hash compares, at most; for tests and measurements. */
+unsigned tenant_table_steps(const struct tenant_table *table, const struct api_key_hash *hash);
+
+enum tenant_key_state { TENANT_KEY_GOOD, TENANT_KEY_EARLY, TENANT_KEY_EXPIRED };
+enum tenant_key_state tenant_key_state(const struct tenant_key *key, usec_t wall);
 /* The rules of a tenant for a route, or NULL: nothing is allowed. */
 const struct allow_rule *tenant_rules(const struct tenant *tenant, unsigned route_index);

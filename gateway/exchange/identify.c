@@ -55,8 +55,10 @@ static void look_in_query(struct authentication *auth, const struct exchange *ex
     }
 }
 
-static enum step_result stranger(struct exchange *exchange, enum authenticate_verdict verdict)
+static enum step_result stranger(struct exchange *exchange, const struct authentication *auth,
+                                 enum authenticate_verdict verdict)
 {
+    bool known = verdict == AUTHENTICATE_EXPIRED || verdict == AUTHENTICATE_EARLY;
     const char *why = "";
     enum problem_code code = PROBLEM_TENANT_UNKNOWN;
     switch (verdict) {
@@ -71,6 +73,12 @@ static enum step_result stranger(struct exchange *exchange, enum authenticate_ve
     case AUTHENTICATE_UNKNOWN:
         why = "no tenant has this key";
         break;
+    case AUTHENTICATE_EXPIRED:
+        why = "this key has expired: use the tenant's new one, or have one made";
+        break;
+    case AUTHENTICATE_EARLY:
+        why = "this key is not good yet: its not_before is still to come";
+        break;
     case AUTHENTICATE_CONFLICT:
         why = "the request carries the keys of two tenants: send one";
         break;
@@ -78,6 +86,7 @@ static enum step_result stranger(struct exchange *exchange, enum authenticate_ve
         break;
     }
     audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
+                                        .tenant = known ? auth->out_of_time->tenant->name : NULL,
                                         .route = exchange->route->name,
                                         .peer = connection_source(exchange->connection),
                                         .code = problem_code_text(code)},
@@ -120,7 +129,7 @@ static enum step_result enter(struct exchange *exchange)
 enum step_result identify_begin(struct exchange *exchange)
 {
     const struct profile *profile = exchange->route->profile;
-    struct authentication auth = {0};
+    struct authentication auth = {.wall = exchange->facts.started_wall};
 
     const struct slot own = {
         .kind = SLOT_HEADER, .name = own_header, .hash = http1_name_hash(own_header)};
@@ -135,7 +144,7 @@ enum step_result identify_begin(struct exchange *exchange)
     }
     enum authenticate_verdict verdict = authenticate_verdict(&auth);
     if (verdict != AUTHENTICATE_TENANT) {
-        return stranger(exchange, verdict);
+        return stranger(exchange, &auth, verdict);
     }
     assert(auth.tenant != NULL); /* that is what the verdict says */
     exchange->tenant = auth.tenant;

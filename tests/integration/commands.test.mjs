@@ -43,8 +43,8 @@ test('keys list: the hashes that the config has', () => {
     tenants: { checkout: { keys: [hash], allow: ['api'] } },
   }));
   const list = (...more) => run(['keys', 'list', '-c', config, ...more]);
-  assert.equal(list('--tenant', 'checkout').stdout, `${hash}\n`);
-  assert.deepEqual(JSON.parse(list('--tenant', 'checkout', '--json').stdout), { tenant: 'checkout', hashes: [hash] });
+  assert.equal(list('--tenant', 'checkout').stdout, `${hash}  good\n`);
+  assert.deepEqual(JSON.parse(list('--tenant', 'checkout', '--json').stdout), { tenant: 'checkout', hashes: [hash], keys: [{ hash, state: 'good' }] });
   refused(list('--tenant', 'nobody'), 1, /no tenant nobody/);
   refused(run(['keys', 'list', '--tenant', 'checkout', '-c', `${config}.absent`]), 2, /sallyport\.yaml\.absent/);
 });

@@ -60,7 +60,7 @@ test('check: a folder is valid as a whole, and a problem has its file', (t) => {
   // The other commands read the same.
   fs.rmSync(path.join(folder, 'c.json'));
   const list = spawnSync(binary, ['keys', 'list', '--tenant', 'app', '-c', folder], { encoding: 'utf8' });
-  assert.equal(list.stdout, `sha256:${'0'.repeat(64)}\n`, list.stderr);
+  assert.equal(list.stdout, `sha256:${'0'.repeat(64)}  good\n`, list.stderr);
 });
 
 test('run and reload: files come, change and go', async (t) => {

@@ -256,8 +256,9 @@ Test(snapshot, tenants_are_found_by_key_and_have_their_rules_by_route)
     cr_assert_eq(snapshot->tenant_count, 2U);
     struct api_key_hash hash;
     cr_assert(api_key_hash_parse(SLICE(HASH_1), &hash));
-    const struct tenant *one = tenant_table_find(&snapshot->tenant_table, &hash);
-    cr_assert_not_null(one);
+    const struct tenant_key_entry *entry = tenant_table_find(&snapshot->tenant_table, &hash);
+    cr_assert_not_null(entry);
+    const struct tenant *one = entry->tenant;
     cr_expect_str_eq(one->name, "one");
     cr_expect_eq(one->index, 0U);
     cr_expect_null(tenant_rules(one, 0));
@@ -268,8 +269,9 @@ Test(snapshot, tenants_are_found_by_key_and_have_their_rules_by_route)
     cr_expect_not(allow_any(rules, SLICE("POST"), SLICE("/v1/models")));
 
     cr_assert(api_key_hash_parse(SLICE(HASH_2), &hash));
-    const struct tenant *two = tenant_table_find(&snapshot->tenant_table, &hash);
-    cr_assert_not_null(two);
+    entry = tenant_table_find(&snapshot->tenant_table, &hash);
+    cr_assert_not_null(entry);
+    const struct tenant *two = entry->tenant;
     cr_expect_null(tenant_rules(two, 0));
     hash.bytes[0] ^= 1;
     cr_expect_null(tenant_table_find(&snapshot->tenant_table, &hash));
@@ -301,8 +303,9 @@ Test(snapshot, many_routes_and_tenants_are_all_found)
         char path[20];
         (void)snprintf(text, size, "sha256:%064x", i);
         cr_assert(api_key_hash_parse(slice_from(text), &hash));
-        const struct tenant *tenant = tenant_table_find(&snapshot->tenant_table, &hash);
-        cr_assert_not_null(tenant);
+        const struct tenant_key_entry *entry = tenant_table_find(&snapshot->tenant_table, &hash);
+        cr_assert_not_null(entry);
+        const struct tenant *tenant = entry->tenant;
         (void)snprintf(path, sizeof(path), "/r%u/y", i % ROUTE_COUNT);
         const struct route *route =
             route_table_find(&snapshot->route_table, SLICE("h"), slice_from(path));

@@ -12,7 +12,7 @@ enum { TENANTS = 2 };
 struct world {
     struct arena arena;
     struct tenant tenants[TENANTS];
-    struct api_key_hash hashes[TENANTS];
+    struct tenant_key hashes[TENANTS];
     char keys[TENANTS + 1][API_KEY_LEN + 1]; /* the last one is nobody's */
     struct tenant_table table;
     struct authentication auth;
@@ -27,7 +27,7 @@ static void set_up(void)
         api_key_new(world.keys[i]);
     }
     for (unsigned i = 0; i < TENANTS; i++) {
-        api_key_hash(slice_from(world.keys[i]), &world.hashes[i]);
+        api_key_hash(slice_from(world.keys[i]), &world.hashes[i].hash);
         world.tenants[i] = (struct tenant){.name = "t", .keys = &world.hashes[i], .key_count = 1};
         pointers[i] = &world.tenants[i];
     }
@@ -202,4 +202,36 @@ Test(authenticate, good_key_beside_an_unknown_one_is_not_enough)
 Test(authenticate, nothing_is_missing)
 {
     expect_verdict(AUTHENTICATE_MISSING, "no place looked at");
+}
+
+Test(authenticate, key_out_of_its_time_is_told_as_such)
+{
+    static const struct {
+        usec_t not_before, expires;
+        enum authenticate_verdict verdict;
+    } cases[] = {
+        {0, 100, AUTHENTICATE_EXPIRED},
+        {101, 0, AUTHENTICATE_EARLY},
+        {100, 101, AUTHENTICATE_TENANT},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        world.hashes[0].not_before = cases[i].not_before;
+        world.hashes[0].expires = cases[i].expires;
+        world.auth.wall = 100;
+        look(CREDENTIAL_PLAIN, with_key("@", 0), "");
+        expect_verdict(cases[i].verdict, "alone");
+    }
+}
+
+/* Else a stolen old key would pass with any new one, and nobody would find out that it is used. */
+Test(authenticate, good_key_beside_an_expired_one_is_not_enough)
+{
+    for (unsigned first = 0; first < 2; first++) {
+        world.hashes[0].expires = 100;
+        world.auth.wall = 100;
+        look(CREDENTIAL_PLAIN, with_key("@", first), "");
+        look(CREDENTIAL_PLAIN, with_key("@", 1 - first), "");
+        cr_expect_neq(authenticate_verdict(&world.auth), AUTHENTICATE_TENANT);
+        world.auth = (struct authentication){0};
+    }
 }

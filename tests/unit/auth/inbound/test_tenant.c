@@ -16,28 +16,37 @@ static struct api_key_hash hash_of(unsigned number)
 
 Test(tenant, is_found_by_each_key_among_ten_thousand)
 {
-    enum { COUNT = 10000, KEYS = 2 };
+    enum { COUNT = 10000, KEYS = 5, STEPS_MAX = 40 };
     static struct tenant tenants[COUNT];
     static struct tenant *pointers[COUNT];
-    static struct api_key_hash keys[COUNT * KEYS];
+    static struct tenant_key keys[COUNT * KEYS];
+    uint64_t steps = 0;
     struct arena arena = {0};
     struct tenant_table table;
     struct error err = {0};
     for (unsigned i = 0; i < COUNT; i++) {
-        keys[2 * i] = hash_of(2 * i);
-        keys[2 * i + 1] = hash_of(2 * i + 1);
+        for (unsigned k = 0; k < KEYS; k++) {
+            keys[KEYS * i + k].hash = hash_of(KEYS * i + k);
+        }
         tenants[i] =
-            (struct tenant){.name = "t", .index = i, .keys = &keys[2 * i], .key_count = KEYS};
+            (struct tenant){.name = "t", .index = i, .keys = &keys[KEYS * i], .key_count = KEYS};
         pointers[i] = &tenants[i];
     }
     cr_assert_eq(tenant_table_build(&arena, pointers, COUNT, &table, &err), STATUS_OK);
     for (unsigned i = 0; i < COUNT * KEYS; i++) {
         struct api_key_hash hash = hash_of(i);
-        cr_assert_eq(tenant_table_find(&table, &hash), &tenants[i / KEYS], "key %u", i);
+        const struct tenant_key_entry *entry = tenant_table_find(&table, &hash);
+        cr_assert_not_null(entry, "key %u", i);
+        cr_assert_eq(entry->tenant, &tenants[i / KEYS], "key %u", i);
+        cr_assert_eq(entry->key, &keys[i], "key %u", i);
+        steps += tenant_table_steps(&table, &hash);
     }
+    /* Half full at most: 1.5 on average, whatever the number of keys; and no long chains. */
+    cr_expect_leq(steps, 2U * COUNT * KEYS);
     for (unsigned i = COUNT * KEYS; i < 2 * COUNT * KEYS; i++) {
         struct api_key_hash hash = hash_of(i);
         cr_assert_null(tenant_table_find(&table, &hash));
+        cr_assert_leq(tenant_table_steps(&table, &hash), STEPS_MAX);
     }
     arena_fini(&arena);
 }
@@ -48,17 +57,18 @@ Test(tenant, hashes_that_collide_are_kept_apart)
     enum { COUNT = 100 };
     static struct tenant tenants[COUNT];
     static struct tenant *pointers[COUNT];
-    static struct api_key_hash keys[COUNT];
+    static struct tenant_key keys[COUNT];
     struct arena arena = {0};
     struct tenant_table table;
     for (unsigned i = 0; i < COUNT; i++) {
-        keys[i].bytes[SHA256_BYTES - 1] = (unsigned char)i;
+        keys[i].hash.bytes[SHA256_BYTES - 1] = (unsigned char)i;
         tenants[i] = (struct tenant){.name = "t", .keys = &keys[i], .key_count = 1};
         pointers[i] = &tenants[i];
     }
     cr_assert_eq(tenant_table_build(&arena, pointers, COUNT, &table, NULL), STATUS_OK);
     for (unsigned i = 0; i < COUNT; i++) {
-        cr_expect_eq(tenant_table_find(&table, &keys[i]), &tenants[i]);
+        cr_assert_not_null(tenant_table_find(&table, &keys[i].hash));
+        cr_expect_eq(tenant_table_find(&table, &keys[i].hash)->tenant, &tenants[i]);
     }
     struct api_key_hash other = {{0}};
     other.bytes[SHA256_BYTES - 1] = COUNT;
@@ -82,7 +92,7 @@ Test(tenant, key_of_two_tenants_is_refused_and_both_are_named)
     struct arena arena = {0};
     struct tenant_table table = {0};
     struct error err = {0};
-    struct api_key_hash keys[] = {hash_of(1), hash_of(2)};
+    struct tenant_key keys[] = {{.hash = hash_of(1)}, {.hash = hash_of(2)}};
     struct tenant first = {.name = "checkout", .keys = keys, .key_count = 2};
     struct tenant second = {.name = "search", .keys = &keys[1], .key_count = 1};
     struct tenant *tenants[] = {&first, &second};
@@ -97,12 +107,29 @@ Test(tenant, key_that_one_tenant_lists_twice_is_refused)
     struct arena arena = {0};
     struct tenant_table table = {0};
     struct error err = {0};
-    struct api_key_hash keys[] = {hash_of(1), hash_of(1)};
+    struct tenant_key keys[] = {{.hash = hash_of(1)}, {.hash = hash_of(1)}};
     struct tenant tenant = {.name = "checkout", .keys = keys, .key_count = 2};
     struct tenant *tenants[] = {&tenant};
     cr_expect_eq(tenant_table_build(&arena, tenants, 1, &table, &err), STATUS_INVALID);
     cr_expect_not_null(strstr(err.message, "tenants.checkout.keys[1]"), "%s", err.message);
     arena_fini(&arena);
+}
+
+Test(tenant, key_is_good_from_its_beginning_up_to_its_end)
+{
+    static const struct {
+        usec_t not_before, expires, wall;
+        enum tenant_key_state state;
+    } cases[] = {
+        {0, 0, 5, TENANT_KEY_GOOD},       {10, 0, 9, TENANT_KEY_EARLY},
+        {10, 0, 10, TENANT_KEY_GOOD},     {0, 20, 19, TENANT_KEY_GOOD},
+        {0, 20, 20, TENANT_KEY_EXPIRED},  {10, 20, 15, TENANT_KEY_GOOD},
+        {10, 20, 21, TENANT_KEY_EXPIRED},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tenant_key key = {.not_before = cases[i].not_before, .expires = cases[i].expires};
+        cr_expect_eq(tenant_key_state(&key, cases[i].wall), cases[i].state, "case %zu", i);
+    }
 }
 
 Test(tenant, rules_are_found_by_route)
