@@ -18,12 +18,11 @@ bool link_header_is_slot(const struct link *link, struct slice name)
 static bool check_name(const struct link *link, const struct tree *node, struct slice name,
                        const struct route *route)
 {
-    const struct injection *injection = &route->injection;
     if (!http1_valid_token(name)) {
         tree_report_key(link->problems, node, "no header can have this name");
     } else if (header_name_reserved(name)) {
         tree_report_key(link->problems, node, "the gateway alone writes this header; take it out");
-    } else if (injection->place == INJECT_HEADER && slice_equal_nocase(name, injection->name)) {
+    } else if (injections_has_header(&route->injections, name)) {
         tree_report_key(link->problems, node,
                         "the credential is injected into this header; take it out");
     } else if (link_header_is_slot(link, name)) {
@@ -124,7 +123,7 @@ void link_headers(const struct link *link, const struct route_section *section, 
         .slot_count = link->snapshot->profiles.header_slot_count,
     };
     unsigned set_max = headers->set == NULL ? 0 : headers->set->count;
-    unsigned drop_max = link_text_count(headers->drop) + 1;
+    unsigned drop_max = link_text_count(headers->drop) + INJECTIONS_MAX;
     CLEANUP(memory_free_at)
     struct header_setting *set = memory_alloc((set_max + 1) * sizeof(*set));
     CLEANUP(memory_free_at) struct slice *drop = memory_alloc(drop_max * sizeof(*drop));
@@ -137,8 +136,10 @@ void link_headers(const struct link *link, const struct route_section *section, 
     input.drop = drop;
     input.pass_count = read_pass(link, headers->pass, route, &input, pass);
     input.pass = pass;
-    if (route->injection.place == INJECT_HEADER) {
-        drop[input.drop_count++] = route->injection.name;
+    for (unsigned i = 0; i < route->injections.count; i++) {
+        if (route->injections.list[i].place == INJECT_HEADER) {
+            drop[input.drop_count++] = route->injections.list[i].name;
+        }
     }
     if (route->profile == NULL || route->origin.host == NULL) {
         return; /* reported; there is nothing to compile for */

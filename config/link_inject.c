@@ -1,81 +1,50 @@
 #include "base/http1.h"
 #include "config/link.h"
 
-#include <string.h>
-
 static const char example[] = "inject: {header: Authorization, value: \"Bearer {secret}\"}";
 
-/* Letters, digits and `marks`. */
-static bool made_of(struct slice text, const char *marks)
+/* Letters, digits and a few that need no encoding. */
+static bool plain_name(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-        if (!ascii_is_alphanumeric(byte) && (byte == '\0' || strchr(marks, byte) == NULL)) {
+        if (!ascii_is_unreserved(text.ptr[i])) {
             return false;
         }
     }
     return true;
 }
 
-static size_t find_secret(struct slice text)
+/* What a message quotes is only what it says itself. */
+static void report(const struct link *link, const struct tree *node, const struct error *err)
 {
-    const struct slice mark = SLICE("{secret}");
-    for (size_t at = 0; at < text.len; at++) {
-        if (slice_starts_with(slice_skip(text, at), mark)) {
-            return at;
-        }
-    }
-    return text.len;
+    tree_report(link->problems, node, "%s", err->message);
 }
 
-/* Splits the template of `node`. False: reported. */
-static bool split_template(const struct link *link, const struct tree *node,
-                           struct injection *injection)
+/* Splits the template of `node`; what it points to stays. False: reported. */
+static bool read_template(const struct link *link, const struct tree *node,
+                          struct injection *injection)
 {
-    const size_t mark_len = strlen("{secret}");
-    struct slice text = node->text;
+    struct slice text = link_keep_slice(link, node->text);
+    struct error err;
     if (injection->place == INJECT_PATH && slice_starts_with(text, SLICE("/"))) {
         text = slice_skip(text, 1);
     }
-    size_t at = find_secret(text);
-    struct slice after = slice_skip(text, at + mark_len);
-    if (at == text.len || find_secret(after) < after.len) {
-        tree_report(link->problems, node, "write {secret} once where the secret goes, as in %s",
-                    injection->place == INJECT_HEADER ? "\"Bearer {secret}\"" : "\"{secret}\"");
+    if (injection_template_read(text, injection, &err) != STATUS_OK ||
+        injection_literals_check(injection, &err) != STATUS_OK) {
+        report(link, node, &err);
         return false;
     }
-    injection->before = link_keep_slice(link, slice_make(text.ptr, at));
-    injection->after = link_keep_slice(link, after);
     return true;
-}
-
-static bool check_literals(const struct link *link, const struct tree *node,
-                           const struct injection *injection)
-{
-    const char *marks = injection->place == INJECT_PATH    ? "-._~!$&'()*+,;=:@/"
-                        : injection->place == INJECT_QUERY ? "-._~:@/,"
-                                                           : NULL;
-    bool valid = marks == NULL
-                     ? http1_valid_field_value(node->text)
-                     : made_of(injection->before, marks) && made_of(injection->after, marks);
-    if (!valid) {
-        tree_report(link->problems, node,
-                    "around {secret} there are characters that a %s cannot "
-                    "have as they are",
-                    injection->place == INJECT_PATH    ? "path"
-                    : injection->place == INJECT_QUERY ? "query"
-                                                       : "header");
-    }
-    return valid;
 }
 
 static bool check_injected_name(const struct link *link, const struct tree *node,
                                 const struct injection *injection)
 {
-    if (injection->place == INJECT_QUERY) {
-        if (!made_of(node->text, "-._~")) {
+    if (injection->place == INJECT_QUERY || injection->place == INJECT_BODY) {
+        if (!plain_name(node->text)) {
             tree_report(link->problems, node,
-                        "a parameter's name here has letters, digits, '-', '.', '_' and '~'");
+                        "a %s name here has letters, digits, '-', '.', '_' and '~'",
+                        injection->place == INJECT_QUERY ? "parameter's" : "member's");
             return false;
         }
         return true;
@@ -91,61 +60,89 @@ static bool check_injected_name(const struct link *link, const struct tree *node
     return true;
 }
 
-/* The one of the four that is given, or NULL. */
+/* The one of the five that is given, or NULL. */
 static const struct tree *chosen_place(const struct link *link, const struct inject_section *inject,
-                                       const struct tree *node, enum injection_place *ret)
+                                       enum injection_place *ret)
 {
-    const struct {
-        const struct tree *node;
-        enum injection_place place;
-    } places[] = {
-        {inject->header, INJECT_HEADER},
-        {inject->query, INJECT_QUERY},
-        {inject->path, INJECT_PATH},
-        {inject->basic, INJECT_BASIC},
+    const struct tree *const nodes[] = {
+        [INJECT_HEADER] = inject->header, [INJECT_QUERY] = inject->query,
+        [INJECT_PATH] = inject->path,     [INJECT_BASIC] = inject->basic,
+        [INJECT_BODY] = inject->body,
     };
     const struct tree *chosen = NULL;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (places[i].node != NULL && chosen != NULL) {
-            tree_report_key(link->problems, places[i].node,
-                            "there is another of header, query, path and basic; keep one of them");
-        } else if (places[i].node != NULL) {
-            chosen = places[i].node;
-            *ret = places[i].place;
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        if (nodes[i] != NULL && chosen != NULL) {
+            tree_report_key(link->problems, nodes[i],
+                            "there is another of header, query, path, basic and body; keep one of "
+                            "them, or make a list of several places");
+        } else if (nodes[i] != NULL) {
+            chosen = nodes[i];
+            *ret = (enum injection_place)i;
         }
     }
-    if (chosen == NULL && node->count == (inject->value != NULL)) {
-        tree_report_key(link->problems, node,
-                        "one of header, query, path and basic must be given; write %s", example);
+    if (chosen == NULL && inject->node->count == (inject->value != NULL)) {
+        tree_report_key(link->problems, inject->node,
+                        "one of header, query, path, basic and body must be given; write %s",
+                        example);
     }
     return chosen;
 }
 
-static void read_injection(const struct link *link, const struct inject_section *inject,
-                           const struct tree *node, struct injection *ret)
+/* False: reported. */
+static bool read_injection(const struct link *link, const struct inject_section *inject,
+                           struct injection *ret)
 {
-    struct injection injection = {.place = INJECT_NONE};
-    const struct tree *place = chosen_place(link, inject, node, &injection.place);
+    struct injection injection = {.pieces = {{.part = INJECT_SECRET}}, .piece_count = 1};
+    const struct tree *place = chosen_place(link, inject, &injection.place);
     if (place == NULL) {
-        return;
+        return false;
     }
-    const bool named = injection.place == INJECT_HEADER || injection.place == INJECT_QUERY;
+    const bool named = injection.place != INJECT_PATH && injection.place != INJECT_BASIC;
     const struct tree *template = named ? inject->value : place;
     if (!named && inject->value != NULL) {
         tree_report_key(link->problems, inject->value,
-                        "belongs to header and query; write the text behind path or basic itself");
+                        "belongs to header, query and body; write the text behind path or basic "
+                        "itself");
     }
-    if (named) {
-        if (!check_injected_name(link, place, &injection)) {
-            return;
-        }
-        injection.name = link_keep_slice(link, place->text);
+    if (named && !check_injected_name(link, place, &injection)) {
+        return false;
     }
-    if (template != NULL && (!split_template(link, template, &injection) ||
-                             !check_literals(link, template, &injection))) {
-        return;
+    injection.name = injection.place == INJECT_BASIC ? SLICE("Authorization")
+                     : named                         ? link_keep_slice(link, place->text)
+                                                     : SLICE("");
+    if (template != NULL && !read_template(link, template, &injection)) {
+        return false;
     }
     *ret = injection;
+    return true;
+}
+
+static void read_places(const struct link *link, const struct field_items *items,
+                        const struct tree *node, struct route *route)
+{
+    const struct inject_section *sections = items->items;
+    struct injection *list = ARENA_ARRAY(link->arena, struct injection, INJECTIONS_MAX);
+    unsigned count = 0;
+    if (items->count > INJECTIONS_MAX) {
+        tree_report_key(link->problems, node, "%u places, and %d are the most", items->count,
+                        INJECTIONS_MAX);
+        return;
+    }
+    if (items->count == 0 && node->kind == TREE_LIST) {
+        tree_report_key(link->problems, node, "the list is empty; write %s", example);
+    }
+    for (unsigned i = 0; i < items->count; i++) {
+        struct error err;
+        if (!read_injection(link, &sections[i], &list[count])) {
+            continue;
+        }
+        if (injection_beside_check(list, count, &list[count], &err) != STATUS_OK) {
+            report(link, sections[i].node, &err);
+            continue;
+        }
+        count++;
+    }
+    route->injections = injections_of(list, count);
 }
 
 void link_injection(const struct link *link, const struct route_section *section,
@@ -153,11 +150,9 @@ void link_injection(const struct link *link, const struct route_section *section
 {
     const struct tree *node = tree_get(section->node, "inject");
     const struct tree *credential = tree_get(section->node, "credential");
-    route->injection = (struct injection){.place = INJECT_NONE};
+    route->injections = (struct injections){.count = 0};
     if (node != NULL) {
-        if (node->kind == TREE_MAP || tree_is_null(node)) {
-            read_injection(link, &section->inject, node, &route->injection);
-        }
+        read_places(link, &section->inject, node, route);
         if (credential == NULL || link_credential_none(section)) {
             tree_report_key(link->problems, node,
                             "there is no credential to inject; write credential: {secret: NAME}, "
@@ -168,8 +163,8 @@ void link_injection(const struct link *link, const struct route_section *section
     if (route->credential_count == 0 || route->profile == NULL) {
         return;
     }
-    route->injection = route->profile->injection;
-    if (link_generic(route->profile) || route->injection.place == INJECT_NONE) {
+    route->injections = route->profile->injections;
+    if (link_generic(route->profile) || route->injections.count == 0) {
         tree_report_key(link->problems, section->node,
                         "inject is missing: provider %s does not say where the credential goes; "
                         "write %s",

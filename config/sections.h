@@ -96,7 +96,8 @@ struct credential_section {
 };
 
 struct inject_section {
-    const struct tree *header, *query, *path, *basic, *value;
+    const struct tree *node;
+    const struct tree *header, *query, *path, *basic, *body, *value;
 };
 
 struct headers_section {
@@ -140,7 +141,7 @@ struct route_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *base_url;
     struct field_items credential; /* struct credential_section; "none" is an empty list */
-    struct inject_section inject;
+    struct field_items inject;     /* struct inject_section */
     struct headers_section headers;
     struct route_timeouts timeouts;
     struct retry_section retry;

@@ -23,9 +23,14 @@ static const struct field inject_fields[] = {
         .help = "As path segments between the base URL's path and the rest, percent-encoded."),
     FIELD_TEXT(struct inject_section, basic, .example = "\"{secret}\"",
         .help = "As `Authorization: Basic`, this text (`user:password`) in base64."),
+    FIELD_TEXT(struct inject_section, body, .example = "api_key",
+        .help = "Into the body: a member at the top of a JSON object, or a field of a form; `value` says how. "
+                "The caller's own is replaced. The body is held whole for that; one of another kind is 400, "
+                "a request without a body goes without."),
     FIELD_TEXT(struct inject_section, value, .fallback_text = "{secret}",
         .example = "\"Bearer {secret}\"",
-        .help = "With `header` or `query`: the text that is sent, with `{secret}` in it once."),
+        .help = "With `header`, `query` or `body`: the text that is sent, with `{secret}` in it; or "
+                "with `{user}` and `{password}`, what is before and behind the secret's first colon."),
     FIELD_END,
 };
 
@@ -98,10 +103,11 @@ const struct field route_fields[] = {
         .lone = true, .word = "none", .example = "{secret: openai-key}",
         .help = "What is injected; a list is a pool of up to 32, used in turn. Required where the "
                 "profile injects one; `none` says that this upstream needs none."),
-    FIELD_SECTION(struct route_section, inject, inject_fields,
+    FIELD_LIST(struct route_section, inject, struct inject_section, inject_fields, .lone = true,
         .example = "{header: Authorization, value: \"Bearer {secret}\"}",
-        .help = "Where the credential goes: one of `header`, `query`, `path` and `basic`; by default "
-                "the profile's way. Required with a credential on an `http` route."),
+        .help = "Where the credential goes: one of `header`, `query`, `path`, `basic` and `body`, or a list of "
+                "up to 4 such places; by default the profile's way. Required with a credential on an `http` "
+                "route."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
                 "sends a key, X-Sallyport-*, method and URL overrides. Of Accept-Encoding "

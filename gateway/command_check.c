@@ -71,7 +71,7 @@ static void note_failure(void *ctx, const struct secret_news *news)
     }
 }
 
-static void note_short_secrets(const struct route *route, struct notes *notes)
+static void note_credentials(const struct route *route, struct notes *notes)
 {
     for (unsigned i = 0; i < route->credential_count; i++) {
         struct credential *credential = credential_acquire(route->credentials[i].slot);
@@ -81,6 +81,14 @@ static void note_short_secrets(const struct route *route, struct notes *notes)
                                  "route \"%s\": secret \"%s\" is shorter than %d bytes: "
                                  "answers are not scrubbed of it",
                                  route->name, route->credentials[i].secret_name, SCRUB_SECRET_MIN));
+        }
+        struct injection_values parts;
+        if (credential != NULL && route->injections.needs_pair &&
+            !injection_values_split(secret_reveal(credential->secret), &parts)) {
+            add_note(notes, arena_print(&notes->arena,
+                                        "route \"%s\": secret \"%s\" has no colon: it is to be "
+                                        "USER:PASSWORD, two parts that are sent by themselves",
+                                        route->name, route->credentials[i].secret_name));
         }
         credential_unref(credential);
     }
@@ -152,7 +160,7 @@ static void look_up_secrets(const struct snapshot *snapshot, struct secret_store
     secret_store_set_sources(store, snapshot->secret_sources, snapshot->secret_source_count);
     secret_store_refresh(store, clock_now(), note_failure, notes);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
-        note_short_secrets(snapshot->routes[i], notes);
+        note_credentials(snapshot->routes[i], notes);
     }
     for (unsigned i = 0; i < snapshot->hook_count; i++) {
         note_hook_secrets(snapshot, snapshot->hooks[i], notes);

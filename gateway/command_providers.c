@@ -36,35 +36,47 @@ static enum status put_line(struct buffer *out, const char *label, struct slice 
     return buffer_print(out, "  %-16s %.*s\n", label, SLICE_ARG(value));
 }
 
+static enum status put_template(const struct injection *injection, struct buffer *out)
+{
+    static const char *const marks[] = {
+        [INJECT_SECRET] = "{secret}",
+        [INJECT_USER] = "{user}",
+        [INJECT_PASSWORD] = "{password}",
+    };
+    for (unsigned i = 0; i < injection->piece_count; i++) {
+        TRY(buffer_append(out, injection->pieces[i].before));
+        TRY(buffer_append(out, slice_from(marks[injection->pieces[i].part])));
+    }
+    return buffer_append(out, injection->after);
+}
+
 /* "header Authorization: Bearer {secret}" */
 static enum status put_injection(const struct injection *injection, struct buffer *out)
 {
-    const char *place = NULL;
-    const char *between = "";
-    const char *end = "";
-    switch (injection->place) {
-    case INJECT_NONE:
+    static const struct {
+        const char *place, *between, *end;
+    } forms[] = {
+        [INJECT_HEADER] = {"header ", ": ", ""},
+        [INJECT_QUERY] = {"query parameter ", "=", ""},
+        [INJECT_PATH] = {"path, behind the base URL: ", "", ""},
+        [INJECT_BASIC] = {"header ", ": Basic base64(", ")"},
+        [INJECT_BODY] = {"member of the body ", ": ", ""},
+    };
+    TRY(buffer_print(out, "  %-16s %s%.*s%s", "credential", forms[injection->place].place,
+                     SLICE_ARG(injection->name), forms[injection->place].between));
+    TRY(put_template(injection, out));
+    return buffer_print(out, "%s\n", forms[injection->place].end);
+}
+
+static enum status put_injections(const struct injections *injections, struct buffer *out)
+{
+    if (injections->count == 0) {
         return put_line(out, "credential", SLICE("as the route says, or none"));
-    case INJECT_HEADER:
-        place = "header ";
-        between = ": ";
-        break;
-    case INJECT_QUERY:
-        place = "query parameter ";
-        between = "=";
-        break;
-    case INJECT_PATH:
-        place = "path, behind the base URL: ";
-        break;
-    case INJECT_BASIC:
-        place = "header Authorization: Basic base64(";
-        end = ")";
-        break;
     }
-    struct slice name = injection->place == INJECT_BASIC ? SLICE("") : injection->name;
-    return buffer_print(out, "  %-16s %s%.*s%s%.*s{secret}%.*s%s\n", "credential", place,
-                        SLICE_ARG(name), between, SLICE_ARG(injection->before),
-                        SLICE_ARG(injection->after), end);
+    for (unsigned i = 0; i < injections->count; i++) {
+        TRY(put_injection(&injections->list[i], out));
+    }
+    return STATUS_OK;
 }
 
 static enum status put_slot(const struct slot *slot, struct buffer *out)
@@ -194,7 +206,7 @@ static enum status put_details(const struct profile *profile, struct buffer *out
     TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
     TRY(put_line(out, "base URL", profile->base_url));
     TRY(put_line(out, "reference", profile->docs_url));
-    TRY(put_injection(&profile->injection, out));
+    TRY(put_injections(&profile->injections, out));
     for (unsigned i = 0; i < profile->slot_count; i++) {
         TRY(put_slot(&profile->slots[i], out));
     }

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/json_edit.h"
 #include "routes/profile.h"
+#include "routes/route.h"
 #include "routes/target.h"
 
 /* What OpenAI and Azure OpenAI both have. */

@@ -11,8 +11,8 @@
 #include "routes/call.h"
 #include "routes/headers.h"
 #include "routes/idempotency.h"
+#include "routes/injection.h"
 #include "routes/object.h"
-#include "routes/route.h"
 
 #include <stdbool.h>
 
@@ -56,7 +56,7 @@ struct profile {
     const char *title;
     struct slice base_url; /* empty for the generic profile: the route must say it */
     struct slice docs_url;
-    struct injection injection;
+    struct injections injections; /* where the credential goes */
     const struct slot *slots;
     unsigned slot_count;
     const struct header_setting *headers; /* required ones, sent if the caller sent none */

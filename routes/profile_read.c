@@ -9,6 +9,7 @@
 #include "routes/members.h"
 #include "routes/profile.h"
 #include "routes/profile_calls.h"
+#include "routes/profile_places.h"
 #include "routes/profile_retry.h"
 
 enum { ERROR_BODY_MAX = 4096 };
@@ -18,136 +19,6 @@ static const struct json_limits limits = {
     .depth = 16,
     .names = JSON_NAMES_ONCE,
 };
-
-static enum status need_header_name(struct arena *arena, const struct cJSON *object,
-                                    struct slice *ret, struct error *err)
-{
-    TRY(members_need_text(arena, object, "name", ret, err));
-    if (!http1_valid_token(*ret)) {
-        FAIL(err, STATUS_INVALID, "name: \"%.*s\" is no header name", SLICE_ARG(*ret));
-    }
-    return STATUS_OK;
-}
-
-static enum status split_template(struct slice value, struct injection *injection,
-                                  struct error *err)
-{
-    const struct slice mark = SLICE("{secret}");
-    for (size_t i = 0; i + mark.len <= value.len; i++) {
-        if (slice_starts_with(slice_skip(value, i), mark)) {
-            injection->before = slice_make(value.ptr, i);
-            injection->after = slice_skip(value, i + mark.len);
-            return STATUS_OK;
-        }
-    }
-    FAIL(err, STATUS_INVALID, "\"%.*s\" has no place for the secret; write {secret} into it",
-         SLICE_ARG(value));
-}
-
-static enum status read_credential(struct arena *arena, const struct cJSON *value,
-                                   struct injection *ret, struct error *err)
-{
-    static const char *const known[] = {"in", "name", "value", NULL};
-    static const struct {
-        struct slice text;
-        enum injection_place place;
-    } places[] = {
-        {SLICE_INIT("header"), INJECT_HEADER},
-        {SLICE_INIT("query"), INJECT_QUERY},
-        {SLICE_INIT("path"), INJECT_PATH},
-        {SLICE_INIT("basic"), INJECT_BASIC},
-    };
-    struct slice place;
-    struct slice template;
-
-    TRY(members_check(value, known, err));
-    TRY(members_need_text(arena, value, "in", &place, err));
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (slice_equal(place, places[i].text)) {
-            ret->place = places[i].place;
-        }
-    }
-    switch (ret->place) {
-    case INJECT_NONE:
-        FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, query, path and basic",
-             SLICE_ARG(place));
-    case INJECT_HEADER:
-        TRY(need_header_name(arena, value, &ret->name, err));
-        break;
-    case INJECT_QUERY:
-        TRY(members_need_text(arena, value, "name", &ret->name, err));
-        break;
-    case INJECT_PATH:
-        break;
-    case INJECT_BASIC:
-        ret->name = SLICE("Authorization");
-        break;
-    }
-    TRY(members_text(arena, value, "value", &template, err));
-    return split_template(template.len == 0 ? SLICE("{secret}") : template, ret, err);
-}
-
-static void lower(struct arena *arena, struct slice *text)
-{
-    char *copy = arena_reserve(arena, text->len);
-    for (size_t i = 0; i < text->len; i++) {
-        copy[i] = ascii_lower(text->ptr[i]);
-    }
-    text->ptr = copy;
-}
-
-static enum status read_basic_slot(const struct cJSON *item, struct slot *ret, struct error *err)
-{
-    struct slice part;
-    TRY(json_text(item, "part", &part, err));
-    if (!slice_equal(part, SLICE("user")) && !slice_equal(part, SLICE("password"))) {
-        FAIL(err, STATUS_INVALID, "part: user or password is expected");
-    }
-    ret->kind = slice_equal(part, SLICE("user")) ? SLOT_BASIC_USER : SLOT_BASIC_PASSWORD;
-    ret->name = SLICE("authorization");
-    return STATUS_OK;
-}
-
-static enum status read_slot(struct arena *arena, const struct cJSON *item, struct slot *ret,
-                             struct error *err)
-{
-    static const char *const known[] = {"in", "name", "prefix", "part", NULL};
-    struct slice place;
-    TRY(members_check(item, known, err));
-    TRY(members_need_text(arena, item, "in", &place, err));
-    if (slice_equal(place, SLICE("header"))) {
-        ret->kind = SLOT_HEADER;
-        TRY(need_header_name(arena, item, &ret->name, err));
-        lower(arena, &ret->name);
-        return members_text(arena, item, "prefix", &ret->prefix, err);
-    }
-    if (slice_equal(place, SLICE("query"))) {
-        ret->kind = SLOT_QUERY;
-        return members_need_text(arena, item, "name", &ret->name, err);
-    }
-    if (slice_equal(place, SLICE("basic"))) {
-        return read_basic_slot(item, ret, err);
-    }
-    FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, basic and query", SLICE_ARG(place));
-}
-
-static enum status read_slots(struct arena *arena, const struct cJSON *root, struct profile *ret,
-                              struct error *err)
-{
-    const struct cJSON *list = NULL;
-    TRY(members_list(root, "slots", &list, err));
-    struct slot *slots = ARENA_ARRAY(arena, struct slot, json_count(list));
-    for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        if (read_slot(arena, item, &slots[ret->slot_count], err) != STATUS_OK) {
-            error_prefix(err, "slots[%u]", ret->slot_count);
-            return STATUS_INVALID;
-        }
-        slots[ret->slot_count].hash = http1_name_hash(slots[ret->slot_count].name);
-        ret->slot_count++;
-    }
-    ret->slots = slots;
-    return STATUS_OK;
-}
 
 static enum status read_headers(struct arena *arena, const struct cJSON *root, struct profile *ret,
                                 struct error *err)
@@ -259,21 +130,15 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "sdk_base_suffix", "calls",           "repeatable",  "retry",      "idempotency",
         "domains",         "domain_by_model", "health",      "objects",    NULL,
     };
-    const struct cJSON *credential = json_get(root, "credential");
     const struct cJSON *error = json_get(root, "error");
 
     TRY(members_check(root, known, err));
     TRY(read_texts(arena, root, ret, err));
-    if (credential != NULL &&
-        read_credential(arena, credential, &ret->injection, err) != STATUS_OK) {
-        error_prefix(err, "credential");
-        return STATUS_INVALID;
-    }
     if (error != NULL && read_error_template(arena, error, &ret->error, err) != STATUS_OK) {
         error_prefix(err, "error");
         return STATUS_INVALID;
     }
-    TRY(read_slots(arena, root, ret, err));
+    TRY(profile_read_places(arena, root, ret, err));
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
     TRY(profile_read_calls(arena, root, ret, err));

@@ -8,6 +8,7 @@
 #include "base/slice.h"
 #include "routes/breaker.h"
 #include "routes/headers.h"
+#include "routes/injection.h"
 #include "routes/origin.h"
 #include "routes/retry.h"
 
@@ -18,22 +19,6 @@ struct price_list;
 struct profile;
 struct route_standing;
 struct secret_slot;
-
-/* Where the credential goes. */
-enum injection_place {
-    INJECT_NONE,
-    INJECT_HEADER,
-    INJECT_QUERY, /* appended as NAME=value, percent-encoded; a caller's own NAME is removed */
-    INJECT_PATH,  /* inserted between base path and REST, percent-encoded */
-    INJECT_BASIC, /* header Authorization: Basic base64(value) */
-};
-
-struct injection {
-    enum injection_place place;
-    struct slice name;   /* of the header or query parameter */
-    struct slice before; /* template split at "{secret}" */
-    struct slice after;
-};
 
 struct route_timeouts {
     usec_t connect, first_byte, idle, total;
@@ -73,10 +58,10 @@ struct route {
     struct origin origin;
     struct slice base_path; /* of base_url, without a trailing '/'; may be empty */
     struct route_credential *credentials;
-    unsigned credential_count; /* 0: nothing is injected */
-    unsigned account_count;    /* of them */
-    struct injection injection;
-    struct header_rules headers; /* compiled: which request headers go on, constant ones, Host */
+    unsigned credential_count;    /* 0: nothing is injected */
+    unsigned account_count;       /* of them */
+    struct injections injections; /* where it goes */
+    struct header_rules headers;  /* compiled: which request headers go on, constant ones, Host */
     struct route_timeouts timeouts;
     struct retry_policy retry;
     struct breaker_policy breaker;

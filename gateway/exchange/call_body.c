@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/idempotency_use.h"
+#include "gateway/exchange/inject.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/meter/request_facts.h"
@@ -31,9 +32,20 @@ static bool key_is_in_body(const struct exchange *exchange)
            idempotency_applies(profile, exchange->request->method_text, path);
 }
 
+/* Here, or where it may go from here. */
+static bool takes_credential(const struct route *route)
+{
+    bool takes = route->injections.in_body;
+    for (unsigned i = 0; i < route->fallback_count; i++) {
+        takes = takes || route->fallback[i]->injections.in_body;
+    }
+    return takes;
+}
+
 bool call_body_is_edited(const struct exchange *exchange)
 {
-    return exchange->route->model_count > 0 || key_is_in_body(exchange);
+    return exchange->route->model_count > 0 || key_is_in_body(exchange) ||
+           takes_credential(exchange->route);
 }
 
 /* ---- the model's name ---- */
@@ -133,4 +145,27 @@ bool call_body_finish(struct exchange *exchange)
     }
     exchange->outgoing = metering_body(exchange);
     return !keyed || put_key(exchange);
+}
+
+enum status call_body_inject(struct exchange *exchange, struct error *err)
+{
+    struct buffer *injected = &exchange->injected;
+    size_t most = exchange->outgoing.len + inject_body_growth(exchange);
+    if (!exchange->route->injections.in_body || exchange->body_mode != BODY_WHOLE) {
+        return STATUS_OK;
+    }
+    if (most > injected->max) { /* the first time, or a longer secret than before */
+        size_t more = most - injected->max;
+        if (!exchange_side_hold(exchange->side, more)) {
+            return STATUS_TOO_LARGE;
+        }
+        exchange->held_bytes += more;
+    } else {
+        most = injected->max;
+    }
+    buffer_wipe(injected);
+    buffer_init(injected, most);
+    TRY(inject_write_body(exchange, exchange->outgoing, injected, err));
+    exchange->outgoing = buffer_bytes(injected);
+    return STATUS_OK;
 }

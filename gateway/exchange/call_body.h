@@ -1,8 +1,10 @@
 /*
  * call_body: the request's body as the route that it goes to wants it: with that upstream's name of
- * the model. Only for gateway/exchange.
+ * the model, and whatever else is put in. Only for gateway/exchange.
  */
 #pragma once
+
+#include "base/status.h"
 
 #include <stdbool.h>
 
@@ -18,3 +20,7 @@ bool call_body_take(struct exchange *exchange, const struct route *to);
  * key, where they belong into it.
  * False: it cannot be held. */
 bool call_body_finish(struct exchange *exchange);
+/* Puts the credential of the attempt that runs into it, where the route says so. STATUS_TOO_LARGE:
+ * it cannot be held. STATUS_INVALID: the credential cannot be put into this body; the error is for
+ * the caller. */
+MUST_USE enum status call_body_inject(struct exchange *exchange, struct error *err);

@@ -139,6 +139,7 @@ struct exchange {
     struct slice call_body;  /* BODY_WHOLE: with the model's name of the route it goes to */
     struct slice outgoing;   /* BODY_WHOLE: what goes upstream: the body, or what became of it */
     struct buffer keyed;     /* BODY_WHOLE: with an idempotency key put in; owned */
+    struct buffer injected;  /* BODY_WHOLE: with the credential put in; owned, wiped */
     bool copy_held;          /* the copy with what metering puts in is counted */
     size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
 

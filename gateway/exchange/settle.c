@@ -102,6 +102,7 @@ static void release(struct exchange *exchange)
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);
     buffer_fini(&exchange->keyed);
+    buffer_wipe(&exchange->injected);
     hold_fini(exchange);
     exchange_side_release(side, exchange->held_bytes);
     if (exchange->prev != NULL) {

@@ -32,7 +32,7 @@ Test(credentials, one_may_stand_alone_or_in_a_list)
         cr_expect_str_eq(route->credentials[0].account, "");
         cr_expect_eq(route->credentials[0].account_index, 0U);
         cr_expect_eq(route->credentials[0].weight, 1U);
-        cr_expect_eq(route->injection.place, INJECT_HEADER);
+        cr_expect_eq(route->injections.list[0].place, INJECT_HEADER);
     }
 }
 
@@ -41,7 +41,7 @@ Test(credentials, none_is_an_empty_pool)
     const struct route *route = load_valid("none");
     cr_expect_eq(route->credential_count, 0U);
     cr_expect_eq(route->account_count, 0U);
-    cr_expect_eq(route->injection.place, INJECT_NONE);
+    cr_expect_eq(route->injections.count, 0);
 }
 
 Test(credentials, a_pool_without_accounts_is_of_one)
@@ -165,8 +165,8 @@ Test(credentials, a_provider_without_a_base_url_knows_where_its_credential_goes)
 {
     load_route("provider: azure-openai, base_url: \"https://x\", credential: {secret: a}");
     cr_assert_eq(problems.count, 0U, "%s", problem_at(0));
-    cr_expect_eq(snapshot->routes[0]->injection.place, INJECT_HEADER);
-    cr_expect(slice_equal(snapshot->routes[0]->injection.name, SLICE("api-key")));
+    cr_expect_eq(snapshot->routes[0]->injections.list[0].place, INJECT_HEADER);
+    cr_expect(slice_equal(snapshot->routes[0]->injections.list[0].name, SLICE("api-key")));
     load_route("provider: azure-openai, base_url: \"https://x\"");
     cr_expect_eq(problems.count, 1U);
     cr_expect_str_eq(

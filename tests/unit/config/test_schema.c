@@ -37,8 +37,9 @@ Test(schema, has_every_key_once_for_each_place)
     }
     unsigned keys = expect_keys(buffer_bytes(&schema).ptr, config_fields);
     cr_expect_gt(keys, 50U);
-    /* The keys of a credential and of a webhook's target are there twice: alone, and in a list. */
-    cr_expect_eq(members, keys + 3 + expect_keys(buffer_bytes(&schema).ptr, target_fields));
+    /* The keys of a credential (3), of a place to inject (6) and of a webhook's target are there
+     * twice: alone, and in a list. */
+    cr_expect_eq(members, keys + 3 + 6 + expect_keys(buffer_bytes(&schema).ptr, target_fields));
 }
 
 Test(schema, does_not_grow_beyond_its_buffer)

@@ -168,7 +168,7 @@ Test(snapshot, routes_have_defaults_from_profile_and_name)
     cr_expect_str_eq(openai->origin.host, "api.openai.com");
     cr_expect_eq(openai->origin.port, 443U);
     cr_expect_str_eq(openai->origin.authority, "api.openai.com");
-    cr_expect_eq(openai->injection.place, INJECT_HEADER);
+    cr_expect_eq(openai->injections.list[0].place, INJECT_HEADER);
     cr_expect_str_eq(openai->credentials[0].secret_name, "openai-key");
     cr_expect_null(openai->credentials[0].slot); /* no store was given */
     cr_expect_eq(openai->timeouts.connect, 5 * SEC);
@@ -193,16 +193,17 @@ Test(snapshot, upstreams_injection_and_table_are_as_written)
     cr_expect_eq(local->origin.port, 8000U);
     cr_expect_str_eq(local->origin.authority, "[::1]:8000");
     cr_expect(slice_equal(local->base_path, SLICE("/v2")));
-    cr_expect_eq(local->injection.place, INJECT_QUERY);
-    cr_expect(slice_equal(local->injection.name, SLICE("api_key")));
-    cr_expect_eq(local->injection.before.len + local->injection.after.len, 0U);
+    cr_expect_eq(local->injections.list[0].place, INJECT_QUERY);
+    cr_expect(slice_equal(local->injections.list[0].name, SLICE("api_key")));
+    const struct injection *at = &local->injections.list[0];
+    cr_expect_eq(at->pieces[0].before.len + at->after.len, 0U);
 
     const struct route *bare = snapshot->routes[0];
     cr_expect(bare->origin.tls);
     cr_expect_str_eq(bare->origin.authority, "example.com");
     cr_expect_eq(bare->base_path.len, 0U);
     cr_expect_eq(bare->credential_count, 0);
-    cr_expect_eq(bare->injection.place, INJECT_NONE);
+    cr_expect_eq(bare->injections.count, 0);
     cr_expect_str_neq(bare->origin.key, local->origin.key);
 
     const struct route_table *table = &snapshot->route_table;
@@ -224,8 +225,10 @@ Test(snapshot, every_way_to_inject_is_split_at_the_secret)
         {"{query: k, value: \"{secret}\"}", INJECT_QUERY, "k", "", ""},
         {"{path: \"bot{secret}\"}", INJECT_PATH, "", "bot", ""},
         {"{path: \"/bot{secret}/x\"}", INJECT_PATH, "", "bot", "/x"},
-        {"{basic: \"{secret}\"}", INJECT_BASIC, "", "", ""},
-        {"{basic: \"api:{secret}\"}", INJECT_BASIC, "", "api:", ""},
+        {"{basic: \"{secret}\"}", INJECT_BASIC, "Authorization", "", ""},
+        {"{basic: \"api:{secret}\"}", INJECT_BASIC, "Authorization", "api:", ""},
+        {"{body: api_key}", INJECT_BODY, "api_key", "", ""},
+        {"[{body: token, value: \"t-{secret}\"}]", INJECT_BODY, "token", "t-", ""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[400];
@@ -235,10 +238,11 @@ Test(snapshot, every_way_to_inject_is_split_at_the_secret)
                        cases[i].inject);
         load(text);
         expect_valid();
-        const struct injection *injection = &snapshot->routes[0]->injection;
+        cr_assert_eq(snapshot->routes[0]->injections.count, 1);
+        const struct injection *injection = &snapshot->routes[0]->injections.list[0];
         cr_expect_eq(injection->place, cases[i].place, "%s", cases[i].inject);
         cr_expect(slice_equal(injection->name, slice_from(cases[i].name)));
-        cr_expect(slice_equal(injection->before, slice_from(cases[i].before)));
+        cr_expect(slice_equal(injection->pieces[0].before, slice_from(cases[i].before)));
         cr_expect(slice_equal(injection->after, slice_from(cases[i].after)));
     }
 }
@@ -465,14 +469,35 @@ Test(snapshot, each_thing_that_cannot_be_meant_has_its_sentence)
          "conf/f:4:45: routes.r.inject: there is no credential to inject; write credential: "
          "{secret: NAME}, or take this out"},
         {UPSTREAM "credential: {secret: k}, inject: {header: a, query: b}}\n",
-         "conf/f:4:90: routes.r.inject.query: there is another of header, query, path and basic; "
-         "keep one of them"},
+         "conf/f:4:90: routes.r.inject.query: there is another of header, query, path, basic and "
+         "body; "
+         "keep one of them, or make a list of several places"},
         {UPSTREAM "credential: {secret: k}, inject: {value: \"{secret}\"}}\n",
-         "conf/f:4:70: routes.r.inject: one of header, query, path and basic must be given; write "
+         "conf/f:4:70: routes.r.inject: one of header, query, path, basic and body must be given; "
+         "write "
          "inject: {header: Authorization, value: \"Bearer {secret}\"}"},
         {UPSTREAM "credential: {secret: k}, inject: {header: a, value: x}}\n",
-         "conf/f:4:97: routes.r.inject.value: write {secret} once where the secret goes, as in "
+         "conf/f:4:97: routes.r.inject.value: write {secret} where the secret goes, as in "
          "\"Bearer {secret}\""},
+        {UPSTREAM "credential: {secret: k}, inject: {header: a, value: \"{scret}\"}}\n",
+         "conf/f:4:97: routes.r.inject.value: only {secret}, {user} and {password} are filled in, "
+         "as "
+         "in \"Bearer {secret}\""},
+        {UPSTREAM "credential: {secret: k}, inject: [{header: a}, {body: b}, {header: A}]}\n",
+         "conf/f:4:103: routes.r.inject[2]: another of the list goes to the same place; keep one "
+         "of "
+         "them"},
+        {UPSTREAM
+         "credential: {secret: k}, inject: [{header: a}, {header: b}, {header: c}, {header: d}, "
+         "{header: e}]}\n",
+         "conf/f:4:70: routes.r.inject: 5 places, and 4 are the most"},
+        {UPSTREAM "credential: {secret: k}, inject: []}\n",
+         "conf/f:4:70: routes.r.inject: the list is empty; write inject: {header: Authorization, "
+         "value: \"Bearer {secret}\"}"},
+        {UPSTREAM "credential: {secret: k}, inject: {body: \"a b\"}}\n",
+         "conf/f:4:85: routes.r.inject.body: a member's name here has letters, digits, '-', '.', "
+         "'_' "
+         "and '~'"},
         {UPSTREAM "credential: {secret: k}, inject: {header: Host}}\n",
          "conf/f:4:87: routes.r.inject.header: the gateway alone writes this header; take another"},
         {UPSTREAM "headers: {set: {Content-Length: 5}}}\n",

@@ -55,7 +55,7 @@ Test(profile, every_one_says_what_a_route_needs)
         cr_expect_eq(profile->base_url.len == 0, many_hosts, "%s", profile->name);
         cr_expect_eq(profile->error.body.len == 0, generic, "%s", profile->name);
         cr_expect_eq(profile->key_env_count == 0, nameless, "%s", profile->name);
-        cr_expect_neq(profile->injection.place, INJECT_NONE, "%s", profile->name);
+        cr_expect_gt(profile->injections.count, 0, "%s", profile->name);
         cr_expect_gt(profile->slot_count, 0, "%s", profile->name);
     }
 }
@@ -69,16 +69,16 @@ Test(profile, facts_of_the_providers)
     const struct profile *openai = find(&set, "openai");
     cr_expect(slice_equal(openai->base_url, SLICE("https://api.openai.com")));
     cr_expect(slice_equal(openai->sdk_base_suffix, SLICE("/v1")));
-    cr_expect_eq(openai->injection.place, INJECT_HEADER);
-    cr_expect(slice_equal(openai->injection.name, SLICE("Authorization")));
-    cr_expect(slice_equal(openai->injection.before, SLICE("Bearer ")));
-    cr_expect_eq(openai->injection.after.len, 0);
+    cr_expect_eq(openai->injections.list[0].place, INJECT_HEADER);
+    cr_expect(slice_equal(openai->injections.list[0].name, SLICE("Authorization")));
+    cr_expect(slice_equal(openai->injections.list[0].pieces[0].before, SLICE("Bearer ")));
+    cr_expect_eq(openai->injections.list[0].after.len, 0);
     cr_expect_str_eq(openai->base_url_env, "OPENAI_BASE_URL");
     cr_expect(slice_equal(openai->key_env[0], SLICE("OPENAI_API_KEY")));
 
     const struct profile *anthropic = find(&set, "anthropic");
-    cr_expect(slice_equal(anthropic->injection.name, SLICE("x-api-key")));
-    cr_expect_eq(anthropic->injection.before.len, 0);
+    cr_expect(slice_equal(anthropic->injections.list[0].name, SLICE("x-api-key")));
+    cr_expect_eq(anthropic->injections.list[0].pieces[0].before.len, 0);
     cr_assert_eq(anthropic->header_count, 1);
     cr_expect(slice_equal(anthropic->headers[0].name, SLICE("anthropic-version")));
     cr_expect(slice_equal(anthropic->headers[0].value, SLICE("2023-06-01")));
@@ -247,10 +247,14 @@ Test(profile, every_place_of_a_credential_can_be_said)
         const char *json =
             arena_print(&arena, "{\"title\": \"T\", \"credential\": %s}", cases[i].credential);
         cr_assert_eq(read_one(&arena, json, &profile, &err), STATUS_OK, "%s", err.message);
-        cr_expect_eq(profile.injection.place, cases[i].place);
-        cr_expect(slice_equal(profile.injection.name, slice_from(cases[i].name)), "%s", json);
-        cr_expect(slice_equal(profile.injection.before, slice_from(cases[i].before)), "%s", json);
-        cr_expect(slice_equal(profile.injection.after, slice_from(cases[i].after)), "%s", json);
+        cr_assert_eq(profile.injections.count, 1);
+        const struct injection *injection = &profile.injections.list[0];
+        cr_expect_eq(injection->place, cases[i].place);
+        cr_expect(slice_equal(injection->name, slice_from(cases[i].name)), "%s", json);
+        cr_expect_eq(injection->piece_count, 1);
+        cr_expect(slice_equal(injection->pieces[0].before, slice_from(cases[i].before)), "%s",
+                  json);
+        cr_expect(slice_equal(injection->after, slice_from(cases[i].after)), "%s", json);
     }
 }
 
@@ -290,9 +294,17 @@ Test(profile, slips_in_a_file_are_found)
         {"{\"title\": \"T\", \"slots\": [{\"in\": \"basic\", \"part\": \"x\"}]}",
          "user or password"},
         {"{\"title\": \"T\", \"slots\": [1]}", "slots[0]: an object"},
-        {"{\"title\": \"T\", \"credential\": {\"in\": \"body\"}}", "credential: in"},
+        {"{\"title\": \"T\", \"credential\": {\"in\": \"cookie\"}}", "credential: in"},
+        {"{\"title\": \"T\", \"credential\": {\"in\": \"body\"}}", "credential: name"},
         {"{\"title\": \"T\", \"credential\": {\"in\": \"path\", \"value\": \"x\"}}", "{secret}"},
-        {"{\"title\": \"T\", \"credential\": []}", "credential: an object"},
+        {"{\"title\": \"T\", \"credential\": \"x\"}", "credential: an object"},
+        {"{\"title\": \"T\", \"credential\": []}", "credential: a list has one to 4"},
+        {"{\"title\": \"T\", \"credential\": [1]}", "credential[0]: an object"},
+        {"{\"title\": \"T\", \"credential\": [{\"in\": \"header\", \"name\": \"Authorization\"}, "
+         "{\"in\": \"basic\"}]}",
+         "credential[1]: another of the list goes to the same place"},
+        {"{\"title\": \"T\", \"credential\": {\"in\": \"path\", \"value\": \"a?{secret}\"}}",
+         "a path cannot have"},
         {"{\"title\": \"T\", \"headers\": {\"Host\": \"x\"}}", "\"Host\" cannot be sent"},
         {"{\"title\": \"T\", \"headers\": {\"X\": \"a\\nb\"}}", "\"X\" cannot be sent"},
         {"{\"title\": \"T\", \"headers\": []}", "headers: an object"},
