@@ -4,8 +4,8 @@
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/exchange_side.h"
-#include "gateway/webhook/ingress_state.h"
 #include "gateway/web/web_call.h"
+#include "gateway/webhook/ingress_state.h"
 
 #include <assert.h>
 #include <stddef.h>

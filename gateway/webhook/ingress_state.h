@@ -16,9 +16,9 @@
 #include "base/timer.h"
 #include "base/waiter.h"
 #include "gateway/loop/loop.h"
+#include "gateway/web/verify_keys.h"
 #include "gateway/webhook/ingress.h"
 #include "gateway/webhook/queue.h"
-#include "gateway/web/verify_keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,9 +6,9 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/exchange_side.h"
 #include "gateway/observe/families.h"
+#include "gateway/web/web_call.h"
 #include "gateway/webhook/ingress_secrets.h"
 #include "gateway/webhook/ingress_state.h"
-#include "gateway/web/web_call.h"
 
 enum { KEY_BODY_MAX_BYTES = 16 * 1024, CONFIRMATION_MAX_BYTES = 64 * 1024 };
 
