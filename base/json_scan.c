@@ -8,7 +8,7 @@
 /* States of the structure come first, those of strings last: json_scan_next() asks by range. */
 enum state {
     STATE_INVALID,
-    STATE_VALUE,       /* wants a value */
+    STATE_VALUE,       /* wants a value; up to STATE_FIRST_NAME a string may begin */
     STATE_FIRST_VALUE, /* a value, or the end of the array */
     STATE_NAME,
     STATE_FIRST_NAME, /* a name, or the end of the object */
@@ -31,6 +31,7 @@ enum state {
     STATE_STRING_PAIR_SLASH, /* wants its u */
 };
 
+static const char bad_name[] = "a name in quotes is expected";
 static const char bad_number[] = "a number is malformed";
 
 static enum json_event fail(struct json_scan *scan, const char *fault)
@@ -127,6 +128,35 @@ static enum json_event begin_text(struct json_scan *scan, enum state state)
     return JSON_MORE;
 }
 
+static enum json_event end_string(struct json_scan *scan)
+{
+    if (!scan->in_name) {
+        return ended(scan, JSON_STRING);
+    }
+    scan->state = STATE_COLON;
+    scan->depth = scan->level;
+    return JSON_NAME;
+}
+
+/* Behind its quote. Most strings are plain and whole: they end here. */
+static enum json_event begin_string(struct json_scan *scan, struct slice *data)
+{
+    scan->in_name = scan->state >= STATE_NAME;
+    size_t len = encode_json_plain(*data);
+    size_t kept = len < JSON_SCAN_TEXT ? len : JSON_SCAN_TEXT;
+    memcpy(scan->text_bytes, data->ptr, kept);
+    scan->text_used = (uint16_t)kept;
+    scan->text_len = len;
+    data->ptr += len;
+    data->len -= len;
+    if (data->len == 0 || *data->ptr != '"') {
+        scan->state = STATE_STRING;
+        return JSON_MORE;
+    }
+    (void)take_byte(data);
+    return end_string(scan);
+}
+
 static enum json_event begin_word(struct json_scan *scan, const char *rest, enum json_event event)
 {
     scan->word = rest;
@@ -142,9 +172,6 @@ static enum json_event begin_value(struct json_scan *scan, char byte)
         return open_level(scan, true);
     case '[':
         return open_level(scan, false);
-    case '"':
-        scan->in_name = false;
-        return begin_text(scan, STATE_STRING);
     case 't':
         return begin_word(scan, "rue", JSON_TRUE);
     case 'f':
@@ -162,15 +189,6 @@ static enum json_event begin_value(struct json_scan *scan, char byte)
     return JSON_MORE;
 }
 
-static enum json_event begin_name(struct json_scan *scan, char byte)
-{
-    if (byte != '"') {
-        return fail(scan, "a name in quotes is expected");
-    }
-    scan->in_name = true;
-    return begin_text(scan, STATE_STRING);
-}
-
 static enum json_event read_next(struct json_scan *scan, char byte)
 {
     bool object = in_object(scan);
@@ -184,6 +202,7 @@ static enum json_event read_next(struct json_scan *scan, char byte)
     return close_level(scan);
 }
 
+/* No quote where a string may begin: begin_string() is for that. */
 static enum json_event read_mark(struct json_scan *scan, char byte)
 {
     switch (scan->state) {
@@ -191,10 +210,10 @@ static enum json_event read_mark(struct json_scan *scan, char byte)
         return begin_value(scan, byte);
     case STATE_FIRST_VALUE:
         return byte == ']' ? close_level(scan) : begin_value(scan, byte);
-    case STATE_NAME:
-        return begin_name(scan, byte);
     case STATE_FIRST_NAME:
-        return byte == '}' ? close_level(scan) : begin_name(scan, byte);
+        return byte == '}' ? close_level(scan) : fail(scan, bad_name);
+    case STATE_NAME:
+        return fail(scan, bad_name);
     case STATE_COLON:
         scan->state = STATE_VALUE;
         return byte == ':' ? JSON_MORE : fail(scan, "a colon is expected behind a name");
@@ -205,13 +224,19 @@ static enum json_event read_mark(struct json_scan *scan, char byte)
     }
 }
 
-static enum json_event read_word(struct json_scan *scan, char byte)
+static enum json_event read_word(struct json_scan *scan, struct slice *data)
 {
-    if (byte != *scan->word) {
-        return fail(scan, "a value is expected");
+    const char *rest = scan->word;
+    while (data->len > 0) {
+        if (take_byte(data) != *rest) {
+            return fail(scan, "a value is expected");
+        }
+        if (*++rest == '\0') {
+            return ended(scan, (enum json_event)scan->word_event);
+        }
     }
-    scan->word++;
-    return *scan->word == '\0' ? ended(scan, (enum json_event)scan->word_event) : JSON_MORE;
+    scan->word = rest;
+    return JSON_MORE;
 }
 
 /* ---- numbers ---- */
@@ -260,6 +285,10 @@ static enum json_event read_number(struct json_scan *scan, struct slice *data)
     unsigned state = scan->state;
     size_t count = 0;
     while (count < data->len) {
+        if (state == STATE_WHOLE && ascii_is_digit(data->ptr[count])) { /* most of them */
+            count++;
+            continue;
+        }
         uint8_t next = number_next(state, data->ptr[count]);
         if (next == STATE_INVALID) {
             break;
@@ -332,12 +361,7 @@ static enum json_event read_string_byte(struct json_scan *scan, char byte)
         return (unsigned char)byte < 0x20 ? fail(scan, "a control character in a string")
                                           : begin_character(scan, (unsigned char)byte);
     }
-    if (!scan->in_name) {
-        return ended(scan, JSON_STRING);
-    }
-    scan->state = STATE_COLON;
-    scan->depth = scan->level;
-    return JSON_NAME;
+    return end_string(scan);
 }
 
 static enum json_event read_escape(struct json_scan *scan, char byte)
@@ -439,23 +463,38 @@ static bool is_blank(char byte)
 /* Some progress: an event, or JSON_MORE: ask again if data is left. */
 static enum json_event advance(struct json_scan *scan, struct slice *data)
 {
+    if (scan->state <= STATE_DONE) {
+        char byte = take_byte(data);
+        if (byte == '"' && scan->state <= STATE_FIRST_NAME) {
+            return begin_string(scan, data);
+        }
+        return is_blank(byte) ? JSON_MORE : read_mark(scan, byte);
+    }
     if (scan->state >= STATE_STRING) {
         return read_text(scan, data);
     }
-    if (scan->state >= STATE_MINUS) {
-        return read_number(scan, data);
+    return scan->state == STATE_WORD ? read_word(scan, data) : read_number(scan, data);
+}
+
+/* What mostly stands behind a name and behind a value; else it is for read_mark(). */
+static void skip_separator(struct json_scan *scan, struct slice *data)
+{
+    if (scan->state == STATE_COLON && *data->ptr == ':') {
+        (void)take_byte(data);
+        scan->state = STATE_VALUE;
+    } else if (scan->state == STATE_NEXT && *data->ptr == ',') {
+        (void)take_byte(data);
+        scan->state = in_object(scan) ? STATE_NAME : STATE_VALUE;
     }
-    char byte = take_byte(data);
-    if (scan->state == STATE_WORD) {
-        return read_word(scan, byte);
-    }
-    return is_blank(byte) ? JSON_MORE : read_mark(scan, byte);
 }
 
 enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
 {
     struct slice rest = *data; /* a copy that nobody else can change */
     enum json_event event = scan->state == STATE_INVALID ? JSON_INVALID : JSON_MORE;
+    if (rest.len > 0) {
+        skip_separator(scan, &rest);
+    }
     while (rest.len > 0 && event == JSON_MORE) {
         event = advance(scan, &rest);
     }

@@ -34,12 +34,10 @@ static uint8_t find_child(const struct figure_scan *scan, uint8_t outer, struct 
     return at;
 }
 
-void figure_scan_name(struct figure_scan *scan, const struct json_scan *json)
+void figure_scan_find(struct figure_scan *scan, const struct json_scan *json)
 {
     uint8_t outer = outer_at(scan, json->depth - 1);
-    scan->member = 0;
-    scan->choosing = false;
-    if (outer == 0 || !json_scan_whole(json) || json->text_len == 0) {
+    if (!json_scan_whole(json) || json->text_len == 0) {
         return;
     }
     struct slice name = json_scan_text(json);
@@ -220,8 +218,8 @@ static uint8_t node_of_value(struct figure_scan *scan, unsigned depth)
     return (scan->arrays >> (depth - 1) & 1) != 0 ? begin_item(scan, outer) : 0;
 }
 
-void figure_scan_value(struct figure_scan *scan, enum json_event event,
-                       const struct json_scan *json, uint64_t characters)
+void figure_scan_take(struct figure_scan *scan, enum json_event event, const struct json_scan *json,
+                      uint64_t characters)
 {
     unsigned depth = json->depth;
     if (event == JSON_OBJECT_END || event == JSON_ARRAY_END) {

@@ -36,8 +36,31 @@ struct figure_scan {
 
 void figure_scan_init(struct figure_scan *scan, const struct usage_table *table,
                       enum usage_tree tree);
+/* Where nothing leads to a figure: most of an answer. */
+static inline bool figure_scan_aside(const struct figure_scan *scan, unsigned depth)
+{
+    return depth > 0 && (depth > FIGURE_DEPTH || scan->path[depth - 1] == 0);
+}
+
+void figure_scan_find(struct figure_scan *scan, const struct json_scan *json);
+void figure_scan_take(struct figure_scan *scan, enum json_event event, const struct json_scan *json,
+                      uint64_t characters);
+
 /* A JSON_NAME. */
-void figure_scan_name(struct figure_scan *scan, const struct json_scan *json);
+static inline void figure_scan_name(struct figure_scan *scan, const struct json_scan *json)
+{
+    scan->member = 0;
+    scan->choosing = false;
+    if (!figure_scan_aside(scan, json->depth)) {
+        figure_scan_find(scan, json);
+    }
+}
+
 /* Any other event. `characters` of a text; only TREE_REQUEST asks for it. */
-void figure_scan_value(struct figure_scan *scan, enum json_event event,
-                       const struct json_scan *json, uint64_t characters);
+static inline void figure_scan_value(struct figure_scan *scan, enum json_event event,
+                                     const struct json_scan *json, uint64_t characters)
+{
+    if (event < JSON_STRING || !figure_scan_aside(scan, json->depth)) {
+        figure_scan_take(scan, event, json, characters);
+    }
+}
