@@ -209,10 +209,11 @@ static enum status configure(struct queue_store *store, struct error *err)
     (void)sqlite3_busy_timeout(store->db, BUSY_MSEC);
     (void)snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %d", (int)WAL_KEPT_BYTES);
     TRY(ledger_sql_run(store->db, limit, err));
+    /* The cache holds what is looked up by hash, anywhere in it, of a million events. */
     TRY(ledger_sql_run(store->db,
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                        "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
-                       "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;",
+                       "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -49152;",
                        err));
     TRY(queue_schema_check(store->db, QUEUE_SCHEMA_MAKE, err));
     (void)sqlite3_wal_hook(store->db, note_wal, store);
