@@ -174,9 +174,17 @@ struct tenant_key_section {
     const struct tree *hash, *not_before, *expires, *label;
 };
 
+struct jwt_section {
+    const struct tree *node;
+    const struct tree *issuer, *audience, *jwks, *claims, *algorithms;
+    usec_t leeway;
+    struct client_tls_section tls;
+};
+
 struct tenant_section {
     const struct tree *node;
     const struct tree *keys, *allow;
+    struct field_items jwt; /* struct jwt_section */
     unsigned max_in_flight;
     struct field_items quotas; /* struct quota_section */
 };

@@ -17,11 +17,37 @@ const struct field tenant_key_fields[] = {
     FIELD_END,
 };
 
+static const struct field jwt_fields[] = {
+    FIELD_TEXT(struct jwt_section, issuer, .required = true, .example = "https://login.corp",
+        .help = "Whose tokens: their `iss`, exactly."),
+    FIELD_TEXT(struct jwt_section, audience, .required = true, .example = "sallyport",
+        .help = "Who they are for: their `aud`, or one of it, exactly."),
+    FIELD_TEXT(struct jwt_section, jwks, .required = true, .example = "https://login.corp/keys.json",
+        .help = "The issuer's public keys, a JSON Web Key Set of up to 256 KiB: an `https` URL, wherever that is, or a "
+                "file, which is read at start and with each reload. An issuer has one for all tenants."),
+    FIELD_TEXT_MAP(struct jwt_section, claims, .required = true, .example = "{sub: checkout}",
+        .help = "Which of them are this tenant's: claims, at least one, and the text that each has to be, or has to "
+                "have in it if it is an array. A name that begins with `/` is a JSON Pointer, such as "
+                "`/realm_access/roles`; any other is a claim's name as it is. Two tenants that one token could fit "
+                "are refused."),
+    FIELD_TEXTS(struct jwt_section, algorithms, .fallback_text = "[RS256, ES256, EdDSA]", .example = "[ES256]",
+        .pattern = "RS256|ES256|EdDSA",
+        .help = "How they may be signed: `RS256`, `ES256`, `EdDSA` (Ed25519)."),
+    FIELD_DURATION(struct jwt_section, leeway, .min = 0, .max = 600 * SEC, .fallback = 60 * SEC,
+        .help = "How far the issuer's clock may be off, for `exp`, `nbf` and `iat`. Whole seconds."),
+    FIELD_SECTION(struct jwt_section, tls, client_tls_fields, .help = "For fetching `jwks`."),
+    FIELD_END,
+};
+
 const struct field tenant_fields[] = {
-    FIELD_TEXTS(struct tenant_section, keys, .required = true, .section = tenant_key_fields,
+    FIELD_TEXTS(struct tenant_section, keys, .section = tenant_key_fields, .fallback_text = "none; required without `jwt`",
         .example = "[\"sha256:...\"]",
         .help = "Hashes of the tenant's keys, as `sallyport keys new --tenant NAME` prints them; or maps, for "
                 "keys that have a time or a label. Several while keys are changed; none shuts the tenant out."),
+    FIELD_LIST(struct tenant_section, jwt, struct jwt_section, jwt_fields, .lone = true,
+        .example = "{issuer: https://login.corp, audience: sallyport, jwks: https://login.corp/keys.json, claims: {sub: checkout}}",
+        .help = "JSON Web Tokens that are taken like a key of the tenant, in the same headers. Signature, `exp` (required), "
+                "`nbf` and `iat` are checked."),
     FIELD_TEXTS(struct tenant_section, allow, .fallback_text = "nothing",
         .example = "[openai, \"stripe:GET /v1/*\"]",
         .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/table.h"
 #include "config/hook.h"
 #include "limiter/limit.h"
 #include "limiter/redis_link.h"
@@ -21,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct jwt_issuer;
 struct price_book;
 struct problems;
 struct secret_slot;
@@ -107,6 +109,13 @@ struct otlp_settings {
     const char *service;
 };
 
+/* Where a set of public keys is fetched from; over TLS, wherever that is. */
+struct key_site {
+    struct origin origin;
+    struct slice path;
+    const char *url; /* all of it, for messages */
+};
+
 struct snapshot {
     atomic_uint refs;
     struct arena arena;
@@ -123,6 +132,9 @@ struct snapshot {
     struct tenant **tenants; /* sorted by name */
     unsigned tenant_count;
     struct tenant_table tenant_table;
+    struct table issuers;            /* of tenants' tokens: name -> struct jwt_issuer */
+    struct jwt_issuer **issuer_list; /* all of them */
+    unsigned issuer_count;
     const usec_t *key_expiries; /* of tenants' keys, wall clock, ascending */
     unsigned key_expiry_count;
     struct store_settings store;

@@ -182,3 +182,10 @@ bool egress_allows(const struct egress_policy *policy, const struct sockaddr *ad
     return egress_networks_contain(policy->allowed, policy->allowed_count, bytes) ||
            is_global(bytes);
 }
+
+const struct egress_policy *egress_everywhere(void)
+{
+    static const struct egress_network all = {.prefix = 0};
+    static const struct egress_policy everywhere = {.allowed = &all, .allowed_count = 1};
+    return &everywhere;
+}

@@ -1,6 +1,7 @@
 #include "auth/inbound/authenticate.h"
 
 #include "auth/inbound/api_key.h"
+#include "auth/inbound/jwt_issuer.h"
 #include "auth/inbound/tenant.h"
 #include "base/encode.h"
 #include "base/secret.h"
@@ -87,12 +88,41 @@ static void look_up(struct authentication *auth, const struct tenant_table *tabl
     const struct tenant_key_entry *entry = tenant_table_find(table, &hash);
     if (entry == NULL) {
         auth->unknown_seen = true;
-    } else if (auth->tenant != NULL && auth->tenant != entry->tenant) {
-        auth->conflict_seen = true;
     } else if (tenant_key_state(entry->key, auth->wall) != TENANT_KEY_GOOD) {
         auth->out_of_time = entry;
     } else {
-        auth->tenant = entry->tenant;
+        authenticate_add(auth, entry->tenant);
+    }
+}
+
+/* Tokens are not encoded further in any place that has them: base64url and dots need none. */
+static void note_token(struct authentication *auth, enum credential_form form, struct slice value,
+                       struct slice prefix)
+{
+    struct slice text = slice_trim(slice_skip(value, form == CREDENTIAL_PLAIN ? prefix.len : 0));
+    bool has_prefix = form == CREDENTIAL_QUERY || slice_starts_with_nocase(value, prefix);
+    if ((form != CREDENTIAL_PLAIN && form != CREDENTIAL_QUERY) || !has_prefix ||
+        !token_like(text)) {
+        return;
+    }
+    for (unsigned i = 0; i < auth->token_count; i++) {
+        if (slice_equal(auth->tokens[i], text)) {
+            return;
+        }
+    }
+    if (auth->token_count == AUTHENTICATE_TOKENS_MAX) {
+        auth->conflict_seen = true;
+    } else {
+        auth->tokens[auth->token_count++] = text;
+    }
+}
+
+void authenticate_add(struct authentication *auth, const struct tenant *tenant)
+{
+    if (auth->tenant != NULL && auth->tenant != tenant) {
+        auth->conflict_seen = true;
+    } else {
+        auth->tenant = tenant;
     }
 }
 
@@ -110,6 +140,9 @@ bool authenticate_value(struct authentication *auth, const struct tenant_table *
         look_up(auth, table, key);
     }
     secret_wipe(candidate.bytes, sizeof(candidate.bytes));
+    if (!valid && auth->takes_tokens) {
+        note_token(auth, form, value, prefix);
+    }
     return valid;
 }
 
@@ -117,6 +150,9 @@ enum authenticate_verdict authenticate_verdict(const struct authentication *auth
 {
     if (auth->conflict_seen) {
         return AUTHENTICATE_CONFLICT;
+    }
+    if (auth->refused_seen) {
+        return AUTHENTICATE_REFUSED;
     }
     if (auth->unknown_seen) {
         return AUTHENTICATE_UNKNOWN;

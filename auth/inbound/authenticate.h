@@ -2,7 +2,8 @@
  * authenticate: who a request says it is: tenant keys in the places where SDKs put them.
  *
  * The caller walks the places (it knows the profile's slots) and hands each value over; this file
- * takes the key out of it, looks it up and remembers what was found. Pure; keeps no key.
+ * takes the key out of it, looks it up and remembers what was found. Tokens are found here, too,
+ * and verified by the caller, who may have to wait for a key. Pure; keeps no key.
  */
 #pragma once
 
@@ -29,18 +30,26 @@ enum authenticate_verdict {
     AUTHENTICATE_UNKNOWN,   /* a well-formed key that no tenant has */
     AUTHENTICATE_EXPIRED,   /* a tenant's, whose time is over */
     AUTHENTICATE_EARLY,     /* a tenant's, whose time has not begun */
-    AUTHENTICATE_CONFLICT,  /* keys of two tenants */
+    AUTHENTICATE_REFUSED,   /* a token of a known issuer that is not to be taken */
+    AUTHENTICATE_CONFLICT,  /* keys or tokens of two tenants */
     AUTHENTICATE_TENANT,
 };
 
-/* Zero-initialized but for `wall` is its beginning. */
+enum { AUTHENTICATE_TOKENS_MAX = 2 }; /* one more is a conflict */
+
+/* Zero-initialized but for the first two is its beginning. */
 struct authentication {
     usec_t wall;                                /* when it is, for keys that have a time */
+    bool takes_tokens;                          /* some tenant does */
     const struct tenant *tenant;                /* borrowed from the table; NULL: none yet */
     const struct tenant_key_entry *out_of_time; /* likewise; the last one that was so */
     bool value_seen;
     bool unknown_seen;
     bool conflict_seen;
+    bool refused_seen;
+    /* What looks like a JSON Web Token, each once, where it was found: for the caller to verify. */
+    struct slice tokens[AUTHENTICATE_TOKENS_MAX];
+    unsigned token_count;
 };
 
 /* Looks at one place. `prefix` (any case, may be empty) is for CREDENTIAL_PLAIN: a value without
@@ -48,6 +57,9 @@ struct authentication {
  * basic forms. Returns whether it held a tenant key, well-formed, of whomever. */
 bool authenticate_value(struct authentication *auth, const struct tenant_table *table,
                         enum credential_form form, struct slice value, struct slice prefix);
+
+/* One more tenant that the request has shown to be: by a token, by a certificate. */
+void authenticate_add(struct authentication *auth, const struct tenant *tenant);
 
 /* After all places. One good key beside values that are no tenant keys is enough (an SDK may
  * insist on a second header); beside an unknown key, as of a tenant that was removed, or one out of

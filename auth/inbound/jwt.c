@@ -9,7 +9,7 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 
-enum { P256_BYTES = 32, ES256_BYTES = 2 * P256_BYTES };
+enum { P256_BYTES = 32, ES256_BYTES = 2 * P256_BYTES, EDDSA_BYTES = 64 };
 
 static const struct json_limits limits = {
     .bytes = JWT_BYTES_MAX,
@@ -71,13 +71,23 @@ static bool good_kid(struct slice kid)
     return kid.len > 0 && kid.len <= JWT_KID_MAX_BYTES;
 }
 
-static enum jwt_fault read_header(struct jwt *jwt, enum key_kind kind)
+static enum key_kind kind_of(struct slice algorithm)
+{
+    enum key_kind kind = 0;
+    while (kind < KEY_KINDS && !slice_equal(algorithm, key_kind_name(kind))) {
+        kind++;
+    }
+    return kind;
+}
+
+static enum jwt_fault read_header(struct jwt *jwt, unsigned kinds)
 {
     struct slice algorithm;
     if (!json_string(json_get(jwt->header, "alg"), &algorithm)) {
         return JWT_MALFORMED;
     }
-    if (!slice_equal(algorithm, kind == KEY_ES256 ? SLICE("ES256") : SLICE("RS256")) ||
+    jwt->kind = kind_of(algorithm);
+    if (jwt->kind == KEY_KINDS || (kinds & (1U << jwt->kind)) == 0 ||
         json_get(jwt->header, "crit") != NULL) {
         return JWT_ALGORITHM;
     }
@@ -86,7 +96,13 @@ static enum jwt_fault read_header(struct jwt *jwt, enum key_kind kind)
                : JWT_MALFORMED;
 }
 
-static enum jwt_fault read_parts(struct slice text, enum key_kind kind, struct jwt *jwt)
+/* RSA's is as long as its key; 0: any. */
+static size_t signature_bytes(enum key_kind kind)
+{
+    return kind == KEY_ES256 ? ES256_BYTES : kind == KEY_EDDSA ? EDDSA_BYTES : 0;
+}
+
+static enum jwt_fault read_parts(struct slice text, unsigned kinds, struct jwt *jwt)
 {
     struct slice header = slice_make(text.ptr, slice_find(text, '.'));
     struct slice rest = slice_skip(text, header.len + 1);
@@ -95,7 +111,7 @@ static enum jwt_fault read_parts(struct slice text, enum key_kind kind, struct j
     if (header.len == 0 || !parse_part(header, &jwt->header)) {
         return JWT_MALFORMED;
     }
-    enum jwt_fault fault = read_header(jwt, kind);
+    enum jwt_fault fault = read_header(jwt, kinds);
     if (fault != JWT_OK) {
         return fault;
     }
@@ -104,7 +120,8 @@ static enum jwt_fault read_parts(struct slice text, enum key_kind kind, struct j
         !jwt_decode(signature, jwt->signature, &jwt->signature_len)) {
         return JWT_MALFORMED;
     }
-    if (jwt->signature_len == 0 || (kind == KEY_ES256 && jwt->signature_len != ES256_BYTES)) {
+    size_t wanted = signature_bytes(jwt->kind);
+    if (jwt->signature_len == 0 || (wanted != 0 && jwt->signature_len != wanted)) {
         return JWT_MALFORMED;
     }
     jwt->signed_bytes = slice_make(text.ptr, header.len + 1 + claims.len);
@@ -113,8 +130,13 @@ static enum jwt_fault read_parts(struct slice text, enum key_kind kind, struct j
 
 enum jwt_fault jwt_read(struct slice text, enum key_kind kind, struct jwt *ret)
 {
+    return jwt_read_any(text, 1U << kind, ret);
+}
+
+enum jwt_fault jwt_read_any(struct slice text, unsigned kinds, struct jwt *ret)
+{
     *ret = (struct jwt){0};
-    enum jwt_fault fault = text.len > JWT_BYTES_MAX ? JWT_MALFORMED : read_parts(text, kind, ret);
+    enum jwt_fault fault = text.len > JWT_BYTES_MAX ? JWT_MALFORMED : read_parts(text, kinds, ret);
     if (fault != JWT_OK) {
         jwt_fini(ret);
     }
@@ -155,7 +177,8 @@ bool jwt_valid(const struct jwt *jwt, enum key_kind kind, EVP_PKEY *key)
     if (kind == KEY_ES256) {
         return es256_valid(jwt, key);
     }
-    return webhook_signature_valid(key, WEBHOOK_HASH_SHA256, jwt->signed_bytes,
+    return webhook_signature_valid(key, kind == KEY_EDDSA ? WEBHOOK_HASH_NONE : WEBHOOK_HASH_SHA256,
+                                   jwt->signed_bytes,
                                    slice_make((const char *)jwt->signature, jwt->signature_len));
 }
 

@@ -1,6 +1,7 @@
 /*
- * jwt: signed JSON Web Tokens in compact form (RFC 7515, 7519): read strictly, verified with one
- * algorithm that the caller names. What the token says of keys (jwk, jku, x5u, x5c) is never used.
+ * jwt: signed JSON Web Tokens in compact form (RFC 7515, 7519): read strictly, verified with an
+ * algorithm that the caller has allowed. What the token says of keys (jwk, jku, x5u, x5c) is never
+ * used.
  */
 #pragma once
 
@@ -20,6 +21,7 @@ struct jwt {
     struct cJSON *header; /* owned */
     struct cJSON *claims; /* owned; worth nothing before jwt_valid() */
     struct slice kid;     /* in header */
+    enum key_kind kind;   /* by "alg" */
     struct slice signed_bytes;
     unsigned char signature[1024];
     size_t signature_len;
@@ -27,6 +29,8 @@ struct jwt {
 
 /* Reads it; `text` is borrowed. JWT_ALGORITHM: its "alg" is another, or it has "crit". */
 enum jwt_fault jwt_read(struct slice text, enum key_kind kind, struct jwt *ret);
+/* The same for any of these kinds, a bit (1 << kind) each. */
+enum jwt_fault jwt_read_any(struct slice text, unsigned kinds, struct jwt *ret);
 void jwt_fini(struct jwt *jwt);
 bool jwt_valid(const struct jwt *jwt, enum key_kind kind, EVP_PKEY *key);
 

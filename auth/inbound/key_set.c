@@ -2,6 +2,7 @@
 
 #include "auth/inbound/jwt.h"
 #include "base/json.h"
+#include "base/memory.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -9,7 +10,13 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-enum { RSA_BYTES_MIN = 256, RSA_BYTES_MAX = 1024, EXPONENT_BYTES_MAX = 8, P256_BYTES = 32 };
+enum {
+    RSA_BYTES_MIN = 256,
+    RSA_BYTES_MAX = 1024,
+    EXPONENT_BYTES_MAX = 8,
+    P256_BYTES = 32,
+    ED25519_BYTES = 32
+};
 
 static const struct json_limits limits = {
     .bytes = KEY_SET_BYTES_MAX,
@@ -96,6 +103,17 @@ static EVP_PKEY *read_rsa(const struct cJSON *jwk)
     return key;
 }
 
+static EVP_PKEY *read_okp(const struct cJSON *jwk)
+{
+    struct slice curve, x;
+    unsigned char bytes[RSA_BYTES_MAX];
+    if (!json_string(json_get(jwk, "crv"), &curve) || !slice_equal(curve, SLICE("Ed25519")) ||
+        !number_of(jwk, "x", &x, bytes) || x.len != ED25519_BYTES) {
+        return NULL;
+    }
+    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, x.len);
+}
+
 /* Absent, or exactly this. */
 static bool says(const struct cJSON *jwk, const char *name, struct slice text)
 {
@@ -113,15 +131,40 @@ static bool is_retired(const struct cJSON *jwk)
     return json_uint(member, &number) || json_string(member, &text);
 }
 
+/* What makes keys of each kind. */
+static const struct kind {
+    struct slice algorithm, type;
+    EVP_PKEY *(*read)(const struct cJSON *jwk);
+} kinds[KEY_KINDS] = {
+    [KEY_ES256] = {SLICE_INIT("ES256"), SLICE_INIT("EC"), read_ec},
+    [KEY_RS256] = {SLICE_INIT("RS256"), SLICE_INIT("RSA"), read_rsa},
+    [KEY_EDDSA] = {SLICE_INIT("EdDSA"), SLICE_INIT("OKP"), read_okp},
+};
+
+struct slice key_kind_name(enum key_kind kind)
+{
+    return kinds[kind].algorithm;
+}
+
+static bool is_of_kind(const struct cJSON *jwk, enum key_kind kind)
+{
+    struct slice type;
+    return json_string(json_get(jwk, "kty"), &type) && slice_equal(type, kinds[kind].type) &&
+           says(jwk, "alg", kinds[kind].algorithm) && says(jwk, "use", SLICE("sig")) &&
+           !is_retired(jwk);
+}
+
 static bool fits(const struct cJSON *jwk, struct slice kid, enum key_kind kind)
 {
     struct slice id;
-    struct slice type;
-    return json_string(json_get(jwk, "kid"), &id) && slice_equal(id, kid) &&
-           json_string(json_get(jwk, "kty"), &type) &&
-           slice_equal(type, kind == KEY_ES256 ? SLICE("EC") : SLICE("RSA")) &&
-           says(jwk, "alg", kind == KEY_ES256 ? SLICE("ES256") : SLICE("RS256")) &&
-           says(jwk, "use", SLICE("sig")) && !is_retired(jwk);
+    return json_string(json_get(jwk, "kid"), &id) && slice_equal(id, kid) && is_of_kind(jwk, kind);
+}
+
+static EVP_PKEY *read_key(const struct cJSON *jwk, enum key_kind kind)
+{
+    EVP_PKEY *key = kinds[kind].read(jwk);
+    ERR_clear_error();
+    return key;
 }
 
 EVP_PKEY *key_set_find(struct slice text, struct slice kid, enum key_kind kind)
@@ -136,10 +179,73 @@ EVP_PKEY *key_set_find(struct slice text, struct slice kid, enum key_kind kind)
     while (jwk != NULL && !fits(jwk, kid, kind)) {
         jwk = keys == NULL ? NULL : json_next(jwk);
     }
-    if (jwk == NULL) {
+    return jwk == NULL ? NULL : read_key(jwk, kind);
+}
+
+/* ---- read once ---- */
+
+struct key_entry {
+    struct slice kid; /* owned: memory_copy() */
+    enum key_kind kind;
+    EVP_PKEY *key; /* owned */
+};
+
+struct key_set {
+    struct key_entry keys[KEY_SET_KEYS_MAX];
+    unsigned count;
+};
+
+static void add_key(struct key_set *set, const struct cJSON *jwk)
+{
+    struct slice kid;
+    if (!json_string(json_get(jwk, "kid"), &kid) || kid.len == 0 || kid.len > JWT_KID_MAX_BYTES) {
+        return;
+    }
+    for (enum key_kind kind = 0; kind < KEY_KINDS && set->count < KEY_SET_KEYS_MAX; kind++) {
+        EVP_PKEY *key = is_of_kind(jwk, kind) ? read_key(jwk, kind) : NULL;
+        if (key != NULL) {
+            set->keys[set->count++] = (struct key_entry){
+                .kid = slice_make(memory_copy(kid), kid.len), .kind = kind, .key = key};
+        }
+    }
+}
+
+struct key_set *key_set_new(struct slice text)
+{
+    struct cJSON *root CLEANUP(json_free_at) = NULL;
+    if (json_parse(text, &limits, &root, NULL) != STATUS_OK) {
         return NULL;
     }
-    EVP_PKEY *key = kind == KEY_ES256 ? read_ec(jwk) : read_rsa(jwk);
-    ERR_clear_error();
-    return key;
+    struct key_set *set = MEMORY_NEW(struct key_set);
+    const struct cJSON *jwk = json_first(json_get(root, "keys"));
+    for (; jwk != NULL; jwk = json_next(jwk)) {
+        add_key(set, jwk);
+    }
+    if (set->count == 0) {
+        key_set_free(set);
+        set = NULL;
+    }
+    return set;
+}
+
+void key_set_free(struct key_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < set->count; i++) {
+        memory_free((char *)set->keys[i].kid.ptr);
+        EVP_PKEY_free(set->keys[i].key);
+    }
+    memory_free(set);
+}
+
+EVP_PKEY *key_set_get(const struct key_set *set, struct slice kid, enum key_kind kind)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        if (set->keys[i].kind == kind && slice_equal(set->keys[i].kid, kid)) {
+            return set->keys[i].key;
+        }
+    }
+    return NULL;
 }

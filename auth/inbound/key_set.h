@@ -10,9 +10,21 @@
 
 #include <openssl/types.h>
 
-enum key_kind { KEY_ES256, KEY_RS256 };
+enum key_kind { KEY_ES256, KEY_RS256, KEY_EDDSA, KEY_KINDS /* none; keep last */ };
 
-enum { KEY_SET_BYTES_MAX = 256 * 1024 };
+enum { KEY_SET_BYTES_MAX = 256 * 1024, KEY_SET_KEYS_MAX = 128 };
+
+/* "ES256", "RS256", "EdDSA" (RFC 7518, RFC 8037; of its curves Ed25519 alone). */
+struct slice key_kind_name(enum key_kind kind);
+
+/* A document's keys, read once; for who asks often. NULL: it is no such document, or has no key
+ * that is of use; of more than KEY_SET_KEYS_MAX the rest is left out. Immutable: any thread may
+ * ask. */
+struct key_set;
+struct key_set *key_set_new(struct slice text);
+void key_set_free(struct key_set *set); /* takes NULL */
+/* Borrowed; NULL: it has none. */
+EVP_PKEY *key_set_get(const struct key_set *set, struct slice kid, enum key_kind kind);
 
 /* `text`: {"keys": [...]}, {"key": {...}} or a single key. NULL: there is no such key in it. The
  * caller frees it. */

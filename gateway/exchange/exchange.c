@@ -24,7 +24,7 @@ static const struct step {
     unsigned next;                                         /* states it may lead to */
 } steps[EXCHANGE_STATES] = {
     [EXCHANGE_MATCH]    = {"match",    match_begin,    NULL,           TO(IDENTIFY)},
-    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, NULL,           TO(ADMIT)},
+    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, identify_resume, TO(ADMIT)},
     [EXCHANGE_ADMIT]    = {"admit",    admit_begin,    admit_resume,   TO(RECEIVE) | TO(JOIN) | TO(CHOOSE) | TO(ADMIT) | TO(DELIVER)},
     [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(ADMIT) | TO(JOIN)},
     [EXCHANGE_JOIN]     = {"join",     join_begin,     join_resume,    TO(CHOOSE)},

@@ -27,6 +27,7 @@
 #include "gateway/exchange/way.h"
 #include "gateway/loop/loop.h"
 #include "gateway/upstream/attempt.h"
+#include "gateway/web/issuer_keys.h"
 #include "routes/route.h"
 #include "routes/usage.h"
 
@@ -48,7 +49,7 @@ struct wait_place;
 
 enum exchange_state {
     EXCHANGE_MATCH,    /* find the route */
-    EXCHANGE_IDENTIFY, /* which tenant, and may it call this */
+    EXCHANGE_IDENTIFY, /* which tenant, and may it call this  (waits for an issuer's keys) */
     EXCHANGE_ADMIT,    /* reserve in all quotas that apply      (waits for the store, for room) */
     EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
     EXCHANGE_JOIN,    /* the idempotency key                   (waits for one that runs under it) */
@@ -123,6 +124,7 @@ struct exchange {
     const struct http1_request *request; /* borrowed from the connection */
     const struct route *route;           /* in the snapshot; NULL until matched; see way.asked */
     const struct tenant *tenant;         /* likewise; NULL until identified */
+    struct issuer_wait key_wait;         /* for the keys of its token's issuer */
     struct credential *credential;       /* ref; of the attempt that runs */
     struct way way;
     usec_t patience;                /* the caller's own deadline, from the start; 0: none */

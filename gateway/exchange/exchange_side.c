@@ -4,11 +4,13 @@
 #include "base/encode.h"
 #include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/token_cache.h"
 #include "gateway/ledger/ledger.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/otlp/otlp.h"
 #include "gateway/upstream/attempt.h"
+#include "gateway/web/issuer_keys.h"
 
 #include <assert.h>
 
@@ -83,6 +85,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .ring = settings->ring,
         .buffered_bytes = settings->buffered_bytes,
     };
+    side->issuer_keys = issuer_keys_new(side->loop, side->upstreams);
     buffer_init(&side->head, HEAD_MAX_BYTES);
     /* All at once: growing would leave copies of a credential behind. Untouched pages cost nothing.
      */
@@ -104,6 +107,8 @@ void exchange_side_fini(struct exchange_side *side)
     hand_spans_over(side);
     hand_log_over(side);
     timer_cancel(&side->loop->timers, &side->log_timer);
+    issuer_keys_free(side->issuer_keys);
+    token_cache_free(side->tokens);
     upstream_side_free(side->upstreams);
     snapshot_unref(side->snapshot);
     buffer_wipe(&side->head);

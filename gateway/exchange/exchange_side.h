@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct exchange;
+struct issuer_keys;
 struct ledger;
 struct ledger_ring;
 struct loop;
@@ -21,6 +22,7 @@ struct metrics_block;
 struct otlp;
 struct scribe;
 struct snapshot;
+struct token_cache;
 struct upstream_side;
 
 enum { RANDOM_POOL_BYTES = 2048 };
@@ -28,6 +30,8 @@ enum { RANDOM_POOL_BYTES = 2048 };
 struct exchange_side {
     struct loop *loop;               /* borrowed */
     struct upstream_side *upstreams; /* owned */
+    struct issuer_keys *issuer_keys; /* owned */
+    struct token_cache *tokens;      /* owned; NULL: none was verified yet */
     struct metrics_block *metrics;   /* borrowed */
     struct otlp *otlp;               /* borrowed; takes spans */
     struct scribe *scribe;           /* borrowed; NULL: no access log */

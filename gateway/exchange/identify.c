@@ -1,7 +1,12 @@
-/* identify: which tenant's key is in the request, and whether it may call this. */
+/*
+ * identify: which tenant's key, or token, is in the request, and whether it may call this. Where
+ * the keys of a token's issuer have to be fetched it waits for them, and looks at all again.
+ */
 #include "auth/inbound/authenticate.h"
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
+#include "gateway/client/connection.h"
+#include "gateway/exchange/identify_tokens.h"
 #include "gateway/exchange/patience.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/audit_log.h"
@@ -10,6 +15,7 @@
 #include "routes/target.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static const struct slice own_header = SLICE_INIT("X-Sallyport-Key");
 
@@ -55,43 +61,60 @@ static void look_in_query(struct authentication *auth, const struct exchange *ex
     }
 }
 
-static enum step_result stranger(struct exchange *exchange, const struct authentication *auth,
-                                 enum authenticate_verdict verdict)
+static enum problem_code verdict_code(enum authenticate_verdict verdict)
 {
-    bool known = verdict == AUTHENTICATE_EXPIRED || verdict == AUTHENTICATE_EARLY;
-    const char *why = "";
-    enum problem_code code = PROBLEM_TENANT_UNKNOWN;
+    return verdict == AUTHENTICATE_MISSING ? PROBLEM_TENANT_KEY_MISSING : PROBLEM_TENANT_UNKNOWN;
+}
+
+static const char *verdict_text(enum authenticate_verdict verdict)
+{
     switch (verdict) {
     case AUTHENTICATE_MISSING:
-        code = PROBLEM_TENANT_KEY_MISSING;
-        why = "send the tenant key where the SDK puts the provider's key, or in X-Sallyport-Key";
-        break;
+        return "send the tenant key where the SDK puts the provider's key, or in X-Sallyport-Key";
     case AUTHENTICATE_NOT_A_KEY:
-        why = "what was sent is no tenant key: those begin with sp_ and are made by 'sallyport keys"
-              " new'";
-        break;
+        return "what was sent is no tenant key: those begin with sp_ and are made by 'sallyport "
+               "keys"
+               " new'";
     case AUTHENTICATE_UNKNOWN:
-        why = "no tenant has this key";
-        break;
+        return "no tenant has this key";
     case AUTHENTICATE_EXPIRED:
-        why = "this key has expired: use the tenant's new one, or have one made";
-        break;
+        return "this key has expired: use the tenant's new one, or have one made";
     case AUTHENTICATE_EARLY:
-        why = "this key is not good yet: its not_before is still to come";
-        break;
+        return "this key is not good yet: its not_before is still to come";
+    case AUTHENTICATE_REFUSED:
+        return "the token is not taken";
     case AUTHENTICATE_CONFLICT:
-        why = "the request carries the keys of two tenants: send one";
-        break;
+        return "the request carries the keys of two tenants: send one";
     case AUTHENTICATE_TENANT:
         break;
     }
+    return "";
+}
+
+/* Issuer and key id are told to the operator alone; the token to nobody. */
+static enum step_result stranger(struct exchange *exchange, const struct authentication *auth,
+                                 enum authenticate_verdict verdict, const struct token_news *news)
+{
+    enum problem_code code = verdict_code(verdict);
+    struct error why = {.message = ""};
+    char told[AUDIT_TEXT_MAX];
+    bool known = verdict == AUTHENTICATE_EXPIRED || verdict == AUTHENTICATE_EARLY;
+    bool of_token =
+        news->refused && (verdict == AUTHENTICATE_REFUSED || verdict == AUTHENTICATE_NOT_A_KEY);
+    (void)snprintf(why.message, sizeof(why.message), "%s%s",
+                   of_token ? "the token is not taken: " : verdict_text(verdict),
+                   of_token ? token_verdict_text(news->verdict) : "");
+    (void)snprintf(told, sizeof(told), "%s%s%s%s%s", why.message,
+                   of_token && news->issuer[0] != '\0' ? "; iss " : "",
+                   of_token ? news->issuer : "", of_token && news->kid[0] != '\0' ? "; kid " : "",
+                   of_token ? news->kid : "");
     audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
                                         .tenant = known ? auth->out_of_time->tenant->name : NULL,
                                         .route = exchange->route->name,
                                         .peer = connection_source(exchange->connection),
                                         .code = problem_code_text(code)},
-                  why);
-    return exchange_fail(exchange, ENDED_BY_CLIENT, code, "%s", why);
+                  told);
+    return exchange_fail(exchange, ENDED_BY_CLIENT, code, "%s", why.message);
 }
 
 enum { NORMAL_STACK_BYTES = 1024 };
@@ -126,34 +149,62 @@ static enum step_result enter(struct exchange *exchange)
     return exchange_go(exchange, EXCHANGE_ADMIT);
 }
 
-enum step_result identify_begin(struct exchange *exchange)
+/* Whoever it is: may it call this? */
+static enum step_result enter_as(struct exchange *exchange, const struct tenant *tenant)
 {
-    const struct profile *profile = exchange->route->profile;
-    struct authentication auth = {.wall = exchange->facts.started_wall};
-
-    const struct slot own = {
-        .kind = SLOT_HEADER, .name = own_header, .hash = http1_name_hash(own_header)};
-    look_in_fields(&auth, exchange, &own);
-    for (unsigned i = 0; i < profile->slot_count; i++) {
-        const struct slot *slot = &profile->slots[i];
-        if (slot->kind == SLOT_QUERY) {
-            look_in_query(&auth, exchange, slot);
-        } else {
-            look_in_fields(&auth, exchange, slot);
-        }
-    }
-    enum authenticate_verdict verdict = authenticate_verdict(&auth);
-    if (verdict != AUTHENTICATE_TENANT) {
-        return stranger(exchange, &auth, verdict);
-    }
-    assert(auth.tenant != NULL); /* that is what the verdict says */
-    exchange->tenant = auth.tenant;
-    const struct allow_rule *rules = tenant_rules(exchange->tenant, exchange->route->index);
+    exchange->tenant = tenant;
+    const struct allow_rule *rules = tenant_rules(tenant, exchange->route->index);
     if (rules == NULL || !rules_allow(exchange, rules)) {
         return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_ROUTE_NOT_ALLOWED,
                              "tenant \"%s\" may not call this: no rule in tenants.%s.allow covers"
                              " it",
-                             exchange->tenant->name, exchange->tenant->name);
+                             tenant->name, tenant->name);
     }
     return enter(exchange);
+}
+
+static void look_everywhere(struct authentication *auth, const struct exchange *exchange)
+{
+    const struct profile *profile = exchange->route->profile;
+    const struct slot own = {
+        .kind = SLOT_HEADER, .name = own_header, .hash = http1_name_hash(own_header)};
+    look_in_fields(auth, exchange, &own);
+    for (unsigned i = 0; i < profile->slot_count; i++) {
+        const struct slot *slot = &profile->slots[i];
+        if (slot->kind == SLOT_QUERY) {
+            look_in_query(auth, exchange, slot);
+        } else {
+            look_in_fields(auth, exchange, slot);
+        }
+    }
+}
+
+enum step_result identify_begin(struct exchange *exchange)
+{
+    struct token_news news;
+    struct authentication auth = {
+        .wall = exchange->facts.started_wall,
+        .takes_tokens = exchange->snapshot->issuers.count > 0,
+    };
+    look_everywhere(&auth, exchange);
+    switch (identify_tokens(exchange, &auth, &news)) {
+    case TOKENS_DONE:
+        break;
+    case TOKENS_PENDING:
+        return STEP_WAIT;
+    case TOKENS_UNTOLD:
+        return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_STORE_UNAVAILABLE,
+                             "the keys of the token's issuer cannot be had now: try again later");
+    }
+    enum authenticate_verdict verdict = authenticate_verdict(&auth);
+    if (verdict != AUTHENTICATE_TENANT) {
+        return stranger(exchange, &auth, verdict, &news);
+    }
+    assert(auth.tenant != NULL); /* that is what the verdict says */
+    return enter_as(exchange, auth.tenant);
+}
+
+enum step_result identify_resume(struct exchange *exchange)
+{
+    return exchange->key_wait.set != NULL ? STEP_WAIT : identify_begin(exchange);
 }

@@ -89,6 +89,7 @@ static void settle_quotas(struct exchange *exchange)
 static void release(struct exchange *exchange)
 {
     struct exchange_side *side = exchange->side;
+    issuer_wait_leave(&exchange->key_wait);
     way_fini(exchange);
     idempotency_use_free(TAKE(exchange->key));
     metering_free(TAKE(exchange->metering));

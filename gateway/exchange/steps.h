@@ -7,6 +7,7 @@
 
 enum step_result match_begin(struct exchange *exchange);
 enum step_result identify_begin(struct exchange *exchange);
+enum step_result identify_resume(struct exchange *exchange);
 enum step_result admit_begin(struct exchange *exchange);
 enum step_result admit_resume(struct exchange *exchange);
 enum step_result receive_begin(struct exchange *exchange);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "config/snapshot.h"
 #include "gateway/loop/loop.h"
+#include "routes/egress.h"
 #include "routes/origin.h"
 
 #include <stddef.h>
@@ -75,29 +76,47 @@ static bool take_apart(struct slice url, struct slice *ret_host, struct slice *r
     return http1_valid_host(*ret_host) && slice_find(*ret_host, ':') == ret_host->len;
 }
 
-struct web_call *web_call_start(const struct web_call_request *request, void *ctx,
-                                void (*done)(void *ctx, const struct fetch_result *result))
+/* The origin and the path that is called; false: the URL is none. */
+static bool find_place(const struct web_call_request *request, struct arena *arena,
+                       struct origin *ret_origin, struct slice *ret_path)
 {
-    struct slice host, path;
-    struct buffer head CLEANUP(buffer_fini);
-    buffer_init(&head, HEAD_MAX_BYTES);
-    if (!take_apart(request->url, &host, &path) ||
-        write_head(request, host, path, &head) != STATUS_OK) {
-        return NULL;
+    struct slice host;
+    if (request->site != NULL) {
+        *ret_origin = request->site->origin;
+        *ret_path = request->site->path;
+        return true;
     }
-    struct web_call *call = MEMORY_NEW(struct web_call);
-    const char *name = arena_copy(&call->arena, host).ptr;
-    call->loop = request->loop;
-    call->snapshot = snapshot_ref(request->snapshot);
-    call->ctx = ctx;
-    call->done = done;
-    call->origin = (struct origin){
+    if (!take_apart(request->url, &host, ret_path)) {
+        return false;
+    }
+    const char *name = arena_copy(arena, host).ptr;
+    *ret_origin = (struct origin){
         .tls = true,
         .host = name,
         .port = HTTPS_PORT,
         .authority = name,
-        .key = arena_print(&call->arena, "https://%s:%d", name, HTTPS_PORT),
+        .key = arena_print(arena, "https://%s:%d", name, HTTPS_PORT),
     };
+    return true;
+}
+
+struct web_call *web_call_start(const struct web_call_request *request, void *ctx,
+                                void (*done)(void *ctx, const struct fetch_result *result))
+{
+    struct slice path;
+    struct buffer head CLEANUP(buffer_fini);
+    buffer_init(&head, HEAD_MAX_BYTES);
+    struct web_call *call = MEMORY_NEW(struct web_call);
+    if (!find_place(request, &call->arena, &call->origin, &path) ||
+        write_head(request, slice_from(call->origin.authority), path, &head) != STATUS_OK) {
+        arena_fini(&call->arena);
+        memory_free(call);
+        return NULL;
+    }
+    call->loop = request->loop;
+    call->snapshot = snapshot_ref(request->snapshot);
+    call->ctx = ctx;
+    call->done = done;
     buffer_init(&call->body, request->body.len);
     enum status status = buffer_append(&call->body, request->body);
     (void)status; /* it has just that room */
@@ -106,7 +125,7 @@ struct web_call *web_call_start(const struct web_call_request *request, void *ct
             .loop = request->loop,
             .upstreams = request->upstreams,
             .origin = &call->origin,
-            .egress = &call->snapshot->egress,
+            .egress = request->site != NULL ? egress_everywhere() : &call->snapshot->egress,
             .connect_timeout = WEB_CALL_TIME / 2,
             .timeout = WEB_CALL_TIME,
             .method = request->body.len > 0 ? HTTP1_POST : HTTP1_GET,

@@ -1,12 +1,14 @@
 /*
- * web_call: one call of the gateway's own to an https URL that a message or a scheme names: a key,
- * a confirmation. Egress is as the config says. Belongs to one loop.
+ * web_call: one call of the gateway's own over https: to a URL that a message or a scheme names (a
+ * key, a confirmation), under the config's egress; or to a site that the config names, wherever
+ * that is. Belongs to one loop.
  */
 #pragma once
 
 #include "base/slice.h"
 #include "gateway/upstream/fetch.h"
 
+struct key_site;
 struct snapshot;
 struct web_call;
 
@@ -17,6 +19,7 @@ struct web_call_request {
     struct upstream_side *upstreams; /* borrowed */
     struct snapshot *snapshot;       /* a reference is taken, for its egress */
     struct slice url;                /* https://HOST/PATH, no port or user; copied */
+    const struct key_site *site;     /* in the snapshot; in place of `url`; NULL: `url` */
     struct slice body;               /* JSON, which is posted; empty: GET; copied, and wiped */
     size_t answer_bytes;
 };

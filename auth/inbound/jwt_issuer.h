@@ -1,0 +1,91 @@
+/*
+ * jwt_issuer: whose tokens are taken, and which tenant each of them is. Pure, part of a snapshot.
+ *
+ * A token is read, its issuer is looked up, and the tenant is the one whose audience and claims are
+ * all in it; nothing of that is believed before token_check() has seen the issuer's signature.
+ */
+#pragma once
+
+#include "auth/inbound/jwt.h"
+#include "base/clock.h"
+#include "base/slice.h"
+#include "base/table.h"
+
+#include <stdbool.h>
+
+struct key_site;
+struct tenant;
+
+enum {
+    JWT_CLAIM_DEPTH_MAX = 8,
+    JWT_RULES_MAX = 4096 /* of an issuer */,
+    JWT_SITES_MAX = 64 /* of key sets that are fetched */
+};
+
+/* A text that has to be there: as the claim's value, or in it, if that is an array. */
+struct jwt_claim {
+    const char *const *path; /* names of members, from the top */
+    unsigned depth;
+    struct slice value;
+};
+
+/* What makes a token of the issuer this tenant's. */
+struct jwt_rule {
+    const struct tenant *tenant;
+    struct slice audience;
+    unsigned kinds; /* of signatures, a bit each, as jwt_read_any() has them */
+    usec_t leeway;
+    const struct jwt_claim *claims; /* at least one */
+    unsigned claim_count;
+    const struct jwt_rule *next; /* of the same issuer */
+};
+
+struct jwt_issuer {
+    struct slice name;
+    const struct jwt_rule *rules;
+    const struct key_site *site; /* where its keys are; NULL: `keys` */
+    struct key_set *keys;        /* the snapshot's; NULL: `site` */
+};
+
+enum token_verdict {
+    TOKEN_FITS,
+    /* Nobody's here: */
+    TOKEN_MALFORMED,
+    TOKEN_ALGORITHM,
+    TOKEN_ISSUER_UNKNOWN,
+    /* Of an issuer that is known, but not to be taken: */
+    TOKEN_NO_TENANT,
+    TOKEN_TWO_TENANTS,
+    TOKEN_KEY_UNKNOWN,
+    TOKEN_SIGNATURE,
+    TOKEN_TIMELESS,
+    TOKEN_EXPIRED,
+    TOKEN_EARLY,
+    TOKEN_FROM_FUTURE,
+};
+
+/* For caller and logs; nothing of the token is in it. */
+const char *token_verdict_text(enum token_verdict verdict);
+/* Is it from an issuer that is listed? Such a token counts, however it is. */
+bool token_verdict_of_issuer(enum token_verdict verdict);
+
+struct token {
+    struct jwt jwt;
+    const struct jwt_issuer *issuer; /* NULL: unknown */
+    const struct jwt_rule *rule;     /* with TOKEN_FITS */
+};
+
+/* Could it be one? Three parts, and the beginning of a JSON object in base64url. */
+bool token_like(struct slice text);
+
+/* `issuers`: by name. TOKEN_FITS: whose it is, if token_check() says so, too. token_fini() always.
+ */
+enum token_verdict token_read(struct slice text, const struct table *issuers, struct token *ret);
+/* `now`: Unix seconds. *ret_until: up to then the same verdict holds, with the same key. */
+enum token_verdict token_check(const struct token *token, EVP_PKEY *key, int64_t now,
+                               int64_t *ret_until);
+void token_fini(struct token *token);
+
+/* Could one token be of both? Not if they name different values of the same claim, in a token that
+ * has no arrays there. */
+bool jwt_rules_overlap(const struct jwt_rule *one, const struct jwt_rule *other);
