@@ -249,8 +249,8 @@ test('many requests for one set make one fetch, and a client that leaves meanwhi
   release();
   for (const answer of await Promise.all(calls)) assert.equal(answer.status, 200);
   assert.equal(issuer.fetches, 1);
-  const gone = gateway.accessLog().filter(({ ended_by: by, step }) => by === 'client' && step === 'identify');
-  assert.equal(gone.length, 3);
+  await until('they are logged', () => gateway.accessLog()
+    .filter(({ ended_by: by, step }) => by === 'client' && step === 'identify').length === 3);
 });
 
 test('a key set that cannot be had is 503, not 401, and takes nothing down', async (t) => {

@@ -236,3 +236,129 @@ Test(jwt, a_point_that_is_not_on_the_curve_is_no_key)
                                "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}";
     cr_expect_eq(key_set_find(slice_from(keys), SLICE("k"), KEY_ES256), NULL);
 }
+
+/* ---- published vectors ---- */
+
+struct vector {
+    const char *name, *jwk, *signed_bytes, *signature;
+    enum key_kind kind;
+};
+
+#define RFC_7515_CLAIMS                                                                            \
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
+    "fQ"
+
+/* Their tokens have no kid, so they are put together by hand, and their keys get one. */
+static const struct vector vectors[] = {
+    {"RFC 7515, A.2",
+     "{\"kid\":\"v\",\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_"
+     "wWJcyQoTbji9k0l8W26mPddxHmfHQ"
+     "p-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb"
+     "_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb"
+     "3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRW"
+     "yuXpoQ\",\"e\":\"AQAB\"}",
+     "eyJhbGciOiJSUzI1NiJ9." RFC_7515_CLAIMS,
+     "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5"
+     "jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb"
+     "1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QO"
+     "YEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+     KEY_RS256},
+    {"RFC 7515, A.3",
+     "{\"kid\":\"v\",\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":"
+     "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+     "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}",
+     "eyJhbGciOiJFUzI1NiJ9." RFC_7515_CLAIMS,
+     "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+     KEY_ES256},
+    {"RFC 8037, A.4",
+     "{\"kid\":\"v\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+     "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+     "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+     "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+     KEY_EDDSA},
+};
+
+Test(jwt, published_signatures_are_right_and_changed_ones_are_not)
+{
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+        const struct vector *vector = &vectors[i];
+        char text[1024];
+        struct jwt jwt = {.signed_bytes = slice_from(vector->signed_bytes)};
+        cr_assert(jwt_decode(slice_from(vector->signature), jwt.signature, &jwt.signature_len));
+        EVP_PKEY *of_vector = key_set_find(slice_from(vector->jwk), SLICE("v"), vector->kind);
+        cr_assert(of_vector != NULL, "%s", vector->name);
+        cr_expect(jwt_valid(&jwt, vector->kind, of_vector), "%s", vector->name);
+        jwt.signature[jwt.signature_len / 2] ^= 1;
+        cr_expect_not(jwt_valid(&jwt, vector->kind, of_vector), "%s", vector->name);
+        jwt.signature[jwt.signature_len / 2] ^= 1;
+        (void)snprintf(text, sizeof(text), "%sA", vector->signed_bytes);
+        jwt.signed_bytes = slice_from(text);
+        cr_expect_not(jwt_valid(&jwt, vector->kind, of_vector), "%s", vector->name);
+        EVP_PKEY_free(of_vector);
+    }
+}
+
+/* RFC 7519, 3.1 and 6.1: HMAC, and no signature at all. */
+Test(jwt, published_tokens_of_other_kinds_are_refused)
+{
+    static const char *const tokens[] = {
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_7515_CLAIMS
+        ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        "eyJhbGciOiJub25lIn0." RFC_7515_CLAIMS ".",
+    };
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
+        struct jwt jwt;
+        cr_expect_eq(jwt_read_any(slice_from(tokens[i]), (1U << KEY_KINDS) - 1, &jwt),
+                     JWT_ALGORITHM);
+    }
+}
+
+/* ---- sets that are read once ---- */
+
+Test(jwt, set_has_the_keys_that_are_of_use_each_for_its_kind)
+{
+    char text[4096];
+    (void)snprintf(text, sizeof(text),
+                   "{\"keys\":[%s,{\"kid\":\"w\",\"kty\":\"oct\",\"k\":\"AAAA\"},7,"
+                   "{\"kid\":\"x\",\"kty\":\"OKP\",\"crv\":\"Ed448\",\"x\":\"AAAA\"},"
+                   "{\"kid\":\"y\",\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},"
+                   "{\"kid\":\"z\",\"use\":\"enc\",%s,%s]}",
+                   vectors[0].jwk, vectors[1].jwk + 1, vectors[2].jwk);
+    struct key_set *set = key_set_new(slice_from(text));
+    cr_assert_not_null(set);
+    cr_expect(key_set_get(set, SLICE("v"), KEY_RS256) != NULL);
+    cr_expect(key_set_get(set, SLICE("v"), KEY_EDDSA) != NULL);
+    cr_expect(key_set_get(set, SLICE("v"), KEY_ES256) == NULL, "it is for encryption");
+    cr_expect(key_set_get(set, SLICE("w"), KEY_RS256) == NULL);
+    cr_expect(key_set_get(set, SLICE("x"), KEY_EDDSA) == NULL);
+    cr_expect(key_set_get(set, SLICE("y"), KEY_RS256) == NULL, "it is short");
+    cr_expect(key_set_get(set, SLICE(""), KEY_RS256) == NULL);
+    key_set_free(set);
+    key_set_free(NULL);
+}
+
+Test(jwt, what_has_no_key_is_no_set)
+{
+    static const char *const texts[] = {"", "[]", "{}", "{\"keys\":[]}", "{\"keys\":{}}", "<html>"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        cr_expect_null(key_set_new(slice_from(texts[i])), "%s", texts[i]);
+    }
+}
+
+Test(jwt, set_is_bounded)
+{
+    size_t size = KEY_SET_BYTES_MAX;
+    char *text = memory_alloc(size);
+    size_t len = (size_t)snprintf(text, size, "{\"keys\":[");
+    for (unsigned i = 0; i < 2 * KEY_SET_KEYS_MAX; i++) {
+        len += (size_t)snprintf(text + len, size - len, "%s{\"kid\":\"k%u\",%s", i > 0 ? "," : "",
+                                i, vectors[2].jwk + sizeof("{\"kid\":\"v\""));
+    }
+    len += (size_t)snprintf(text + len, size - len, "]}");
+    struct key_set *set = key_set_new(slice_make(text, len));
+    cr_assert_not_null(set);
+    cr_expect(key_set_get(set, SLICE("k127"), KEY_EDDSA) != NULL);
+    cr_expect(key_set_get(set, SLICE("k128"), KEY_EDDSA) == NULL);
+    key_set_free(set);
+    memory_free(text);
+}
