@@ -103,6 +103,8 @@ void link_injection(const struct link *link, const struct route_section *section
                     struct route *route);
 void link_headers(const struct link *link, const struct route_section *section,
                   struct route *route);
+void link_token(const struct link *link, const struct route_section *section,
+                struct route *route); /* after its credentials and origin */
 
 /* Of one hook, whose place is known. */
 void link_hook_proof(const struct link *link, const struct hook_section *section,

@@ -172,6 +172,7 @@ static void link_one(const struct link *link, const struct route_section *sectio
     link_origin(link, section, route);
     link_credentials(link, section, route);
     link_injection(link, section, route);
+    link_token(link, section, route);
     link_headers(link, section, route);
     link_resilience(link, section, route);
 }

@@ -124,6 +124,16 @@ struct meter_section {
     bool stream_usage;
 };
 
+struct token_section {
+    const struct tree *grant;
+    const struct tree *url, *scope, *audience, *resource, *client, *issuer, *subject, *subject_type,
+        *algorithm, *key_id, *directory, *installation;
+    const struct tree *parameters, *claims;
+    usec_t lifetime;
+    struct client_tls_section tls;
+    bool off; /* "token: off" */
+};
+
 /* How a route's calls are sent: "idempotency". */
 enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };
 
@@ -142,6 +152,7 @@ struct route_section {
     const struct tree *path, *host, *provider, *base_url;
     struct field_items credential; /* struct credential_section; "none" is an empty list */
     struct field_items inject;     /* struct inject_section */
+    struct token_section token;
     struct headers_section headers;
     struct route_timeouts timeouts;
     struct retry_section retry;
@@ -291,6 +302,7 @@ extern const struct field breaker_fields[];
 extern const struct field hedge_fields[];
 extern const struct field health_fields[];
 extern const struct field price_fields[];
+extern const struct field route_token_fields[];
 extern const struct field tenant_fields[];
 extern const struct field tenant_key_fields[]; /* of struct tenant_key_section */
 extern const struct field store_fields[];

@@ -108,6 +108,11 @@ const struct field route_fields[] = {
         .help = "Where the credential goes: one of `header`, `query`, `path`, `basic` and `body`, or a list of "
                 "up to 4 such places; by default the profile's way. Required with a credential on an `http` "
                 "route."),
+    FIELD_SECTION(struct route_section, token, route_token_fields, .word = "off",
+        .word_offset = offsetof(struct token_section, off),
+        .example = "{grant: client_credentials, url: https://login.example.com/oauth2/token}",
+        .help = "Sends not the secret but a token that is had for it; `{secret}` of `inject` is the token then. "
+                "Members that are not given are the profile's. `off`: the secret is the token."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
                 "sends a key, X-Sallyport-*, method and URL overrides. Of Accept-Encoding "

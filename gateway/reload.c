@@ -15,6 +15,7 @@
 #include "gateway/server_ledger.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks.h"
+#include "gateway/tokens/tokens.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
 #include "limiter/zone.h"
@@ -211,6 +212,7 @@ static enum status prepare(struct server *server, struct candidate *candidate, s
     TRY(server_load_admin_tls(snapshot, &candidate->admin_tls, err));
     TRY(audit_log_prepare(snapshot->gateway.audit_log, err));
     TRY(otlp_prepare(server->otlp, snapshot, err));
+    TRY(tokens_adopt(server->tokens, candidate->snapshot, err));
     if (server->scribe != NULL) {
         TRY(scribe_reopen(server->scribe, snapshot->gateway.access_log, err));
     }

@@ -14,6 +14,7 @@
 #include "gateway/loop/loop.h"
 #include "gateway/loop/mailbox.h"
 #include "gateway/observe/audit_log.h"
+#include "gateway/observe/families.h"
 #include "gateway/observe/log.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
@@ -26,6 +27,7 @@
 #include "gateway/server_otlp.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks.h"
+#include "gateway/tokens/tokens.h"
 #include "gateway/upstream/attempt.h"
 #include "gateway/upstream/standing.h"
 #include "gateway/worker.h"
@@ -93,7 +95,8 @@ static void on_secret_news(void *ctx, const struct secret_news *news)
     struct server *server = ctx;
     struct metrics_block *metrics = server->metrics_block;
     if (news->changed) {
-        metrics_add(metrics, METRIC_credential_refreshes_total, 1);
+        const char *const labels[] = {news->name, "none", "read"};
+        metrics_count(metrics, FAMILY_credential_refreshes_total, labels, 1);
         log_info("secret \"%s\": a new value is in force", news->name);
     }
     server_audit_secret(news);
@@ -175,6 +178,7 @@ static enum status make_workers(struct server *server, struct error *err)
             .metrics = server->metrics,
             .scribe = server->scribe,
             .otlp = server->otlp,
+            .tokens = server->tokens,
             .quotas = server->quotas,
             .ledger = server->ledger,
             .queue = server->queue,
@@ -257,6 +261,8 @@ static enum status start(struct server *server, struct error *err)
     server_audit_started(server);
     TRY(quotas_new(snapshot, &server->quotas, err));
     TRY(server_ledger_start(server, err));
+    server->tokens = tokens_new(metrics_block(server->metrics, snapshot->gateway.workers + 2));
+    TRY(tokens_adopt(server->tokens, server->snapshot, err));
     server_refresh_secrets(server);
     TRY(server_otlp_start(server, err));
     TRY(server_webhooks_start(server, err));
@@ -276,6 +282,7 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     }
     memory_free(server->workers);
+    tokens_free(server->tokens);
     server_webhooks_stop(server);
     ledger_stop(server->ledger);
     admin_server_stop(server->admin);

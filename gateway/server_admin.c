@@ -21,6 +21,7 @@
 #include "gateway/server_pages.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks_admin.h"
+#include "gateway/tokens/tokens.h"
 #include "gateway/upstream/standing.h"
 
 #include <inttypes.h>
@@ -98,6 +99,7 @@ static void say_too_long(void)
 static bool show_others(const struct server *server, struct buffer *out)
 {
     return standings_show_metrics(server->standings, server->snapshot, clock_now(), out) &&
+           tokens_show_metrics(server->tokens, clock_now(), out) &&
            quotas_show_metrics(server->quotas, server->snapshot, out) == STATUS_OK;
 }
 

@@ -27,6 +27,7 @@ struct snapshot;
 struct source_rates;
 struct ssl_ctx_st;
 struct standings;
+struct tokens;
 struct worker;
 
 enum { SERVER_SIGNALS = 3 };
@@ -50,6 +51,7 @@ struct server {
     _Atomic(struct delivery *) delivery; /* owned; delivers what is in the queue; NULL: as that */
     void (*webhooks_drained)(void *server); /* that waits for it; set before it is asked for */
     struct source_rates *source_rates;      /* owned */
+    struct tokens *tokens;                  /* owned; had for secrets */
     struct otlp *otlp;                      /* owned; sends traces and metrics to a collector */
     struct scribe *scribe;                  /* NULL: no access log */
     struct admin_server *admin;

@@ -258,6 +258,7 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
                            .loop = &worker->loop,
                            .metrics = worker->metrics,
                            .otlp = settings->otlp,
+                           .minted = settings->tokens,
                            .scribe = settings->scribe,
                            .ledger = settings->ledger,
                            .ring = settings->ledger == NULL

@@ -20,6 +20,7 @@ struct scribe;
 struct snapshot;
 struct source_rates;
 struct ssl_ctx_st;
+struct tokens;
 struct worker;
 
 struct worker_settings {
@@ -28,6 +29,7 @@ struct worker_settings {
     struct metrics *metrics;           /* borrowed */
     struct scribe *scribe;             /* borrowed; NULL: no access log */
     struct otlp *otlp;                 /* borrowed; outlives the worker */
+    struct tokens *tokens;             /* borrowed; outlives the worker */
     struct quotas *quotas;             /* borrowed; outlives the worker */
     struct ledger *ledger;             /* likewise; NULL: none */
     struct queue *queue;               /* likewise; of webhooks; NULL: none */

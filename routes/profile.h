@@ -45,6 +45,12 @@ struct error_type {
     struct slice code; /* empty: the gateway's own */
 };
 
+/* How a token is had for the secret: what a route's `token` says by default. Those of an object are
+ * called "parameters.NAME". */
+struct token_setting {
+    struct slice name, value;
+};
+
 /* Requests whose rate limits are counted by themselves: GitHub's search, for example. */
 struct quota_domain {
     struct slice path; /* as in an allow rule */
@@ -57,6 +63,8 @@ struct profile {
     struct slice base_url; /* empty for the generic profile: the route must say it */
     struct slice docs_url;
     struct injections injections; /* where the credential goes */
+    const struct token_setting *token; /* none: the secret itself is sent */
+    unsigned token_count;
     const struct slot *slots;
     unsigned slot_count;
     const struct header_setting *headers; /* required ones, sent if the caller sent none */

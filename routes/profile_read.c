@@ -11,6 +11,7 @@
 #include "routes/profile_calls.h"
 #include "routes/profile_places.h"
 #include "routes/profile_retry.h"
+#include "routes/profile_token.h"
 
 enum { ERROR_BODY_MAX = 4096 };
 
@@ -128,7 +129,8 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "title",           "base_url",        "docs_url",    "credential", "slots",
         "headers",         "error",           "error_types", "key_env",    "base_url_env",
         "sdk_base_suffix", "calls",           "repeatable",  "retry",      "idempotency",
-        "domains",         "domain_by_model", "health",      "objects",    NULL,
+        "domains",         "domain_by_model", "health",      "objects",    "token",
+        NULL,
     };
     const struct cJSON *error = json_get(root, "error");
 
@@ -139,6 +141,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         return STATUS_INVALID;
     }
     TRY(profile_read_places(arena, root, ret, err));
+    TRY(profile_read_token(arena, root, ret, err));
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
     TRY(profile_read_calls(arena, root, ret, err));

@@ -19,6 +19,7 @@ struct price_list;
 struct profile;
 struct route_standing;
 struct secret_slot;
+struct token_rule;
 
 struct route_timeouts {
     usec_t connect, first_byte, idle, total;
@@ -61,6 +62,7 @@ struct route {
     unsigned credential_count;    /* 0: nothing is injected */
     unsigned account_count;       /* of them */
     struct injections injections; /* where it goes */
+    const struct token_rule *token; /* had for the secret, and sent in its place; NULL: none is */
     struct header_rules headers;  /* compiled: which request headers go on, constant ones, Host */
     struct route_timeouts timeouts;
     struct retry_policy retry;

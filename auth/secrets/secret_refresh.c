@@ -36,14 +36,8 @@ static void drop_list(struct slot_list *list)
 
 static struct version *version_new(const char *name, struct secret *take_secret, uint64_t number)
 {
-    struct version *version = MEMORY_NEW(struct version);
-    version->refs = 1;
-    version->name = memory_copy(slice_from(name));
-    version->secret = take_secret;
-    version->scrubber = scrubber_for_secret(secret_reveal(take_secret));
-    version->public =
-        (struct credential){version->name, version->secret, version->scrubber, number};
-    return version;
+    struct scrubber *scrubber = scrubber_for_secret(secret_reveal(take_secret));
+    return (struct version *)credential_new(name, take_secret, scrubber, number);
 }
 
 /* `take_version` may be NULL. */

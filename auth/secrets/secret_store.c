@@ -111,6 +111,26 @@ struct credential *credential_acquire(struct secret_slot *slot)
     return version == NULL ? NULL : &version->public;
 }
 
+struct credential *credential_ref(struct credential *credential)
+{
+    struct version *version = (struct version *)credential;
+    atomic_fetch_add_explicit(&version->refs, 1, memory_order_relaxed);
+    return credential;
+}
+
+struct credential *credential_new(const char *name, struct secret *take_secret,
+                                  struct scrubber *take_scrubber, uint64_t number)
+{
+    struct version *version = MEMORY_NEW(struct version);
+    version->refs = 1;
+    version->name = memory_copy(slice_from(name));
+    version->secret = take_secret;
+    version->scrubber = take_scrubber;
+    version->public =
+        (struct credential){version->name, version->secret, version->scrubber, number};
+    return &version->public;
+}
+
 void credential_unref(struct credential *credential)
 {
     struct version *version = (struct version *)credential;

@@ -40,7 +40,11 @@ void secret_slot_unref(struct secret_slot *slot);
 
 /* NULL: the secret is missing or too stale (credential_unavailable). Unref it. Any thread. */
 struct credential *credential_acquire(struct secret_slot *slot);
+struct credential *credential_ref(struct credential *credential);
 void credential_unref(struct credential *credential); /* takes NULL */
+/* One of no slot: a token that was had for a secret. `take_scrubber` may be NULL. */
+struct credential *credential_new(const char *name, struct secret *take_secret,
+                                  struct scrubber *take_scrubber, uint64_t version);
 
 /* A provider refused it (401): re-read soon, once a minute at most. Any thread, cheap. */
 void secret_slot_suspect(struct secret_slot *slot);

@@ -66,6 +66,8 @@ static const struct row rows[PROBLEM_CODES] = {
     [PROBLEM_CREDENTIAL_UNAVAILABLE] = {"credential_unavailable", 502, NULL,
         "The gateway has no credential for this route at the moment. Its operator finds the "
         "missing secret's name under /readyz."},
+    [PROBLEM_TOKEN_UNAVAILABLE] = {"credential_unavailable", 502, "No token for this route",
+        "The gateway has no token for this route at the moment. Send the request again later."},
     [PROBLEM_EGRESS_REFUSED] = {"egress_refused", 502, NULL,
         "The gateway may not connect to this provider's address. Its operator can allow the "
         "network under 'egress' in the config."},

@@ -100,6 +100,12 @@ static bool elsewhere(struct exchange *exchange, enum step_result *ret)
 
 /* ---- the step ---- */
 
+static enum step_result go_on(struct exchange *exchange)
+{
+    return exchange_go(exchange,
+                       exchange->route->token == NULL ? EXCHANGE_PREPARE : EXCHANGE_MINT);
+}
+
 enum step_result choose_begin(struct exchange *exchange)
 {
     struct way *way = &exchange->way;
@@ -128,12 +134,10 @@ enum step_result choose_begin(struct exchange *exchange)
         }
         return STEP_WAIT;
     }
-    return exchange_go(exchange, EXCHANGE_PREPARE);
+    return go_on(exchange);
 }
 
 enum step_result choose_resume(struct exchange *exchange)
 {
-    return exchange->side->loop->now >= exchange->way.until
-               ? exchange_go(exchange, EXCHANGE_PREPARE)
-               : STEP_WAIT;
+    return exchange->side->loop->now >= exchange->way.until ? go_on(exchange) : STEP_WAIT;
 }

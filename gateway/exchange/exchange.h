@@ -1,9 +1,9 @@
 /*
  * exchange: one client request and everything done for it, from its head to settlement.
  *
- *   match > identify > admit > receive > join > choose > prepare > send > deliver > settle
- *                                                  ^                   v
- *                                                  +----- back_off ----+
+ *   match > identify > admit > receive > join > choose > mint > prepare > send > deliver > settle
+ *                                                  ^                         v
+ *                                                  +-------- back_off -------+
  *
  * Where a quota needs the body, admit leads to receive and is entered again behind it; so it is
  * where a fallback leads to another route.
@@ -45,6 +45,7 @@ struct object_watch;
 struct reservation;
 struct route;
 struct tenant;
+struct token_wait;
 struct wait_place;
 
 enum exchange_state {
@@ -54,6 +55,7 @@ enum exchange_state {
     EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
     EXCHANGE_JOIN,    /* the idempotency key                   (waits for one that runs under it) */
     EXCHANGE_CHOOSE,  /* circuit, credential, or another route (waits for its pace) */
+    EXCHANGE_MINT,    /* the token that is sent for it        (waits for who fetches it) */
     EXCHANGE_PREPARE, /* build the upstream request, with the credential */
     EXCHANGE_SEND,    /* one attempt, until its answer's head  (waits for both ends) */
     EXCHANGE_BACK_OFF, /* reserve again, wait for the next one  (waits for the store, the time) */
@@ -125,7 +127,12 @@ struct exchange {
     const struct route *route;           /* in the snapshot; NULL until matched; see way.asked */
     const struct tenant *tenant;         /* likewise; NULL until identified */
     struct issuer_wait key_wait;         /* for the keys of its token's issuer */
-    struct credential *credential;       /* ref; of the attempt that runs */
+    struct credential *credential;       /* ref; of the attempt that runs: what is sent */
+    struct credential *secret;           /* ref; what the token that is sent was had for */
+    struct token_wait *token_wait;       /* that it waits for; NULL: for none */
+    const struct route *tokenless_of;    /* whose credentials' bits are in: */
+    uint32_t tokenless;                  /* those that no token is to be had for */
+    bool token_renewed;                  /* it was sent once more for that */
     struct way way;
     usec_t patience;                /* the caller's own deadline, from the start; 0: none */
     struct slice path, query, rest; /* of the target; rest is behind the route's path */

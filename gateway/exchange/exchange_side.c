@@ -80,6 +80,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .upstreams = upstream_side_new(settings->loop),
         .metrics = settings->metrics,
         .otlp = settings->otlp,
+        .minted = settings->minted,
         .scribe = settings->scribe,
         .ledger = settings->ledger,
         .ring = settings->ring,

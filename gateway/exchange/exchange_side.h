@@ -23,6 +23,7 @@ struct otlp;
 struct scribe;
 struct snapshot;
 struct token_cache;
+struct tokens;
 struct upstream_side;
 
 enum { RANDOM_POOL_BYTES = 2048 };
@@ -34,6 +35,7 @@ struct exchange_side {
     struct token_cache *tokens;      /* owned; NULL: none was verified yet */
     struct metrics_block *metrics;   /* borrowed */
     struct otlp *otlp;               /* borrowed; takes spans */
+    struct tokens *minted;           /* borrowed; the process's; had for secrets */
     struct scribe *scribe;           /* borrowed; NULL: no access log */
     struct snapshot *snapshot;       /* ref; for new exchanges */
     struct connection_limits limits; /* of that snapshot */
@@ -58,6 +60,7 @@ struct exchange_side_settings {
     struct loop *loop;
     struct metrics_block *metrics;
     struct otlp *otlp;
+    struct tokens *minted;
     struct scribe *scribe;
     struct ledger *ledger; /* NULL: none */
     struct ledger_ring *ring;

@@ -6,6 +6,7 @@
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/mint.h"
 #include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/quota_counts.h"
 #include "gateway/exchange/steps.h"
@@ -99,6 +100,7 @@ static void release(struct exchange *exchange)
     timer_cancel(&side->loop->timers, &exchange->total);
     waiter_cancel(&exchange->waiter);
     decoding_free(exchange);
+    mint_fini(exchange);
     credential_unref(TAKE(exchange->credential));
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);

@@ -16,6 +16,8 @@ enum step_result join_begin(struct exchange *exchange);
 enum step_result join_resume(struct exchange *exchange);
 enum step_result choose_begin(struct exchange *exchange);
 enum step_result choose_resume(struct exchange *exchange);
+enum step_result mint_begin(struct exchange *exchange);
+enum step_result mint_resume(struct exchange *exchange);
 enum step_result prepare_begin(struct exchange *exchange);
 enum step_result send_begin(struct exchange *exchange);
 enum step_result send_resume(struct exchange *exchange);

@@ -5,6 +5,7 @@
  */
 #include "auth/secrets/secret_store.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/mint.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
@@ -204,6 +205,22 @@ static bool refuses_edit(struct exchange *exchange)
     return (status == 400 || status == 422) && metering_take_back(exchange);
 }
 
+/* A 401: the token is had anew, or the secret read again. */
+static void look_at_credential(struct exchange *exchange, const struct http1_response *response,
+                               struct judgement *judgement)
+{
+    const struct route *route = exchange->route;
+    if (exchange->facts.upstream_status != 401 || route->credential_count == 0) {
+        return;
+    }
+    if (route->token == NULL) {
+        secret_slot_suspect(exchange->way.choice.credential->slot);
+    } else if (mint_refused(exchange, response, judgement)) {
+        judgement->reason = JUDGE_AGAIN;
+        judgement->wait = 0;
+    }
+}
+
 enum step_result weigh(struct exchange *exchange, const struct http1_response *response)
 {
     struct advice advice;
@@ -215,9 +232,7 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
     exchange->facts.reused = attempt_facts(exchange->attempt)->reused;
     exchange->way.executed |= judgement.executed;
     report(exchange, &judgement, response == NULL ? NULL : &advice, it.took);
-    if (exchange->facts.upstream_status == 401 && exchange->route->credential_count > 0) {
-        secret_slot_suspect(exchange->way.choice.credential->slot);
-    }
+    look_at_credential(exchange, response, &judgement);
     if (refuses_edit(exchange)) {
         judgement.reason = JUDGE_AGAIN;
         judgement.wait = 0;

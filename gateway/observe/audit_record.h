@@ -35,6 +35,8 @@ struct buffer;
     X(CONFIG_REFUSED, "config_refused")                                                            \
     X(SECRET_READ, "secret_read")                                                                  \
     X(SECRET_FAILED, "secret_failed")                                                              \
+    X(TOKEN_HAD, "token_had")                                                                      \
+    X(TOKEN_FAILED, "token_failed")                                                                \
     X(KEY_REFUSED, "key_refused")                                                                  \
     X(REFUSALS_LEFT_OUT, "refusals_left_out")                                                      \
     X(ADMIN_QUOTA, "admin_quota")                                                                  \

@@ -43,8 +43,8 @@ struct request_metrics {
     usec_t ended_wall;         /* since 1970; of what is traced */
 };
 
-/* Blocks 0..workers-1, then one of the main thread, then one of the thread that delivers webhooks.
- */
+/* Blocks 0..workers-1, then one of the main thread, then one of the thread that delivers webhooks,
+ * then one of the thread that fetches tokens. */
 struct metrics *metrics_new(unsigned workers);
 void metrics_free(struct metrics *metrics);
 struct metrics_block *metrics_block(struct metrics *metrics, unsigned index);

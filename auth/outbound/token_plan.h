@@ -1,0 +1,128 @@
+/*
+ * token_plan: how a token is had for a secret: one of the grants of token_grants.c, with what the
+ * config says for it. Pure: a grant builds the call to the endpoint, or signs the token itself;
+ * who sends it, and when, is no matter of this folder.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buffer;
+struct token_grant;
+
+/* The texts that a plan may have, by their names in the config. */
+#define TOKEN_KEY_LIST(X)                                                                          \
+    X(URL, "url")                                                                                  \
+    X(SCOPE, "scope")                                                                              \
+    X(AUDIENCE, "audience")                                                                        \
+    X(RESOURCE, "resource")                                                                        \
+    X(CLIENT, "client")                                                                            \
+    X(ISSUER, "issuer")                                                                            \
+    X(SUBJECT, "subject")                                                                          \
+    X(SUBJECT_TYPE, "subject_type")                                                                \
+    X(ALGORITHM, "algorithm")                                                                      \
+    X(KEY_ID, "key_id")                                                                            \
+    X(DIRECTORY, "directory")                                                                      \
+    X(INSTALLATION, "installation")
+
+enum token_key {
+#define TOKEN_KEY_MEMBER(name, text) TOKEN_##name,
+    TOKEN_KEY_LIST(TOKEN_KEY_MEMBER)
+#undef TOKEN_KEY_MEMBER
+        TOKEN_KEYS
+};
+const char *token_key_name(enum token_key key);
+
+enum {
+    TOKEN_PAIRS_MAX = 16,           /* of parameters, and of claims */
+    TOKEN_SECRET_MAX = 64 * 1024,   /* longer ones are refused */
+    TOKEN_CALL_MAX = 128 * 1024,    /* of what is sent, and of a token that is signed here */
+    TOKEN_BYTES_MAX = 16 * 1024,    /* of one that an endpoint gives */
+    TOKEN_PLAN_ID_BYTES = 32,
+};
+
+/* A name and its text, in the order of the config. */
+struct token_pair {
+    struct slice name, value;
+};
+
+struct token_plan {
+    const struct token_grant *grant;
+    struct slice values[TOKEN_KEYS]; /* empty: not said */
+    const struct token_pair *parameters; /* further members of the form; before those of the grant,
+                                            whose own they replace */
+    unsigned parameter_count;
+    const struct token_pair *claims; /* further claims of a JWT, as texts */
+    unsigned claim_count;
+    usec_t lifetime;                        /* of a token whose answer does not say it */
+    unsigned char id[TOKEN_PLAN_ID_BYTES]; /* the same for plans that say the same */
+};
+
+/* What a token is made of. All borrowed. */
+struct token_input {
+    const struct token_plan *plan;
+    struct slice secret;
+    struct slice refresh_token; /* the one given last, of a grant that rotates; empty: the secret's */
+    int64_t wall;               /* seconds since 1970, by the endpoint's clock */
+};
+
+/* POST to the plan's URL. Both buffers hold secrets: the caller inits them with TOKEN_CALL_MAX,
+ * reserves that, and wipes them. */
+struct token_call {
+    struct buffer *fields; /* lines of the head, each with its line end */
+    struct buffer *body;
+};
+
+struct token_grant {
+    const char *name;
+    const char *secret; /* what the secret looks like: "ID:SECRET" */
+    unsigned takes;     /* bits: 1 << key; needed ones are among them */
+    unsigned needs;
+    bool takes_claims, takes_parameters;
+    bool dated;   /* a JWT is signed, so the endpoint's clock counts */
+    bool rotates; /* an answer may have the next refresh token */
+    struct slice url; /* unless the config says another; {directory} and {installation} are replaced */
+    struct slice scope;
+    /* One of the two. Errors say what is wrong with the secret, and quote nothing of it. */
+    enum status (*call)(const struct token_input *input, struct token_call *ret, struct error *err);
+    enum status (*sign)(const struct token_input *input, struct buffer *ret, usec_t *ret_life,
+                        struct error *err); /* the gateway makes the token itself */
+};
+
+/* NULL: there is none. By position, NULL behind the last. */
+const struct token_grant *token_grant_find(struct slice name);
+const struct token_grant *token_grant_at(unsigned index);
+
+static inline bool token_grant_takes(const struct token_grant *grant, enum token_key key)
+{
+    return (grant->takes & (1U << key)) != 0;
+}
+
+/* Sets plan->id from all that it says, and `further`, which tells apart what else does. */
+void token_plan_identify(struct token_plan *plan, struct slice further);
+
+/* ---- the grants, a file each ---- */
+
+enum status grant_client_credentials_call(const struct token_input *input, struct token_call *ret,
+                                          struct error *err);
+enum status grant_refresh_token_call(const struct token_input *input, struct token_call *ret,
+                                     struct error *err);
+enum status grant_jwt_bearer_call(const struct token_input *input, struct token_call *ret,
+                                  struct error *err);
+enum status grant_token_exchange_call(const struct token_input *input, struct token_call *ret,
+                                      struct error *err);
+enum status grant_google_call(const struct token_input *input, struct token_call *ret,
+                              struct error *err);
+enum status grant_azure_call(const struct token_input *input, struct token_call *ret,
+                             struct error *err);
+enum status grant_github_app_call(const struct token_input *input, struct token_call *ret,
+                                  struct error *err);
+enum status grant_apns_sign(const struct token_input *input, struct buffer *ret, usec_t *ret_life,
+                            struct error *err);
+enum status grant_vapid_sign(const struct token_input *input, struct buffer *ret, usec_t *ret_life,
+                             struct error *err);

@@ -1,0 +1,14 @@
+/*
+ * token: what a route sends instead of its secret, as the config describes it: how it is had, and
+ * where. Immutable, part of a snapshot.
+ */
+#pragma once
+
+#include "auth/outbound/token_plan.h"
+#include "routes/origin.h"
+
+struct token_rule {
+    struct token_plan plan;
+    struct origin origin; /* of the endpoint; host NULL: the gateway signs the token itself */
+    struct slice path;    /* the endpoint's target */
+};
