@@ -44,8 +44,8 @@ static void report_grants(const struct making *making, const struct tree *given)
     size_t used = 0;
     const struct token_grant *grant;
     for (unsigned i = 0; (grant = token_grant_at(i)) != NULL; i++) {
-        int len = snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ", ",
-                           grant->name);
+        int len =
+            snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ", ", grant->name);
         used += len > 0 && (size_t)len < sizeof(names) - used ? (size_t)len : 0;
     }
     if (given != NULL) {
@@ -119,9 +119,9 @@ static struct slice usual_text(const struct making *making, enum token_key key)
     struct slice text = making->as_profile
                             ? profile_says(making->profile, slice_from(token_key_name(key)))
                             : slice_make("", 0);
-    return text.len > 0            ? text
-           : key == TOKEN_URL      ? making->grant->url
-           : key == TOKEN_SCOPE    ? making->grant->scope
+    return text.len > 0         ? text
+           : key == TOKEN_URL   ? making->grant->url
+           : key == TOKEN_SCOPE ? making->grant->scope
            : key == TOKEN_AUDIENCE && making->grant->sign != NULL
                ? slice_from(arena_print(making->link->arena, "%s://%s",
                                         making->route->origin.tls ? "https" : "http",
@@ -197,8 +197,8 @@ static void add_pair(const struct making *making, struct pairs *pairs, struct sl
                      struct slice value)
 {
     if (pairs->count < TOKEN_PAIRS_MAX && !has_pair(pairs, name)) {
-        pairs->all[pairs->count++] = (struct token_pair){
-            link_keep_slice(making->link, name), link_keep_slice(making->link, value)};
+        pairs->all[pairs->count++] = (struct token_pair){link_keep_slice(making->link, name),
+                                                         link_keep_slice(making->link, value)};
     }
 }
 
@@ -256,9 +256,9 @@ static struct slice fill_in(const struct making *making, struct slice url)
         const char *mark = arena_print(making->link->arena, "{%s}", token_key_name(keys[i]));
         size_t at = slice_find(url, '{');
         if (slice_starts_with(slice_skip(url, at), slice_from(mark))) {
-            url = slice_from(arena_print(
-                making->link->arena, "%.*s%.*s%.*s", (int)at, url.ptr, SLICE_ARG(values[keys[i]]),
-                SLICE_ARG(slice_skip(url, at + strlen(mark)))));
+            url = slice_from(arena_print(making->link->arena, "%.*s%.*s%.*s", (int)at, url.ptr,
+                                         SLICE_ARG(values[keys[i]]),
+                                         SLICE_ARG(slice_skip(url, at + strlen(mark)))));
         }
     }
     return url;
@@ -287,9 +287,9 @@ static void set_endpoint(struct making *making)
     }
     *text = fill_in(making, *text);
     if (relative) {
-        *text = slice_from(arena_print(making->link->arena, "%s://%s%.*s",
-                                       own->tls ? "https" : "http", own->authority,
-                                       SLICE_ARG(*text)));
+        *text =
+            slice_from(arena_print(making->link->arena, "%s://%s%.*s", own->tls ? "https" : "http",
+                                   own->authority, SLICE_ARG(*text)));
         ca = ca == NULL ? own->ca_file : ca;
     }
     enum status status = url_parse(making->link->arena, *text, &url, &err);

@@ -62,7 +62,7 @@ struct profile {
     const char *title;
     struct slice base_url; /* empty for the generic profile: the route must say it */
     struct slice docs_url;
-    struct injections injections; /* where the credential goes */
+    struct injections injections;      /* where the credential goes */
     const struct token_setting *token; /* none: the secret itself is sent */
     unsigned token_count;
     const struct slot *slots;

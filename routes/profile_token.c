@@ -31,9 +31,8 @@ static enum status add_object(struct reading *reading, const struct cJSON *objec
                               struct error *err)
 {
     for (const struct cJSON *item = json_first(object); item != NULL; item = json_next(item)) {
-        TRY(add(reading,
-                arena_print(reading->arena, "%s.%s", json_name(object), json_name(item)), item,
-                err));
+        TRY(add(reading, arena_print(reading->arena, "%s.%s", json_name(object), json_name(item)),
+                item, err));
     }
     return STATUS_OK;
 }

@@ -22,16 +22,17 @@ static enum status put_thumbprint(struct slice pem, struct buffer *header, struc
     BIO_free(bio);
     ERR_clear_error();
     if (!done) {
-        FAIL(err, STATUS_INVALID, "the secret has a private key, but no certificate as PEM beside "
-                                  "it");
+        FAIL(err, STATUS_INVALID,
+             "the secret has a private key, but no certificate as PEM beside "
+             "it");
     }
     TRY(buffer_append(header, SLICE("\"x5t#S256\":\"")));
     TRY(jwt_put_base64url(slice_make((const char *)digest, len), header));
     return buffer_append(header, SLICE("\""));
 }
 
-static enum status put_assertion(const struct token_input *input, struct slice id,
-                                 struct slice pem, struct token_call *ret, struct error *err)
+static enum status put_assertion(const struct token_input *input, struct slice id, struct slice pem,
+                                 struct token_call *ret, struct error *err)
 {
     struct buffer jwt CLEANUP(buffer_wipe);
     struct buffer header CLEANUP(buffer_fini);

@@ -62,6 +62,7 @@ enum status grant_google_call(const struct token_input *input, struct token_call
     if (slice_equal(type, SLICE("authorized_user"))) {
         return put_authorized_user(input, json, ret, err);
     }
-    FAIL(err, STATUS_INVALID, "the secret's JSON is of a type that is neither service_account nor "
-                              "authorized_user");
+    FAIL(err, STATUS_INVALID,
+         "the secret's JSON is of a type that is neither service_account nor "
+         "authorized_user");
 }

@@ -28,8 +28,8 @@ static bool read_scalar(struct slice text, BIGNUM **ret)
     }
     padded[SCALAR_TEXT] = '=';
     /* 44 characters are 33 bytes, of which the last is the padding's. */
-    bool done = EVP_DecodeBlock(bytes, (const unsigned char *)padded, sizeof(padded)) ==
-                sizeof(bytes);
+    bool done =
+        EVP_DecodeBlock(bytes, (const unsigned char *)padded, sizeof(padded)) == sizeof(bytes);
     *ret = done ? BN_bin2bn(bytes, SCALAR_BYTES, NULL) : NULL;
     OPENSSL_cleanse(bytes, sizeof(bytes));
     OPENSSL_cleanse(padded, sizeof(padded));
@@ -45,15 +45,15 @@ static EVP_PKEY *key_of_scalar(const BIGNUM *scalar)
     EC_POINT *point = EC_POINT_new(group);
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    bool done = !BN_is_zero(scalar) && BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
-                EC_POINT_mul(group, point, scalar, NULL, NULL, NULL) == 1 &&
-                EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, point_bytes,
-                                   sizeof(point_bytes), NULL) == sizeof(point_bytes) &&
-                OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1",
-                                                0) == 1 &&
-                OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, scalar) == 1 &&
-                OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point_bytes,
-                                                 sizeof(point_bytes)) == 1;
+    bool done =
+        !BN_is_zero(scalar) && BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
+        EC_POINT_mul(group, point, scalar, NULL, NULL, NULL) == 1 &&
+        EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, point_bytes,
+                           sizeof(point_bytes), NULL) == sizeof(point_bytes) &&
+        OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1 &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, scalar) == 1 &&
+        OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point_bytes,
+                                         sizeof(point_bytes)) == 1;
     OSSL_PARAM *params = done ? OSSL_PARAM_BLD_to_param(build) : NULL;
     if (params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
         EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) != 1) {

@@ -21,16 +21,6 @@ static const char *const names[] = {
 
 /* ---- the key ---- */
 
-/* There is nobody who could be asked for a passphrase. */
-static int no_passphrase(char *buf, int size, int writing, void *ctx)
-{
-    (void)buf;
-    (void)size;
-    (void)writing;
-    (void)ctx;
-    return -1;
-}
-
 static bool is_p256(const EVP_PKEY *key)
 {
     return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_bits(key) == P256_BITS;
@@ -40,12 +30,14 @@ enum status jwt_key_read(struct slice pem, enum jwt_algorithm algorithm, EVP_PKE
                          struct error *err)
 {
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    /* An empty passphrase, for there is nobody who could be asked for one. */
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, "");
     BIO_free(bio);
     ERR_clear_error();
     if (key == NULL) {
-        FAIL(err, STATUS_INVALID, "there is no private key as PEM in the secret, or it has a "
-                                  "passphrase");
+        FAIL(err, STATUS_INVALID,
+             "there is no private key as PEM in the secret, or it has a "
+             "passphrase");
     }
     bool fits = algorithm == JWT_ES256 ? is_p256(key)
                                        : EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&

@@ -39,10 +39,10 @@ enum token_key {
 const char *token_key_name(enum token_key key);
 
 enum {
-    TOKEN_PAIRS_MAX = 16,           /* of parameters, and of claims */
-    TOKEN_SECRET_MAX = 64 * 1024,   /* longer ones are refused */
-    TOKEN_CALL_MAX = 128 * 1024,    /* of what is sent, and of a token that is signed here */
-    TOKEN_BYTES_MAX = 16 * 1024,    /* of one that an endpoint gives */
+    TOKEN_PAIRS_MAX = 16,         /* of parameters, and of claims */
+    TOKEN_SECRET_MAX = 64 * 1024, /* longer ones are refused */
+    TOKEN_CALL_MAX = 128 * 1024,  /* of what is sent, and of a token that is signed here */
+    TOKEN_BYTES_MAX = 16 * 1024,  /* of one that an endpoint gives */
     TOKEN_PLAN_ID_BYTES = 32,
 };
 
@@ -53,13 +53,13 @@ struct token_pair {
 
 struct token_plan {
     const struct token_grant *grant;
-    struct slice values[TOKEN_KEYS]; /* empty: not said */
+    struct slice values[TOKEN_KEYS];     /* empty: not said */
     const struct token_pair *parameters; /* further members of the form; before those of the grant,
                                             whose own they replace */
     unsigned parameter_count;
     const struct token_pair *claims; /* further claims of a JWT, as texts */
     unsigned claim_count;
-    usec_t lifetime;                        /* of a token whose answer does not say it */
+    usec_t lifetime;                       /* of a token whose answer does not say it */
     unsigned char id[TOKEN_PLAN_ID_BYTES]; /* the same for plans that say the same */
 };
 
@@ -67,8 +67,9 @@ struct token_plan {
 struct token_input {
     const struct token_plan *plan;
     struct slice secret;
-    struct slice refresh_token; /* the one given last, of a grant that rotates; empty: the secret's */
-    int64_t wall;               /* seconds since 1970, by the endpoint's clock */
+    struct slice
+        refresh_token; /* the one given last, of a grant that rotates; empty: the secret's */
+    int64_t wall;      /* seconds since 1970, by the endpoint's clock */
 };
 
 /* POST to the plan's URL. Both buffers hold secrets: the caller inits them with TOKEN_CALL_MAX,
@@ -86,7 +87,8 @@ struct token_grant {
     bool takes_claims, takes_parameters;
     bool dated;   /* a JWT is signed, so the endpoint's clock counts */
     bool rotates; /* an answer may have the next refresh token */
-    struct slice url; /* unless the config says another; {directory} and {installation} are replaced */
+    struct slice
+        url; /* unless the config says another; {directory} and {installation} are replaced */
     struct slice scope;
     /* One of the two. Errors say what is wrong with the secret, and quote nothing of it. */
     enum status (*call)(const struct token_input *input, struct token_call *ret, struct error *err);

@@ -42,9 +42,10 @@ void secret_slot_unref(struct secret_slot *slot);
 struct credential *credential_acquire(struct secret_slot *slot);
 struct credential *credential_ref(struct credential *credential);
 void credential_unref(struct credential *credential); /* takes NULL */
-/* One of no slot: a token that was had for a secret. `take_scrubber` may be NULL. */
+/* One of no slot: a token that was had for a secret. `take_scrubber` may be NULL; `number` is its
+ * version. */
 struct credential *credential_new(const char *name, struct secret *take_secret,
-                                  struct scrubber *take_scrubber, uint64_t version);
+                                  struct scrubber *take_scrubber, uint64_t number);
 
 /* A provider refused it (401): re-read soon, once a minute at most. Any thread, cheap. */
 void secret_slot_suspect(struct secret_slot *slot);

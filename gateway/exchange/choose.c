@@ -102,8 +102,7 @@ static bool elsewhere(struct exchange *exchange, enum step_result *ret)
 
 static enum step_result go_on(struct exchange *exchange)
 {
-    return exchange_go(exchange,
-                       exchange->route->token == NULL ? EXCHANGE_PREPARE : EXCHANGE_MINT);
+    return exchange_go(exchange, exchange->route->token == NULL ? EXCHANGE_PREPARE : EXCHANGE_MINT);
 }
 
 enum step_result choose_begin(struct exchange *exchange)

@@ -47,8 +47,7 @@ static enum step_result none(struct exchange *exchange, const struct error *why)
     if (fallback_go(exchange, &result)) {
         return result;
     }
-    return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_TOKEN_UNAVAILABLE, "%s",
-                         why->message);
+    return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_TOKEN_UNAVAILABLE, "%s", why->message);
 }
 
 /* ---- the step ---- */

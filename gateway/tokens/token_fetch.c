@@ -20,8 +20,8 @@
 #include <stdlib.h>
 
 enum {
-    SKEW_SAID = 30,  /* seconds that a clock is off by before it is said, and tried again */
-    SKEW_NOTED = 2,  /* seconds: less is the way of the answer */
+    SKEW_SAID = 30, /* seconds that a clock is off by before it is said, and tried again */
+    SKEW_NOTED = 2, /* seconds: less is the way of the answer */
 };
 
 struct token_fetch {
@@ -133,12 +133,11 @@ static void succeed(struct token_fetch *it, struct slice token, usec_t life)
     const struct token_grant *grant = it->rule->plan.grant;
     const struct audit_event event = {
         .kind = AUDIT_TOKEN_HAD, .secret = it->secret->name, .version = it->secret->version};
-    struct credential *credential = credential_new(
-        it->secret->name, secret_new(token), scrubber_of(grant, token), it->secret->version);
+    struct credential *credential = credential_new(it->secret->name, secret_new(token),
+                                                   scrubber_of(grant, token), it->secret->version);
     count(it, "fetched");
     audit_note(&event, "a token by %s, for %lld s", grant->name, (long long)(life / SEC));
-    settle(it,
-           &(struct token_result){.take_token = credential, .began = it->began, .life = life});
+    settle(it, &(struct token_result){.take_token = credential, .began = it->began, .life = life});
 }
 
 /* ---- the endpoint's clock ---- */
@@ -317,8 +316,7 @@ static void begin(struct token_fetch *it)
         return;
     }
     if (plan->grant->rotates) {
-        const struct secret *kept =
-            kept_tokens_get(it->tokens->kept, it->snapshot, it->secret);
+        const struct secret *kept = kept_tokens_get(it->tokens->kept, it->snapshot, it->secret);
         input.refresh_token = kept == NULL ? slice_make("", 0) : secret_reveal(kept);
     }
     if (plan->grant->sign != NULL) {
@@ -402,8 +400,7 @@ static void on_letter(struct letter *letter, void *receiver)
     pump(tokens);
 }
 
-void token_fetch_post(struct tokens *tokens, struct token_entry *entry,
-                      const struct token_ask *ask)
+void token_fetch_post(struct tokens *tokens, struct token_entry *entry, const struct token_ask *ask)
 {
     struct token_fetch *it = MEMORY_NEW(struct token_fetch);
     it->letter.run = on_letter;

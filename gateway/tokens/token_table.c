@@ -33,8 +33,7 @@ static bool same_value(const struct credential *a, const struct credential *b)
 
 struct token_entry *token_table_find(struct tokens *tokens, const struct token_ask *ask)
 {
-    struct token_entry *entry =
-        tokens->buckets[bucket_of(ask->rule->plan.id, ask->secret->name)];
+    struct token_entry *entry = tokens->buckets[bucket_of(ask->rule->plan.id, ask->secret->name)];
     while (entry != NULL && !(is_of(entry, ask) && same_value(entry->secret, ask->secret))) {
         entry = entry->next;
     }

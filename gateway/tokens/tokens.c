@@ -93,7 +93,7 @@ static void tell_all(struct token_entry *entry)
 /* ---- asking ---- */
 
 static enum tokens_answer answer(struct tokens *tokens, struct token_entry *entry,
-                                const struct token_ask *ask, struct credential **ret)
+                                 const struct token_ask *ask, struct credential **ret)
 {
     entry->used = ask->now;
     bool here = entry->token != NULL && ask->now < entry->expires;
@@ -116,8 +116,8 @@ static void say_why(const struct token_entry *entry, usec_t now, struct error *e
 }
 
 enum tokens_answer tokens_ask(struct tokens *tokens, const struct token_ask *ask,
-                             const struct token_asker *asker, struct token_wait **wait,
-                             struct credential **ret, struct error *err)
+                              const struct token_asker *asker, struct token_wait **wait,
+                              struct credential **ret, struct error *err)
 {
     enum tokens_answer result = TOKEN_NONE;
     assert(*wait == NULL);

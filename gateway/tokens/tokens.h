@@ -26,13 +26,13 @@ struct tokens;
 struct waiter;
 
 enum {
-    TOKENS_MAX = 1024,        /* entries; of those that nobody waits for the oldest goes */
-    TOKENS_FETCHES_MAX = 32,  /* at once */
-    TOKENS_REFRESH_AT = 80,   /* percent of a token's life */
+    TOKENS_MAX = 1024,       /* entries; of those that nobody waits for the oldest goes */
+    TOKENS_FETCHES_MAX = 32, /* at once */
+    TOKENS_REFRESH_AT = 80,  /* percent of a token's life */
 };
 
-#define TOKENS_TIME         (8 * SEC)  /* of a call, at most */
-#define TOKENS_BACK_OFF     SEC        /* after the first failure; doubles, and is cut by up to half */
+#define TOKENS_TIME         (8 * SEC) /* of a call, at most */
+#define TOKENS_BACK_OFF     SEC /* after the first failure; doubles, and is cut by up to half */
 #define TOKENS_BACK_OFF_MAX (60 * SEC)
 #define TOKENS_REFUSED      (60 * SEC) /* between two tokens that are dropped for a 401 */
 #define TOKENS_MARGIN       (10 * SEC) /* before its end a token is not given out; or 5 % of its life */
@@ -67,10 +67,10 @@ struct token_asker {
 
 /* Any worker. `*wait` is NULL, or of the last ask by the same asker that was woken. */
 enum tokens_answer tokens_ask(struct tokens *tokens, const struct token_ask *ask,
-                             const struct token_asker *asker, struct token_wait **wait,
-                             struct credential **ret, struct error *err);
-/* Before the waiter goes; *wait is NULL then, as it is once the waiter was woken. */
-void token_wait_leave(struct token_wait **wait);
+                              const struct token_asker *asker, struct token_wait **wait,
+                              struct credential **ret, struct error *err);
+/* Before the waiter goes; *owner is NULL then, as it is once the waiter was woken. */
+void token_wait_leave(struct token_wait **owner);
 
 /* The provider refused the token (401). True: it was the one in force, and is dropped, so that
  * asking again has another one; not more often than TOKENS_REFUSED says. */

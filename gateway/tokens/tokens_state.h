@@ -33,7 +33,7 @@ struct token_entry {
     usec_t used;       /* last asked for */
     usec_t refused_at; /* last dropped for a 401; 0: never */
     bool fetching;
-    bool gone; /* out of the table: freed when it is fetched */
+    bool gone;         /* out of the table: freed when it is fetched */
     int64_t skew;      /* seconds that the endpoint's clock is ahead by, as far as it said */
     unsigned failures; /* in a row */
     usec_t retry_at;
