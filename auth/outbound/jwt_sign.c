@@ -30,8 +30,8 @@ enum status jwt_key_read(struct slice pem, enum jwt_algorithm algorithm, EVP_PKE
                          struct error *err)
 {
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    /* An empty passphrase, for there is nobody who could be asked for one. */
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, "");
+    char none[] = ""; /* the passphrase, for there is nobody who could be asked for one */
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, none);
     BIO_free(bio);
     ERR_clear_error();
     if (key == NULL) {
