@@ -37,6 +37,7 @@ void cell_recall(struct cell *cell, const struct past_window *past)
     begin_window(cell, &window);
     cell->taken = past->used;
     cell->settled = past->used;
+    cell->past_edition = past->edition;
 }
 
 static void advance_window(struct cell *cell, const struct limit *limit, int64_t wall_ms)
@@ -234,6 +235,24 @@ void cell_raise(struct cell *cell, uint64_t amount)
     } else if (cell->span != LIMIT_HELD) {
         cell->forgiven += least(amount, LIMIT_AMOUNT_MAX);
         cell->forgiven = least(cell->forgiven, cell->reserved + cell->settled + LIMIT_AMOUNT_MAX);
+    }
+}
+
+/* What was forgiven by hand is not given back once more. */
+void cell_correct(struct cell *cell, int64_t change)
+{
+    assert(limit_span_is_window(cell->span));
+    if (change >= 0) {
+        cell->taken += (uint64_t)change;
+        cell->settled += (uint64_t)change;
+        return;
+    }
+    uint64_t back = least((uint64_t)-change, cell->settled);
+    cell->settled -= back;
+    cell->refunded += back;
+    if (cell->forgiven > cell->settled) {
+        uint64_t rest = difference(cell->forgiven, back);
+        cell->forgiven = rest > cell->settled ? rest : cell->settled;
     }
 }
 

@@ -46,6 +46,7 @@ struct cell {
     uint64_t taken;           /* this and the next two: as in struct store_entry */
     uint64_t settled;
     uint64_t refunded;
+    uint64_t past_edition;  /* of what it has of the past (past_windows.h) */
     uint64_t forgiven;      /* by hand, in this window: used is reserved + settled - forgiven */
     struct cell_part *open; /* borrowed: those of this era */
     size_t key_len;
@@ -91,6 +92,9 @@ void cell_settle(struct cell_part *part, const struct demand *demand, usec_t now
  * if so much had drained. Slots are not changed: all of them are reserved. */
 void cell_reset(struct cell *cell);
 void cell_raise(struct cell *cell, uint64_t amount);
+
+/* A request that it is settled with cost more, or less, by `change`. Of a window. */
+void cell_correct(struct cell *cell, int64_t change);
 
 /* What it has counted; the entry's key is the cell's. */
 void cell_read(const struct cell *cell, struct store_entry *ret);

@@ -137,6 +137,17 @@ struct cell *cells_add(struct cells *cells, uint64_t hash, struct slice key, enu
     return cell;
 }
 
+void cells_each(struct cells *cells, unsigned stripe, void *ctx,
+                void (*each)(void *ctx, struct cell *cell))
+{
+    const struct stripe *at = &cells->stripes[stripe];
+    for (size_t i = 0; i < at->size; i++) {
+        for (struct cell *cell = at->chains[i]; cell != NULL; cell = cell->next) {
+            each(ctx, cell);
+        }
+    }
+}
+
 static void drop_idle(struct stripe *stripe, const struct cell_instant *at)
 {
     for (size_t i = 0; i < stripe->size; i++) {

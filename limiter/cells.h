@@ -36,6 +36,10 @@ struct cell *cells_find(struct cells *cells, uint64_t hash, struct slice key);
 /* Makes it if there is none. */
 struct cell *cells_add(struct cells *cells, uint64_t hash, struct slice key, enum limit_span span);
 
+/* All of the stripe. */
+void cells_each(struct cells *cells, unsigned stripe, void *ctx,
+                void (*each)(void *ctx, struct cell *cell));
+
 /* If a stripe is full, drops its cells that are idle, and makes room for as many again as are left.
  * Constant time for each cell that was added; pointers to idle cells are invalid afterwards. */
 void cells_tidy(struct cells *cells, uint64_t stripes, const struct cell_instant *at);

@@ -3,22 +3,28 @@
 #include "base/memory.h"
 #include "base/table.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 struct past_windows {
     uint64_t seed[2];
     struct past_window *list; /* owned; by hash */
     size_t count, size;
+    pthread_mutex_t lock; /* of what follows, and of `used` and `edition` of all */
+    uint64_t edition;
 };
 
 struct past_windows *past_windows_new(void)
 {
-    return MEMORY_NEW(struct past_windows);
+    struct past_windows *past = MEMORY_NEW(struct past_windows);
+    (void)pthread_mutex_init(&past->lock, NULL);
+    return past;
 }
 
 void past_windows_free(struct past_windows *past)
 {
     if (past != NULL) {
+        (void)pthread_mutex_destroy(&past->lock);
         memory_free(past->list);
         memory_free(past);
     }
@@ -71,25 +77,57 @@ static uint64_t add(uint64_t a, uint64_t b)
     return a + (b < room ? b : room);
 }
 
-bool past_windows_find(const struct past_windows *past, struct slice key, int64_t wall_ms,
-                       struct past_window *ret)
+uint64_t past_windows_change(struct past_windows *past, uint64_t hash, int64_t end_ms,
+                             int64_t change)
 {
-    if (past == NULL || past->count == 0) {
-        return false;
+    uint64_t edition = 0;
+    if (past == NULL) {
+        return 0;
     }
-    struct past_window found = {.hash = table_hash_with(past->seed, key)};
-    for (size_t i = first_of(past, found.hash); i < past->count && past->list[i].hash == found.hash;
-         i++) {
+    (void)pthread_mutex_lock(&past->lock);
+    for (size_t i = first_of(past, hash); i < past->count && past->list[i].hash == hash; i++) {
+        struct past_window *window = &past->list[i];
+        if (window->end_ms == end_ms && edition == 0) { /* several add up: one of them is enough */
+            uint64_t less = change < 0 ? (uint64_t)-change : 0;
+            window->used = change >= 0           ? add(window->used, (uint64_t)change)
+                           : less < window->used ? window->used - less
+                                                 : 0;
+            edition = ++past->edition;
+            window->edition = edition;
+        }
+    }
+    (void)pthread_mutex_unlock(&past->lock);
+    return edition;
+}
+
+/* Under the lock. */
+static struct past_window sum_of(const struct past_windows *past, uint64_t hash, int64_t wall_ms)
+{
+    struct past_window found = {.hash = hash};
+    for (size_t i = first_of(past, hash); i < past->count && past->list[i].hash == hash; i++) {
         const struct past_window *window = &past->list[i];
         if (wall_ms < window->start_ms || wall_ms >= window->end_ms) {
             continue;
         }
         found.used = add(found.used, window->used);
+        found.edition = window->edition > found.edition ? window->edition : found.edition;
         if (window->end_ms > found.end_ms) {
             found.start_ms = window->start_ms;
             found.end_ms = window->end_ms;
         }
     }
+    return found;
+}
+
+bool past_windows_find(struct past_windows *past, struct slice key, int64_t wall_ms,
+                       struct past_window *ret)
+{
+    if (past == NULL || past->count == 0) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&past->lock);
+    struct past_window found = sum_of(past, table_hash_with(past->seed, key), wall_ms);
+    (void)pthread_mutex_unlock(&past->lock);
     if (found.end_ms == 0) {
         return false;
     }

@@ -338,19 +338,32 @@ enum status redis_write_beat(const struct redis_namespace *ns, const char *const
     return resp_end(&resp);
 }
 
+static int64_t within_bounds(int64_t correction)
+{
+    int64_t most = (int64_t)LIMIT_AMOUNT_MAX;
+    return correction > most ? most : correction < -most ? -most : correction;
+}
+
 enum status redis_write_hand_in(const struct redis_namespace *ns, const struct hand_in *hand_in,
                                 struct buffer *out)
 {
     struct resp resp;
     char mark[LIMIT_KEY_MAX + 32];
-    int len = snprintf(mark, sizeof(mark), "%.*s:by:%s", (int)hand_in->key.len, hand_in->key.ptr,
-                       ns->ledger);
-    begin(&resp, ns, SCRIPT_HAND_IN, out, 3, 4);
+    bool corrects = hand_in->edition > 0;
+    int len = snprintf(mark, sizeof(mark), "%.*s:%s:%s", (int)hand_in->key.len, hand_in->key.ptr,
+                       corrects ? "later" : "by", ns->ledger);
+    begin(&resp, ns, corrects ? SCRIPT_CORRECT : SCRIPT_HAND_IN, out, 3, corrects ? 6 : 4);
     resp_text(&resp, hand_in->key);
     resp_text(&resp, slice_make(mark, (size_t)len));
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
     resp_text(&resp, slice_from(hand_in->epoch));
-    resp_number(&resp, (int64_t)told(hand_in->amount));
+    if (corrects) {
+        resp_number(&resp, within_bounds(hand_in->correction));
+        resp_number(&resp, hand_in->since);
+        resp_number(&resp, hand_in->edition);
+    } else {
+        resp_number(&resp, (int64_t)told(hand_in->amount));
+    }
     resp_number(&resp, hand_in->start_ms);
     resp_number(&resp, hand_in->end_ms);
     return resp_end(&resp);

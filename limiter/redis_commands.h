@@ -17,6 +17,7 @@
  *   {STORE}:v2:refill                    who has handed in, after data was lost
  *   {STORE:TENANT}:v2:h:ID               a hand-over that was taken
  *   USAGE:by:LEDGER                      what a ledger has handed in for a window
+ *   USAGE:later:LEDGER                   by how much it has corrected what was charged to it
  *
  * All but the epoch expire: usage and records a day after the last deadline, window or debt that
  * needs them. What a reservation holds is in its record, so that a step in doubt is settled as it
@@ -41,6 +42,7 @@ enum redis_script {
     SCRIPT_READ,   /* one key's store_entry */
     SCRIPT_CHANGE, /* reset, raise */
     SCRIPT_HAND_IN,
+    SCRIPT_CORRECT,
     SCRIPTS /* not a script; keep last */
 };
 
@@ -110,12 +112,15 @@ struct hand_over {
 MUST_USE enum status redis_write_hand_over(const struct redis_namespace *ns,
                                            const struct hand_over *hand_over, struct buffer *out);
 /* What was charged to a window before the data was lost, in all; may be said again, and be another
- * sum then. */
+ * sum then. Or, if it has an edition, what was charged to it turned out to be more, or less, in
+ * all: an older edition changes nothing, and neither does one of an older `since`. */
 struct hand_in {
     char epoch[17]; /* of the data that is to have it */
     struct slice key;
     uint64_t amount;
     int64_t start_ms, end_ms;
+    int64_t edition; /* 0: it is no correction */
+    int64_t since, correction;
 };
 MUST_USE enum status redis_write_hand_in(const struct redis_namespace *ns,
                                          const struct hand_in *hand_in, struct buffer *out);

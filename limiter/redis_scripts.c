@@ -14,6 +14,7 @@ static const char *const file_names[SCRIPTS] = {
     [SCRIPT_CALL_OFF] = "call_off.lua", [SCRIPT_HAND_OVER] = "hand_over.lua",
     [SCRIPT_BEAT] = "beat.lua",         [SCRIPT_READ] = "read.lua",
     [SCRIPT_CHANGE] = "change.lua",     [SCRIPT_HAND_IN] = "hand_in.lua",
+    [SCRIPT_CORRECT] = "correct.lua",
 };
 
 static struct slice text_of(const char *name)

@@ -6,11 +6,12 @@
 #include "limiter/past_windows.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 struct store_memory {
     struct cells *cells; /* owned */
     struct limiter_clock clock;
-    const struct past_windows *past; /* borrowed; NULL: none */
+    struct past_windows *past; /* borrowed; NULL: none */
 };
 
 /* What one demand bids for in one step. The keys of a reservation differ, as no two rules have the
@@ -266,7 +267,7 @@ struct store_memory *store_memory_new(const struct limiter_clock *clock)
     return store;
 }
 
-void store_memory_recall(struct store_memory *store, const struct past_windows *past)
+void store_memory_recall(struct store_memory *store, struct past_windows *past)
 {
     store->past = past;
 }
@@ -344,4 +345,76 @@ bool store_memory_raise(struct store_memory *store, const struct limit *limit, s
     cell_raise(cell, amount);
     unlock_cell(store, cell);
     return true;
+}
+
+/* ---- what was charged turned out otherwise ---- */
+
+struct correcting {
+    const uint64_t *seed;
+    const struct store_correction *list; /* by hash */
+    const uint64_t *editions;            /* of the past, likewise; 0: it has no such window */
+    unsigned count;
+};
+
+static int by_hash(const void *left, const void *right)
+{
+    const struct store_correction *a = left;
+    const struct store_correction *b = right;
+    return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+static unsigned first_of(const struct correcting *correcting, uint64_t hash)
+{
+    unsigned from = 0;
+    unsigned to = correcting->count;
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        if (correcting->list[middle].hash < hash) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from;
+}
+
+/* A cell that was made meanwhile has what was changed of the past already. */
+static void correct_cell(void *ctx, struct cell *cell)
+{
+    const struct correcting *correcting = ctx;
+    if (!limit_span_is_window(cell->span)) {
+        return;
+    }
+    uint64_t hash = table_hash_with(correcting->seed, cell_key(cell));
+    for (unsigned i = first_of(correcting, hash);
+         i < correcting->count && correcting->list[i].hash == hash; i++) {
+        const struct store_correction *correction = &correcting->list[i];
+        uint64_t edition = correcting->editions[i];
+        bool same = cell->start_ms < correction->end_ms && cell->end_ms > correction->start_ms;
+        if (same && (edition == 0 || cell->past_edition < edition)) {
+            cell_correct(cell, correction->change);
+            cell->past_edition = edition > 0 ? edition : cell->past_edition;
+        }
+    }
+}
+
+void store_memory_correct(struct store_memory *store, const uint64_t seed[2],
+                          struct store_correction *corrections, unsigned count)
+{
+    uint64_t *editions = memory_alloc((count + 1) * sizeof(*editions));
+    if (count > 1) {
+        qsort(corrections, count, sizeof(*corrections), by_hash);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        editions[i] = past_windows_change(store->past, corrections[i].hash, corrections[i].end_ms,
+                                          corrections[i].change);
+    }
+    struct correcting correcting = {seed, corrections, editions, count};
+    for (unsigned stripe = 0; count > 0 && stripe < CELLS_STRIPES; stripe++) {
+        uint64_t bit = UINT64_C(1) << stripe;
+        cells_lock(store->cells, bit);
+        cells_each(store->cells, stripe, &correcting, correct_cell);
+        cells_unlock(store->cells, bit);
+    }
+    memory_free(editions);
 }

@@ -20,7 +20,7 @@ void store_memory_free(struct store_memory *store); /* takes NULL; nothing may b
 
 /* Windows go on where an earlier process left them. `past` is finished, and outlives the store;
  * first of all. */
-void store_memory_recall(struct store_memory *store, const struct past_windows *past);
+void store_memory_recall(struct store_memory *store, struct past_windows *past);
 
 /* For a worker, or any thread: the same for all. */
 struct store_side store_memory_side(struct store_memory *store);
@@ -40,3 +40,13 @@ bool store_memory_reset(struct store_memory *store, const struct limit *limit, s
  * the bucket is full. Both leave the totals, and slots that are held, as they are. */
 bool store_memory_raise(struct store_memory *store, const struct limit *limit, struct slice key,
                         uint64_t amount);
+
+/* Of a calendar window that is not over: what was charged to it turned out to be more, or less. */
+struct store_correction {
+    uint64_t hash; /* table_hash_with(seed, key) */
+    int64_t start_ms, end_ms;
+    int64_t change;
+};
+/* All of them, each once. Takes time for all keys there are, a stripe at a time. Sorts them. */
+void store_memory_correct(struct store_memory *store, const uint64_t seed[2],
+                          struct store_correction *corrections, unsigned count);

@@ -195,7 +195,7 @@ static void give_up(const struct answer *answer)
         flight_lose(answer->side, operation, LOSS_OF_LINK);
     } else {
         if (operation->kind == OPERATION_HAND_IN) {
-            store_redis_hand_in_ends(answer->side->store);
+            store_redis_hand_in_is_lost(answer->side->store);
         }
         count_up(&answer->side->counts.unsettled);
         operation_free(operation);

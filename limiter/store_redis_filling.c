@@ -114,6 +114,17 @@ struct operation *store_redis_next_hand_in(struct store_redis *store)
     return operation;
 }
 
+unsigned store_redis_hand_ins_lost(const struct store_redis *store)
+{
+    return atomic_load(&store->hand_ins_lost);
+}
+
+void store_redis_hand_in_is_lost(struct store_redis *store)
+{
+    (void)atomic_fetch_add(&store->hand_ins_lost, 1);
+    store_redis_hand_in_ends(store);
+}
+
 void store_redis_hand_in_ends(struct store_redis *store)
 {
     (void)atomic_fetch_sub(&store->handing_in, 1);

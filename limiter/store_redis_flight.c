@@ -160,7 +160,7 @@ void flight_keep(struct store_redis_side *side, struct operation *take_operation
     if (side->again.count > OPERATIONS_MAX) {
         struct operation *oldest = pop(side, &side->again);
         if (oldest->kind == OPERATION_HAND_IN) {
-            store_redis_hand_in_ends(side->store);
+            store_redis_hand_in_is_lost(side->store);
         }
         operation_free(oldest);
         count_up(&side->counts.unsettled);

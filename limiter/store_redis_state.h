@@ -86,6 +86,7 @@ struct store_redis {
     unsigned gateways;            /* alive, when it was told last and no data was lost */
     struct operations hand_ins;   /* owned; until a side takes them */
     atomic_uint handing_in;       /* of those, and in flight */
+    atomic_uint hand_ins_lost;    /* that were given up */
     _Atomic usec_t filling_until; /* windows follow on_failure till then; 0: they do not */
     unsigned sides, sides_up;
     bool said_down, said_policy;
@@ -146,6 +147,7 @@ void store_redis_learn_filling(struct store_redis_side *side, const struct redis
 /* NULL: none. */
 struct operation *store_redis_next_hand_in(struct store_redis *store);
 void store_redis_hand_in_ends(struct store_redis *store);
+void store_redis_hand_in_is_lost(struct store_redis *store);
 /* What an answer tells of epoch, clock and life; says what an operator should hear. `incarnation`:
  * of a heartbeat, whose it was. */
 void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer,

@@ -200,3 +200,63 @@ Test(past_windows, what_needs_no_settlement_is_charged_at_once)
     settle(reservation, 0);
     cr_expect_eq(entry_of(&limit).used, 1U);
 }
+
+/* ---- what was charged turned out otherwise ---- */
+
+static void correct(struct slice key, int64_t change)
+{
+    struct store_correction correction = {.hash = table_hash_with(seed, key),
+                                          .start_ms = START_MS,
+                                          .end_ms = START_MS + DAY_MS,
+                                          .change = change};
+    store_memory_correct(store, seed, &correction, 1);
+}
+
+Test(past_windows, a_window_that_no_cell_has_yet_goes_on_corrected)
+{
+    struct limit budget = daily(LIMIT_COST, 100);
+    add(budget.key, START_MS, START_MS + DAY_MS, 40);
+    recall();
+    correct(budget.key, -30);
+    cr_expect_eq(used_of(budget.key, 0), 10U);
+    struct store_entry entry;
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 10U);
+    cr_expect(store_entry_adds_up(&entry));
+}
+
+Test(past_windows, a_cell_and_its_past_are_corrected_once)
+{
+    struct limit budget = daily(LIMIT_COST, 100);
+    struct store_entry entry;
+    add(budget.key, START_MS, START_MS + DAY_MS, 40);
+    recall();
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    correct(budget.key, -30);
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 10U);
+    cr_expect_eq(entry.refunded, 30U);
+    correct(budget.key, 5);
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 15U);
+    cr_expect_eq(entry.taken, 45U);
+    cr_expect(store_entry_adds_up(&entry));
+    correct(SLICE("another"), -7);
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 15U);
+}
+
+Test(past_windows, what_was_forgiven_by_hand_is_not_given_back_again)
+{
+    struct limit budget = daily(LIMIT_COST, 100);
+    struct store_entry entry;
+    add(budget.key, START_MS, START_MS + DAY_MS, 40);
+    recall();
+    cr_assert(store_memory_reset(store, &budget, budget.key));
+    correct(budget.key, -30);
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 0U);
+    correct(budget.key, 3);
+    cr_assert(store_memory_read(store, &budget, budget.key, &entry));
+    cr_expect_eq(entry.used, 3U);
+}

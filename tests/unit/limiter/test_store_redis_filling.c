@@ -162,3 +162,81 @@ Test(store_redis_filling, what_was_used_since_is_kept_beside_it)
     cr_expect_eq(ask(1), RESERVATION_HELD);
     cr_expect_eq(ask(1), RESERVATION_REFUSED);
 }
+
+/* ---- what was charged turned out otherwise ---- */
+
+static struct hand_in correction_of(int64_t sum, int64_t edition)
+{
+    struct hand_in correction = hand_in_of(0);
+    correction.correction = sum;
+    correction.since = 1000;
+    correction.edition = edition;
+    return correction;
+}
+
+static void use(uint64_t amount)
+{
+    struct rig_request request;
+    cr_assert(rig_get(&request, 0, limit, amount));
+    rig_settle(&request, amount);
+}
+
+static void expect_used(uint64_t used)
+{
+    struct store_entry entry = rig_entry(limit);
+    cr_expect_eq(entry.used, used, "%llu", (unsigned long long)entry.used);
+    cr_expect(store_entry_adds_up(&entry));
+}
+
+Test(store_redis_filling, a_correction_takes_effect_once_whatever_comes_late)
+{
+    use(50);
+    struct hand_in first = correction_of(-30, 1);
+    struct hand_in second = correction_of(-20, 2);
+    hand_in(0, &first);
+    expect_used(20);
+    hand_in(0, &first);
+    expect_used(20);
+    hand_in(0, &second);
+    expect_used(30);
+    hand_in(0, &first);
+    expect_used(30);
+    hand_in(0, &second);
+    expect_used(30);
+    struct hand_in third = correction_of(15, 3);
+    hand_in(0, &third);
+    expect_used(65);
+    hand_in(1, &first); /* each ledger has its own */
+    expect_used(35);
+}
+
+Test(store_redis_filling, a_ledger_that_begins_anew_goes_on_from_what_was_corrected)
+{
+    use(50);
+    struct hand_in before = correction_of(-30, 7);
+    struct hand_in anew = correction_of(5, 1);
+    anew.since = 2000;
+    hand_in(0, &before);
+    hand_in(0, &anew);
+    expect_used(25);
+    before.edition = 8;
+    hand_in(0, &before);
+    expect_used(25);
+}
+
+Test(store_redis_filling, a_correction_is_for_one_epoch_and_for_windows_that_are_not_over)
+{
+    use(50);
+    struct hand_in other = correction_of(-30, 1);
+    memcpy(other.epoch, "0123456789abcdef", sizeof(other.epoch));
+    hand_in(0, &other);
+    expect_used(50);
+    struct hand_in past = correction_of(-30, 1);
+    past.start_ms -= 86400000;
+    past.end_ms -= 86400000;
+    hand_in(0, &past);
+    expect_used(50);
+    struct hand_in present = correction_of(-30, 1);
+    hand_in(0, &present);
+    expect_used(20);
+}
