@@ -246,6 +246,21 @@ static void print_price(const struct cJSON *row, const struct cJSON *details)
     }
 }
 
+/* By which event, unless there was no room to keep that. */
+static void print_settled(const struct cJSON *details)
+{
+    const struct cJSON *settled = json_get(details, "settled");
+    char before[LIMIT_AMOUNT_TEXT_MAX];
+    (void)printf(", settled later by an event");
+    if (settled == NULL) {
+        return;
+    }
+    limit_amount_text(LIMIT_COST, command_number_of(settled, "before_nanousd"), before);
+    (void)printf(" of the webhook \"%.*s\", %.*s; before: %s",
+                 SLICE_ARG(command_text_of(settled, "hook")),
+                 SLICE_ARG(command_text_of(settled, "event")), before);
+}
+
 static void print_usage(const struct cJSON *row, const struct cJSON *details)
 {
     struct slice model = command_text_of(row, "model");
@@ -260,10 +275,12 @@ static void print_usage(const struct cJSON *row, const struct cJSON *details)
         print_line("cost");
         (void)printf("%.*s USD", SLICE_ARG(command_text_of(row, "cost_usd")));
     }
-    if (is_true(row, "repriced")) {
+    if (is_true(row, "settled")) {
+        print_settled(details);
+    } else if (is_true(row, "repriced")) {
         (void)printf(", by a later price; its receipt and its quotas have the price above");
     }
-    if (is_true(row, "estimated")) {
+    if (is_true(row, "estimated") && !is_true(row, "settled")) {
         (void)printf(", estimated: an answer did not tell what it used, or did not come");
     }
 }

@@ -17,6 +17,8 @@ const char *reprice_verdict_text(enum reprice_verdict verdict)
         return "used nothing that costs";
     case REPRICE_ESTIMATED:
         return "estimated: the answer did not tell what was used";
+    case REPRICE_SETTLED:
+        return "settled by an event of the provider";
     case REPRICE_DIED:
         return "charged in full: the gateway died while they ran";
     case REPRICE_NOT_KEPT:
@@ -82,6 +84,9 @@ static bool is_charged(const struct ledger_row *row)
 enum reprice_verdict reprice_row(const struct snapshot *snapshot, const struct ledger_row *row,
                                  uint64_t *ret_cost, bool *ret_fallback)
 {
+    if ((row->flags & LEDGER_SETTLED) != 0) {
+        return REPRICE_SETTLED;
+    }
     if ((row->flags & LEDGER_GATEWAY_DIED) != 0) {
         return row->cost > 0 ? REPRICE_DIED : REPRICE_NOTHING;
     }

@@ -15,6 +15,7 @@ enum reprice_verdict {
     REPRICE_PRICED,  /* the cost is known, be it the same as before */
     REPRICE_NOTHING, /* it was not metered, or it was charged with nothing: it stays free */
     /* It stays as it is: */
+    REPRICE_SETTLED,   /* the provider has told the cost, by an event */
     REPRICE_ESTIMATED, /* its units are an estimate */
     REPRICE_DIED,      /* the gateway died: the full charge */
     REPRICE_NOT_KEPT,  /* what it used is not kept whole: of several attempts, or by an old version

@@ -161,7 +161,7 @@ void reprice_sums_json(struct reprice_sums *sums, bool write, uint64_t written, 
     static const char *const words[REPRICE_VERDICTS] = {
         [REPRICE_NOTHING] = "nothing",   [REPRICE_ESTIMATED] = "estimated",
         [REPRICE_DIED] = "gateway_died", [REPRICE_NOT_KEPT] = "not_kept",
-        [REPRICE_NO_PRICE] = "no_price",
+        [REPRICE_NO_PRICE] = "no_price", [REPRICE_SETTLED] = "settled",
     };
     sort(sums);
     (void)fprintf(out, "{\"write\":%s,\"written\":%" PRIu64 ",\"models\":[",

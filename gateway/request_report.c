@@ -70,6 +70,7 @@ static enum status put_usage(const struct ledger_row *row, struct buffer *out)
     TRY(put_flag("price_fallback", row, LEDGER_PRICE_FALLBACK, out));
     TRY(put_flag("gateway_died", row, LEDGER_GATEWAY_DIED, out));
     TRY(put_flag("repriced", row, LEDGER_REPRICED, out));
+    TRY(put_flag("settled", row, LEDGER_SETTLED, out));
     TRY(buffer_append(out, SLICE(",\"units\":{")));
     for (unsigned i = 0; i < LEDGER_UNIT_COUNT; i++) {
         TRY(buffer_print(out, "%s\"%s\":%" PRIu64, i == 0 ? "" : ",",

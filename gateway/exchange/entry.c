@@ -183,6 +183,7 @@ static void put_units(const struct exchange *exchange, struct ledger_row *row)
     row->units[LEDGER_UNIT_IMAGE_INPUT] = usage->image_input;
     row->units[LEDGER_UNIT_IMAGE_OUTPUT] = usage->image_output;
     row->cost = used.cost_nanousd;
+    row->object_cost = used.last_nanousd;
     row->flags |= LEDGER_METERED | (used.estimated ? (uint32_t)LEDGER_ESTIMATED : 0) |
                   (used.price_fallback ? (uint32_t)LEDGER_PRICE_FALLBACK : 0);
     bool model_kept = slice_equal(used.model, slice_from(row->model)); /* whole, and as it was */

@@ -12,7 +12,8 @@
 struct charges {
     struct ledger *ledger;
     struct ledger_row *row;
-    unsigned count; /* looked at so far */
+    const struct reservation *answered; /* of the route that was answered; NULL: none */
+    unsigned count;                     /* looked at so far */
     bool settled;
 };
 
@@ -33,6 +34,10 @@ static void put(struct charges *charges, const struct reservation *reservation,
         ledger_note_key(charges->ledger, &charge, demand->key);
     }
     if (index < LEDGER_CHARGES_MAX) {
+        if (charges->settled && demand->limit->unit == LIMIT_COST &&
+            reservation == charges->answered) {
+            row->object_charges |= UINT32_C(1) << index;
+        }
         ledger_row_charge(row, index, &charge);
     } else if (charges->settled) {
         ledger_fold_charge(charges->ledger, &charge);
@@ -54,8 +59,10 @@ static void put_all(struct charges *charges, const struct reservation *reservati
 
 static void fill(const struct exchange *exchange, struct ledger_row *row, bool settled)
 {
-    struct charges charges = {
-        .ledger = exchange->side->ledger, .row = row, .count = 0, .settled = settled};
+    struct charges charges = {.ledger = exchange->side->ledger,
+                              .row = row,
+                              .answered = exchange->reservation,
+                              .settled = settled};
     const struct reservation *reservation;
     for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
         put_all(&charges, reservation);

@@ -124,6 +124,7 @@ struct metering_result {
     struct slice model;
     struct usage usage;
     uint64_t cost_nanousd;
+    uint64_t last_nanousd;     /* of it: of the attempt that was answered */
     const struct price *price; /* in the snapshot; NULL: the provider has no prices */
     bool estimated;            /* the answer did not tell */
     bool price_fallback;       /* the model has no price: the dearest of the provider stood in */

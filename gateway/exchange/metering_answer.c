@@ -468,6 +468,7 @@ bool metering_result(const struct exchange *exchange, struct metering_result *re
         .usage = metering->usage,
         .cost_nanousd =
             metering->cost_nanousd + metering->spent_nanousd + exchange->carried_nanousd,
+        .last_nanousd = metering->cost_nanousd,
         .price = metering->price,
         .price_fallback = metering->price_fallback,
     };

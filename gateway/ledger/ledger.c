@@ -23,6 +23,7 @@ static void free_ledger(struct ledger *ledger)
     ledger_minutes_fini(&ledger->folding);
     ledger_charges_fini(&ledger->former.sums);
     ledger_keys_fini(&ledger->keys);
+    ledger_settling_fini(&ledger->settling);
     (void)pthread_cond_destroy(&ledger->news_came);
     (void)pthread_mutex_destroy(&ledger->lock);
     memory_free(ledger->path);
@@ -94,6 +95,7 @@ static enum status start(struct ledger *ledger, const struct ledger_settings *se
         log_info("ledger: %" PRIu64 " rows that an earlier process left are kept", recovered);
     }
     TRY(tell_past(ledger, settings, err));
+    ledger_settling_recall(ledger);
     int failed = helper_thread_start(&ledger->thread, ledger_mover_main, ledger);
     if (failed != 0) {
         FAIL(err, STATUS_UNAVAILABLE, "cannot start a thread: %s", strerrordesc_np(failed));
@@ -114,6 +116,8 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     (void)pthread_mutex_init(&ledger->lock, NULL);
     helper_thread_init_news(&ledger->news_came);
     ledger_keys_init(&ledger->keys);
+    ledger_settling_init(&ledger->settling);
+    ledger_settles(ledger, settings->settles);
     enum status status = start(ledger, settings, err);
     if (status != STATUS_OK) {
         free_ledger(ledger);
@@ -158,6 +162,7 @@ void ledger_stop(struct ledger *ledger)
         STATUS_OK) { /* it may have stopped in a pause */
         say_what_is_lost(ledger);
     }
+    ledger_settling_end(ledger);
     free_ledger(ledger);
 }
 

@@ -28,12 +28,27 @@ struct batch {
     struct error *err;
 };
 
+/* By what an event may find it. */
+static enum status add_object(struct batch *batch, const struct ledger_row *row)
+{
+    struct ledger *ledger = batch->ledger;
+    if (row->object.id[0] == '\0' ||
+        !atomic_load_explicit(&ledger->settling.wanted, memory_order_relaxed)) {
+        return STATUS_OK;
+    }
+    uint64_t object = ledger_key_hash(ledger, slice_from(row->object.id));
+    return ledger_store_add_object(ledger->store, object, row, batch->err);
+}
+
 static void add_row(void *ctx, const struct ledger_row *row)
 {
     struct batch *batch = ctx;
     bool new = false;
     if (batch->status == STATUS_OK) {
         batch->status = ledger_store_add(batch->ledger->store, row, &new, batch->err);
+    }
+    if (new && batch->status == STATUS_OK) {
+        batch->status = add_object(batch, row);
     }
     if (new) { /* one that is there already has been counted with it */
         ledger_minutes_add(&batch->sums, row);
@@ -299,6 +314,7 @@ void *ledger_mover_main(void *ctx)
         stopping = await_work(ledger, clock_now() + (more ? 0 : idle_time));
         (void)atomic_exchange(&ledger->news, false); /* before it looks: later news are news */
         if (ledger_move_all(ledger, &more) == STATUS_OK) {
+            ledger_settling_go(ledger);
             ledger_answer_former(ledger);
             pause = first_pause;
         } else if (!stopping) {

@@ -6,6 +6,7 @@
 #include "gateway/ledger/ledger_columns.h"
 #include "gateway/ledger/ledger_loaded.h"
 #include "gateway/ledger/ledger_reader.h"
+#include "gateway/ledger/ledger_rewrite.h"
 #include "gateway/ledger/ledger_sql.h"
 
 #include <assert.h>
@@ -13,7 +14,6 @@
 enum {
     BUSY_MSEC = 5000,
     PAUSE_MSEC = 10, /* after a transaction: the gateway has its turn */
-    PACKED_MAX_BYTES = 4 * LEDGER_BLOCK_BYTES,
 };
 
 /* What is to be changed of a row. */
@@ -23,7 +23,7 @@ struct change {
     uint32_t flags, new_flags;
 };
 
-enum statement { NEXT_BLOCK, SAME_BLOCK, SET_BLOCK, SET_MINUTE, STATEMENTS };
+enum statement { NEXT_BLOCK, SAME_BLOCK, STATEMENTS };
 
 struct walk {
     const struct ledger_repricing *repricing;
@@ -33,7 +33,7 @@ struct walk {
     struct ledger_loaded block; /* at hand; its number is 0 before the first */
     struct change *changes;     /* owned */
     unsigned change_count, change_room;
-    struct ledger_block packed;
+    struct ledger_rewrite rewrite;
 };
 
 /* ---- opening ---- */
@@ -44,19 +44,11 @@ static enum status prepare(struct walk *walk, struct error *err)
         [NEXT_BLOCK] = "SELECT " LEDGER_LOADED_COLUMNS " FROM blocks WHERE number > ?1 "
                        "AND opened_to >= ?2 AND opened_from < ?3 ORDER BY number LIMIT 1",
         [SAME_BLOCK] = "SELECT " LEDGER_LOADED_COLUMNS " FROM blocks WHERE number = ?1",
-        [SET_BLOCK] = "UPDATE blocks SET edition = edition + 1, layout = ?3, "
-                      "packed = ?2 WHERE number = ?1",
-        /* A sum that has come to the largest number says nothing any more, and stays. */
-        [SET_MINUTE] = "UPDATE minutes SET cost_nanousd = "
-                       "min(max(cost_nanousd - ?1, 0), " LEDGER_SQL_LARGEST " - ?2) + ?2 "
-                       "WHERE minute = ?3 AND tenant = ?4 AND route = ?5 AND model = ?6 "
-                       "AND cost_nanousd < " LEDGER_SQL_LARGEST,
     };
-    unsigned count = walk->repricing->write ? STATEMENTS : NEXT_BLOCK + 1;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(walk->db, texts[i], &walk->statements[i], err));
     }
-    return STATUS_OK;
+    return walk->repricing->write ? ledger_rewrite_open(&walk->rewrite, walk->db, err) : STATUS_OK;
 }
 
 static enum status open_file(struct walk *walk, const char *path, struct error *err)
@@ -72,9 +64,9 @@ static void close_file(struct walk *walk)
     for (unsigned i = 0; i < STATEMENTS; i++) {
         (void)sqlite3_finalize(walk->statements[i]);
     }
+    ledger_rewrite_close(&walk->rewrite);
     (void)sqlite3_close(walk->db);
     ledger_loaded_fini(&walk->block);
-    ledger_block_fini(&walk->packed);
     memory_free(walk->changes);
 }
 
@@ -138,53 +130,6 @@ static void look_at_all(struct walk *walk)
 
 /* ---- writing ---- */
 
-static enum status run(struct walk *walk, enum statement which, struct error *err)
-{
-    sqlite3_stmt *statement = walk->statements[which];
-    int code = sqlite3_step(statement);
-    enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(walk->db, code, err);
-    (void)sqlite3_reset(statement);
-    return status;
-}
-
-static enum status set_minute(struct walk *walk, const struct ledger_row *row,
-                              const struct change *change, struct error *err)
-{
-    sqlite3_stmt *statement = walk->statements[SET_MINUTE];
-    (void)sqlite3_bind_int64(statement, 1, ledger_saturated(change->cost));
-    (void)sqlite3_bind_int64(statement, 2, ledger_saturated(change->new_cost));
-    (void)sqlite3_bind_int64(statement, 3, row->opened_at / (60 * SEC));
-    (void)sqlite3_bind_text(statement, 4, row->tenant, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 5, row->route, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 6, row->model, -1, SQLITE_STATIC);
-    return run(walk, SET_MINUTE, err);
-}
-
-static enum status pack(struct walk *walk, struct error *err)
-{
-    ledger_block_clear(&walk->packed);
-    for (unsigned i = 0; i < walk->block.list.count; i++) {
-        if (ledger_block_add(&walk->packed, &walk->block.list.rows[i]) != STATUS_OK) {
-            FAIL(err, STATUS_TOO_LARGE, "its block %lld is too large",
-                 (long long)walk->block.number);
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status set_block(struct walk *walk, struct error *err)
-{
-    sqlite3_stmt *statement = walk->statements[SET_BLOCK];
-    int64_t layout = 0;
-    TRY(ledger_blocks_layout(walk->db, &layout, err));
-    TRY(pack(walk, err));
-    struct slice packed = buffer_bytes(&walk->packed.bytes);
-    (void)sqlite3_bind_int64(statement, 1, walk->block.number);
-    (void)sqlite3_bind_blob(statement, 2, packed.ptr, (int)packed.len, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 3, layout);
-    return run(walk, SET_BLOCK, err);
-}
-
 /* Only of rows that still are as they were read. Who deletes them takes nothing out of the sums. */
 static enum status apply(struct walk *walk, uint64_t *ret_changed, struct error *err)
 {
@@ -199,11 +144,11 @@ static enum status apply(struct walk *walk, uint64_t *ret_changed, struct error 
         if (row->cost == change->cost && row->flags == change->flags) {
             row->cost = change->new_cost;
             row->flags = change->new_flags;
-            TRY(set_minute(walk, row, change, err));
+            TRY(ledger_rewrite_minute(&walk->rewrite, row, change->cost, change->new_cost, err));
             (*ret_changed)++;
         }
     }
-    return *ret_changed > 0 ? set_block(walk, err) : STATUS_OK;
+    return *ret_changed > 0 ? ledger_rewrite_block(&walk->rewrite, &walk->block, err) : STATUS_OK;
 }
 
 static enum status write_changes(struct walk *walk, struct error *err)
@@ -249,7 +194,6 @@ enum status ledger_reprice(const char *path, const struct ledger_repricing *repr
     struct walk *walk = MEMORY_NEW(struct walk);
     walk->repricing = repricing;
     walk->ret = ret;
-    ledger_block_init(&walk->packed, PACKED_MAX_BYTES);
     enum status status = go(walk, path, err);
     if (status != STATUS_OK) {
         error_prefix(err, "\"%s\"", path);

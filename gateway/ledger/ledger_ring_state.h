@@ -17,7 +17,7 @@ struct ring_place {
     struct ledger_row row;
 };
 
-enum { RING_VERSION = 2 };
+enum { RING_VERSION = 3 };
 #define RING_MARK UINT64_C(0x31474e4952505353) /* "SSPRING1" */
 
 /* The file's first page. */

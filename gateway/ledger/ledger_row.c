@@ -5,9 +5,9 @@
 #include <assert.h>
 
 _Static_assert((LEDGER_ESTIMATED ^ LEDGER_PRICE_FALLBACK ^ LEDGER_GATEWAY_DIED ^ LEDGER_METERED ^
-                LEDGER_EXACT ^ LEDGER_REPRICED ^ LEDGER_TOLD) ==
+                LEDGER_EXACT ^ LEDGER_REPRICED ^ LEDGER_TOLD ^ LEDGER_SETTLED) ==
                    (LEDGER_ESTIMATED | LEDGER_PRICE_FALLBACK | LEDGER_GATEWAY_DIED |
-                    LEDGER_METERED | LEDGER_EXACT | LEDGER_REPRICED | LEDGER_TOLD),
+                    LEDGER_METERED | LEDGER_EXACT | LEDGER_REPRICED | LEDGER_TOLD | LEDGER_SETTLED),
                "each flag has a bit of its own");
 
 static bool is_control(unsigned char byte)

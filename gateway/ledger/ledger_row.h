@@ -45,6 +45,7 @@ enum ledger_flag {
     LEDGER_EXACT = 16,         /* the cost is its model's price times its units, of one attempt */
     LEDGER_REPRICED = 32,      /* the cost was computed again, by a later price */
     LEDGER_TOLD = 64,          /* only while it is open: the client has been told the cost */
+    LEDGER_SETTLED = 128,      /* the cost is what a later event of the provider said */
 };
 
 /* What the answer says was made: a payment, a subscription, a message, by the profile. */
@@ -66,7 +67,7 @@ struct ledger_charge {
     uint64_t amount;          /* in the unit of the quota */
 };
 
-enum { LEDGER_CHARGES_MAX = 32 };
+enum { LEDGER_CHARGES_MAX = 32 }; /* a bit each in ledger_row.object_charges */
 
 /* What a store that others share may not have been told yet: how much of a reservation's demand is
  * to be charged. */
@@ -100,8 +101,10 @@ struct ledger_row {
     uint64_t reserved_tokens, reserved_cost;
     int64_t duration, upstream_duration, first_byte, overhead; /* -1: not known */
     struct ledger_object object;
-    char details[1024]; /* a JSON object for `explain`: quotas before and after, attempts, price;
-                           empty: none, or it was too long */
+    char details[1024];   /* a JSON object for `explain`: quotas before and after, attempts, price;
+                             empty: none, or it was too long */
+    uint64_t object_cost; /* of `cost`: of the attempt that was answered, which made the object */
+    uint32_t object_charges; /* bit i: charges[i] is of a quota on cost that counts that attempt */
     uint32_t settle_count, charge_count;
     struct ledger_charge charges[LEDGER_CHARGES_MAX]; /* the last: not zeroed, nor read, beyond */
     struct ledger_settle settles[LEDGER_SETTLES_MAX]; /* likewise */

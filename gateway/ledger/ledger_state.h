@@ -8,6 +8,7 @@
 #include "gateway/ledger/ledger_keys.h"
 #include "gateway/ledger/ledger_minutes.h"
 #include "gateway/ledger/ledger_ring.h"
+#include "gateway/ledger/ledger_settling.h"
 #include "gateway/ledger/ledger_store.h"
 #include "gateway/ledger/ledger_windows.h"
 
@@ -41,6 +42,7 @@ struct ledger {
     uint64_t seed[2]; /* of ledger_key_hash(); the same for as long as the process lives */
 
     struct ledger_keys keys;
+    struct ledger_settling settling;
 
     pthread_t thread;
     pthread_mutex_t lock;

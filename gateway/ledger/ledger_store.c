@@ -5,8 +5,10 @@
 #include "base/memory.h"
 #include "gateway/ledger/ledger_blocks.h"
 #include "gateway/ledger/ledger_columns.h"
+#include "gateway/ledger/ledger_entries.h"
 #include "gateway/ledger/ledger_keys.h"
 #include "gateway/ledger/ledger_minutes.h"
+#include "gateway/ledger/ledger_settler.h"
 #include "gateway/ledger/ledger_sql.h"
 
 #include <assert.h>
@@ -39,6 +41,7 @@ enum statement {
     DROP_OLD_MINUTES,
     DROP_OLD_WINDOWS,
     DROP_OLD_KEYS,
+    DROP_OLD_DIFFERENCES,
     PAGE_COUNT,
     FREE_COUNT,
     STATEMENTS
@@ -47,11 +50,13 @@ enum statement {
 struct ledger_store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
-    struct ledger_blocks *blocks; /* owned */
-    bool in_doubt;                /* it was opened, or failed, since the last batch */
-    usec_t in_doubt_until;        /* rows that ended before may be there already */
-    uint64_t max_pages;           /* 0: any number */
-    int wal_pages;                /* after the last commit */
+    struct ledger_blocks *blocks;   /* owned */
+    struct ledger_entries *entries; /* owned */
+    struct ledger_settler *settler; /* owned */
+    bool in_doubt;                  /* it was opened, or failed, since the last batch */
+    usec_t in_doubt_until;          /* rows that ended before may be there already */
+    uint64_t max_pages;             /* 0: any number */
+    int wal_pages;                  /* after the last commit */
 };
 
 /* ---- statements ---- */
@@ -126,13 +131,19 @@ static enum status prepare(struct ledger_store *store, struct error *err)
                              "ORDER BY ends_ms, hash, epoch LIMIT ?)",
         [DROP_OLD_KEYS] = "DELETE FROM quota_keys WHERE hash IN (SELECT hash FROM quota_keys WHERE "
                           "ends_ms < ? ORDER BY ends_ms LIMIT ?)",
+        [DROP_OLD_DIFFERENCES] =
+            "DELETE FROM quota_differences WHERE (ends_ms, hash, epoch) IN (SELECT ends_ms, hash, "
+            "epoch FROM quota_differences WHERE ends_ms < ? ORDER BY ends_ms, hash, epoch LIMIT ?)",
         [PAGE_COUNT] = "PRAGMA page_count",
         [FREE_COUNT] = "PRAGMA freelist_count",
     };
+    TRY(ledger_blocks_open(store->db, &store->blocks, err));
+    TRY(ledger_entries_open(store->db, &store->entries, err));
+    TRY(ledger_settler_open(store->db, store->entries, &store->settler, err));
     for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(store->db, texts[i], &store->statements[i], err));
     }
-    return ledger_blocks_open(store->db, &store->blocks, err);
+    return STATUS_OK;
 }
 
 /* ---- opening ---- */
@@ -223,6 +234,8 @@ void ledger_store_close(struct ledger_store *store)
     for (unsigned i = 0; i < STATEMENTS; i++) {
         (void)sqlite3_finalize(store->statements[i]);
     }
+    ledger_settler_close(store->settler);
+    ledger_entries_close(store->entries);
     ledger_blocks_close(store->blocks);
     (void)sqlite3_close(store->db);
     memory_free(store);
@@ -236,6 +249,11 @@ bool ledger_store_moved(struct ledger_store *store)
 sqlite3 *ledger_store_db(struct ledger_store *store)
 {
     return store->db;
+}
+
+struct ledger_settler *ledger_store_settler(struct ledger_store *store)
+{
+    return store->settler;
 }
 
 /* ---- a batch ---- */
@@ -276,6 +294,12 @@ enum status ledger_store_add(struct ledger_store *store, const struct ledger_row
     }
     *ret_new = !is_there;
     return is_there ? STATUS_OK : ledger_blocks_add(store->blocks, row, err);
+}
+
+enum status ledger_store_add_object(struct ledger_store *store, uint64_t object,
+                                    const struct ledger_row *row, struct error *err)
+{
+    return ledger_entries_add(store->entries, object, row, err);
 }
 
 enum status ledger_store_add_minute(struct ledger_store *store, const struct ledger_minute *minute,
@@ -332,6 +356,7 @@ void ledger_store_call_off(struct ledger_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
     ledger_blocks_call_off(store->blocks);
+    ledger_settler_call_off(store->settler);
     store->in_doubt = true;
 }
 
@@ -389,12 +414,12 @@ enum status ledger_store_trim(struct ledger_store *store, usec_t rows_before, us
 enum status ledger_store_trim_windows(struct ledger_store *store, int64_t ended_before_ms,
                                       struct error *err)
 {
-    static const enum statement drops[] = {DROP_OLD_WINDOWS, DROP_OLD_KEYS};
-    for (unsigned i = 0; i < 2; i++) {
+    static const enum statement drops[] = {DROP_OLD_WINDOWS, DROP_OLD_KEYS, DROP_OLD_DIFFERENCES};
+    for (unsigned i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
         sqlite3_stmt *statement = store->statements[drops[i]];
         (void)sqlite3_bind_int64(statement, 1, ended_before_ms);
         (void)sqlite3_bind_int64(statement, 2, WINDOWS_AT_ONCE);
         TRY(step(store, drops[i], SQLITE_DONE, err));
     }
-    return STATUS_OK;
+    return ledger_entries_trim(store->entries, err);
 }
