@@ -25,6 +25,7 @@ enum {
     HOOK_TARGET_SECRETS_MAX = 2, /* two while it is rolled */
     HOOK_SCHEDULE_MAX = 20,      /* attempts */
     HOOK_EDITS_MAX = 64,         /* of one transformation */
+    HOOK_SETTLES_MAX = 16,       /* rules of one hook */
 };
 
 struct hook_secret {
@@ -55,6 +56,20 @@ enum hook_order {
 struct hook_rate {
     unsigned count; /* 0: no bound */
     usec_t period;
+};
+
+enum hook_money { HOOK_USD, HOOK_CENT };
+
+/* What an event says, later, of the request that made its object (ADR 0013). A place is an RFC 6901
+ * pointer into a JSON body, or the name of a form's field; empty: none. */
+struct hook_settle {
+    struct hook_patterns types; /* of events that it is for */
+    struct slice object;        /* the id that the request's answer named */
+    struct slice cost, currency;
+    enum hook_money unit;      /* of the cost */
+    struct slice status;       /* of the object */
+    struct hook_patterns free; /* what its status is, where it cost nothing; count 0: none */
+    const char *provider;      /* of the request: the name of its profile; "": any */
 };
 
 /* Where events go. Named, so that what waits in the queue finds it again after a reload. */
@@ -114,6 +129,8 @@ struct hook {
     unsigned source_count;
     struct hook_target *targets;
     unsigned target_count; /* at least 1 */
+    const struct hook_settle *settles;
+    unsigned settle_count;
 };
 
 /* By path and host. Zero-initialized has none. */

@@ -111,6 +111,8 @@ void link_hook_proof(const struct link *link, const struct hook_section *section
                      struct hook *hook);
 void link_hook_scheme(const struct link *link, const struct hook_section *section,
                       struct hook *hook);
+void link_hook_settles(const struct link *link, const struct hook_section *section,
+                       struct hook *hook);
 void link_hook_targets(const struct link *link, const struct hook_section *section,
                        struct hook *hook);
 /* At most `most`; how many there are. */

@@ -173,6 +173,7 @@ static void link_one(const struct link *link, const struct hook_section *section
     hook->counting = (enum hook_counting)section->rate.count;
     hook->dedupe = (enum hook_dedupe)section->dedupe;
     link_hook_targets(link, section, hook);
+    link_hook_settles(link, section, hook);
 }
 
 static int by_name(const void *left, const void *right)

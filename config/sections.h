@@ -246,6 +246,12 @@ struct target_section {
     struct client_tls_section tls;
 };
 
+struct settle_section {
+    const struct tree *node;
+    const struct tree *types, *object, *cost, *currency, *status, *free, *provider;
+    unsigned unit; /* enum hook_money */
+};
+
 struct hook_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *public_url, *secrets, *verify_token, *topics,
@@ -256,6 +262,7 @@ struct hook_section {
     struct hook_rate_section rate;
     unsigned dedupe;            /* enum hook_dedupe */
     struct field_items deliver; /* struct target_section */
+    struct field_items settle;  /* struct settle_section */
 };
 enum { UNTYPED_DELIVER, UNTYPED_DROP };
 

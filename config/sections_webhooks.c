@@ -7,6 +7,7 @@
 #define MIB  (1024 * KIB)
 #define GIB  (1024 * MIB)
 
+#define LIKE_A_PLACE   .pattern = "(/([^~/]|~[01])*)+|[^/].*"
 #define LIKE_A_POINTER .pattern = "(/([^~/]|~[01])*)+"
 
 /* clang-format off */
@@ -116,6 +117,37 @@ const struct field target_fields[] = {
     FIELD_END,
 };
 
+static const char *const moneys[] = {
+    [HOOK_USD] = "usd",
+    [HOOK_CENT] = "cent",
+    NULL,
+};
+
+static const struct field settle_fields[] = {
+    FIELD_TEXTS(struct settle_section, types, .lone = true, .fallback_text = "all", .example = "[message.finalized]",
+        .help = "The types of events that say it; `*` stands for any text. Of several rules the first one counts that "
+                "fits and whose object is there."),
+    FIELD_TEXT(struct settle_section, object, .required = true, .example = "/data/id", LIKE_A_PLACE,
+        .help = "Where the id stands that the answer to the request named: a JSON pointer, or the name of a form's "
+                "field."),
+    FIELD_TEXT(struct settle_section, cost, .fallback_text = "none", .example = "/data/cost/amount", LIKE_A_PLACE,
+        .help = "Where it stands what the call cost: a number, or a text of one. A minus before it means nothing. An "
+                "event that has nothing there settles no cost."),
+    FIELD_TEXT(struct settle_section, currency, .fallback_text = "none: it is USD", .example = "/data/cost/currency",
+        LIKE_A_PLACE,
+        .help = "Where its currency stands. What is not `USD` there settles nothing."),
+    FIELD_ENUM(struct settle_section, unit, .names = moneys, .fallback = HOOK_USD, .fallback_text = "usd",
+        .help = "What the cost is counted in: `usd` or `cent`."),
+    FIELD_TEXT(struct settle_section, status, .fallback_text = "none", .example = "MessageStatus", LIKE_A_PLACE,
+        .help = "Where it stands what became of the object."),
+    FIELD_TEXTS(struct settle_section, free, .lone = true, .fallback_text = "none", .example = "[canceled]",
+        .help = "What stands at `status` where the call cost nothing after all, and no cost is told."),
+    FIELD_TEXT(struct settle_section, provider, .fallback_text = "the hook's, if a profile is called so; else any",
+        .example = "twilio",
+        .help = "The profile of the routes whose requests are meant: objects of others are left alone."),
+    FIELD_END,
+};
+
 static const char *const untyped[] = {
     [UNTYPED_DELIVER] = "deliver",
     [UNTYPED_DROP] = "drop",
@@ -181,6 +213,10 @@ const struct field hook_fields[] = {
     FIELD_LIST(struct hook_section, deliver, struct target_section, target_fields, .lone = true, .required = true,
         .example = "{to: http://billing.internal/stripe}",
         .help = "The services that get the events: one, or a list of up to 16."),
+    FIELD_LIST(struct hook_section, settle, struct settle_section, settle_fields, .lone = true,
+        .fallback_text = "none", .example = "{object: MessageSid, status: MessageStatus, free: [canceled]}",
+        .help = "Events that say, later, what a request cost, or what became of what it made: the ledger's row, and "
+                "what its quotas were charged, follow. A rule, or a list of up to 16."),
     FIELD_END,
 };
 /* clang-format on */

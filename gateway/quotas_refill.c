@@ -240,3 +240,12 @@ void quotas_refill_tick(struct quotas *quotas, const struct snapshot *snapshot)
     }
     look(quotas, snapshot, redis_epoch_number(epoch));
 }
+
+void quotas_refill_again(struct quotas *quotas)
+{
+    struct quotas_refill *refill = quotas->refill;
+    if (refill != NULL) {
+        refill->since = clock_now();
+        refill->over = false;
+    }
+}

@@ -16,3 +16,5 @@ void quotas_refill_free(struct quotas_refill *refill); /* takes NULL */
  * and then until none of their reservations is open: what is said again corrects what was said
  * before. */
 void quotas_refill_tick(struct quotas *quotas, const struct snapshot *snapshot);
+/* What was charged before has changed: it looks for a minute again. */
+void quotas_refill_again(struct quotas *quotas);

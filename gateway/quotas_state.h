@@ -29,6 +29,7 @@ struct quotas {
     struct past_windows *past;                       /* owned; NULL: none; memory's */
     struct store_redis *redis;                       /* owned; NULL: memory */
     struct quotas_refill *refill;                    /* owned; NULL: not begun, or memory */
+    unsigned hand_ins_lost;                          /* of Redis, as far as they were said again */
     struct each_values *values;                      /* owned; the process's */
     struct wait_lines *lines;                        /* owned; the process's */
     struct wait_lines *joins;                        /* likewise */

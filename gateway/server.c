@@ -19,6 +19,7 @@
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/scribe.h"
 #include "gateway/quotas.h"
+#include "gateway/quotas_corrections.h"
 #include "gateway/quotas_refill.h"
 #include "gateway/reload.h"
 #include "gateway/server_admin.h"
@@ -115,6 +116,7 @@ static void on_tick(struct timer *timer)
     breaker_report_news(server->standings);
     audit_log_tick();
     server_otlp_tick(server);
+    quotas_corrections_tick(server->quotas, server->snapshot, server->ledger);
     quotas_refill_tick(server->quotas, server->snapshot);
     loop_timer(&server->loop, &server->tick, SEC);
 }

@@ -6,6 +6,8 @@
 #include "gateway/ledger/ledger.h"
 #include "gateway/ledger/ledger_format.h"
 #include "gateway/ledger/ledger_query.h"
+#include "gateway/ledger/ledger_settlement.h"
+#include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/observe/timestamp.h"
 #include "gateway/quotas.h"
@@ -48,6 +50,15 @@ static void add_left(void *ctx, const struct ledger_row *row)
     }
 }
 
+static bool snapshot_settles(const struct snapshot *snapshot)
+{
+    bool settles = false;
+    for (unsigned i = 0; i < snapshot->hook_count; i++) {
+        settles = settles || snapshot->hooks[i]->settle_count > 0;
+    }
+    return settles;
+}
+
 enum status server_ledger_start(struct server *server, struct error *err)
 {
     const struct ledger_config *config = &server->snapshot->ledger;
@@ -63,7 +74,8 @@ enum status server_ledger_start(struct server *server, struct error *err)
         .left = server->snapshot->store.redis ? add_left : NULL,
         .left_ctx = server->quotas,
         .past = server->snapshot->store.redis ? NULL : add_past,
-        .ctx = past};
+        .ctx = past,
+        .settles = snapshot_settles(server->snapshot)};
     enum status status = ledger_start(&settings, &server->ledger, err);
     if (status != STATUS_OK) {
         past_windows_free(past);
@@ -80,7 +92,24 @@ void server_ledger_adopt(struct server *server)
 {
     if (server->ledger != NULL) {
         ledger_set_keep(server->ledger, server->snapshot->ledger.keep);
+        ledger_settles(server->ledger, snapshot_settles(server->snapshot));
+        ledger_tell_differences_again(server->ledger); /* of a rule that is back */
     }
+}
+
+static void count_settled(void *ctx, const struct ledger_settled *settled)
+{
+    struct metrics_block *metrics = ctx;
+    for (unsigned i = 0; i < LEDGER_SETTLE_RESULTS; i++) {
+        const char *labels[] = {settled->hook,
+                                ledger_settle_result_name((enum ledger_settle_result)i)};
+        if (settled->results[i] > 0) {
+            metrics_count(metrics, FAMILY_webhook_settlements_total, labels, settled->results[i]);
+        }
+    }
+    const char *labels[] = {settled->hook};
+    metrics_count(metrics, FAMILY_settled_added_usd_total, labels, settled->added);
+    metrics_count(metrics, FAMILY_settled_returned_usd_total, labels, settled->taken_off);
 }
 
 void server_ledger_count(const struct server *server)
@@ -89,6 +118,7 @@ void server_ledger_count(const struct server *server)
     struct ledger_stats stats = {.writable = true};
     if (server->ledger != NULL) {
         ledger_get_stats(server->ledger, &stats);
+        ledger_take_settled(server->ledger, metrics, count_settled);
     }
     metrics_set(metrics, METRIC_ledger_rows_total, (int64_t)stats.rows_written);
     metrics_set(metrics, METRIC_ledger_folded_total, (int64_t)stats.rows_folded);

@@ -1,6 +1,6 @@
 /*
  * webhook_message: what stands where in a webhook: its headers, query, form and JSON body. For the
- * files of webhook_signature only.
+ * files of webhook_signature; webhook_parameter() for whoever reads a form.
  */
 #pragma once
 

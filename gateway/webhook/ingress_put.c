@@ -147,9 +147,11 @@ void ingress_put_resume(struct ingress *ingress)
     }
     switch (ingress->put.result) {
     case QUEUE_STORED:
+        ingress_settle(ingress);
         acknowledge(ingress, ingress->wanted ? INGRESS_ACCEPTED : INGRESS_DROPPED);
         break;
     case QUEUE_SUSPECT:
+        ingress_settle(ingress);
         acknowledge(ingress, ingress->wanted ? INGRESS_SUSPECT : INGRESS_DROPPED);
         break;
     case QUEUE_DUPLICATE:

@@ -34,8 +34,9 @@ struct ingress_side {
     struct verify_keys *keys;        /* owned */
     struct ingress *first;           /* all that are in flight */
     unsigned count;
-    unsigned puts; /* that the queue has not answered */
-    bool closed;   /* nothing is put any more */
+    unsigned puts;      /* that the queue has not answered */
+    usec_t may_warn_at; /* of what cannot be settled */
+    bool closed;        /* nothing is put any more */
 };
 
 enum ingress_state {
@@ -156,6 +157,11 @@ void ingress_count(struct ingress *ingress);
 
 void ingress_put(struct ingress *ingress);
 void ingress_put_resume(struct ingress *ingress);
+
+/* ---- ingress_settle.c: it is on disk, and no repeat ---- */
+
+/* Tells the ledger what it says of an earlier request. */
+void ingress_settle(const struct ingress *ingress);
 
 /* ---- ingress_record.c ---- */
 

@@ -1,0 +1,202 @@
+#include "gateway/webhook/settle_read.h"
+
+#include "auth/inbound/webhook_message.h"
+#include "base/ascii.h"
+#include "base/memory.h"
+#include "config/hook.h"
+#include "gateway/webhook/json_at.h"
+#include "limiter/limit.h"
+
+enum {
+    USD_DIGITS = 9,
+    CENT_DIGITS = 7,
+    EXPONENT_MAX = 10000, /* beyond it no amount is one */
+};
+
+/* ---- amounts ---- */
+
+struct decimal {
+    struct slice whole, part; /* digits before and behind the point */
+    int exponent;
+};
+
+static struct slice take_digits(struct slice *text)
+{
+    size_t len = 0;
+    while (len < text->len && text->ptr[len] >= '0' && text->ptr[len] <= '9') {
+        len++;
+    }
+    struct slice digits = slice_make(text->ptr, len);
+    *text = slice_skip(*text, len);
+    return digits;
+}
+
+static bool take_char(struct slice *text, char a, char b)
+{
+    bool there = text->len > 0 && (text->ptr[0] == a || text->ptr[0] == b);
+    if (there) {
+        *text = slice_skip(*text, 1);
+    }
+    return there;
+}
+
+static bool take_exponent(struct slice *text, int *ret)
+{
+    bool negative = text->len > 0 && text->ptr[0] == '-';
+    uint64_t exponent = 0;
+    (void)take_char(text, '-', '+');
+    struct slice digits = take_digits(text);
+    if (digits.len == 0 || !slice_number(digits, EXPONENT_MAX, &exponent)) {
+        return false;
+    }
+    *ret = negative ? -(int)exponent : (int)exponent;
+    return true;
+}
+
+static bool read_decimal(struct slice text, struct decimal *ret)
+{
+    *ret = (struct decimal){0};
+    (void)take_char(&text, '-', '-');
+    ret->whole = take_digits(&text);
+    ret->part = slice_make(text.ptr, 0);
+    if (take_char(&text, '.', '.')) {
+        ret->part = take_digits(&text);
+    }
+    if (ret->whole.len + ret->part.len == 0) {
+        return false;
+    }
+    if (take_char(&text, 'e', 'E') && !take_exponent(&text, &ret->exponent)) {
+        return false;
+    }
+    return text.len == 0;
+}
+
+/* Of the digits before the point and behind it, as if they were one text. */
+static unsigned digit_at(const struct decimal *decimal, size_t at)
+{
+    bool in_whole = at < decimal->whole.len;
+    char digit = in_whole ? decimal->whole.ptr[at] : decimal->part.ptr[at - decimal->whole.len];
+    return (unsigned)(digit - '0');
+}
+
+bool settle_amount(struct slice text, int digits, uint64_t *ret)
+{
+    struct decimal decimal;
+    uint64_t value = 0;
+    bool rest = false;
+    if (!read_decimal(text, &decimal)) {
+        return false;
+    }
+    size_t count = decimal.whole.len + decimal.part.len;
+    /* So many of its digits are whole nano-USD; there may be none of them, or zeros behind. */
+    int64_t kept = (int64_t)decimal.whole.len + decimal.exponent + digits;
+    for (int64_t i = 0; i < kept || i < (int64_t)count; i++) {
+        unsigned digit = i < (int64_t)count ? digit_at(&decimal, (size_t)i) : 0;
+        if (i >= kept) {
+            rest = rest || digit > 0;
+        } else if (value > LIMIT_AMOUNT_MAX / 10) {
+            return false;
+        } else {
+            value = value * 10 + digit;
+        }
+    }
+    value += rest;
+    *ret = value;
+    return value <= LIMIT_AMOUNT_MAX;
+}
+
+/* ---- rules ---- */
+
+struct reading {
+    const struct hook_settle *rule;
+    struct slice body;
+    struct arena arena; /* of what forms are decoded to */
+};
+
+/* False: nothing is there. */
+static bool read_place(struct reading *reading, struct slice place, char room[JSON_AT_BYTES],
+                       struct slice *ret)
+{
+    if (place.len == 0) {
+        return false;
+    }
+    bool there = place.ptr[0] == '/' ? json_at(reading->body, place, room, ret)
+                                     : webhook_parameter(reading->body, place, &reading->arena,
+                                                         ret) == WEBHOOK_FOUND;
+    return there && ret->len > 0;
+}
+
+static void keep_text(char ret[SETTLE_TEXT_MAX], struct slice text)
+{
+    ledger_text(ret, SETTLE_TEXT_MAX, text);
+}
+
+/* Its cost, if it tells one. */
+static enum settle_verdict read_cost(struct reading *reading, struct ledger_settlement *ret,
+                                     char ret_text[SETTLE_TEXT_MAX])
+{
+    char room[JSON_AT_BYTES];
+    char currency_room[JSON_AT_BYTES];
+    struct slice text;
+    struct slice currency = SLICE("USD");
+    const struct hook_settle *rule = reading->rule;
+    if (!read_place(reading, rule->cost, room, &text)) {
+        return SETTLE_NOTHING;
+    }
+    if (rule->currency.len > 0 && !read_place(reading, rule->currency, currency_room, &currency)) {
+        currency = SLICE("?");
+    }
+    if (!slice_equal_nocase(currency, SLICE("USD"))) {
+        keep_text(ret_text, currency);
+        return SETTLE_CURRENCY;
+    }
+    if (!settle_amount(text, rule->unit == HOOK_CENT ? CENT_DIGITS : USD_DIGITS, &ret->cost)) {
+        keep_text(ret_text, text);
+        return SETTLE_UNREADABLE;
+    }
+    ret->has_cost = true;
+    return SETTLE_SAID;
+}
+
+static enum settle_verdict read_rule(struct reading *reading, struct ledger_settlement *ret,
+                                     char ret_text[SETTLE_TEXT_MAX])
+{
+    char room[JSON_AT_BYTES];
+    struct slice status;
+    const struct hook_settle *rule = reading->rule;
+    enum settle_verdict verdict = read_cost(reading, ret, ret_text);
+    if (verdict == SETTLE_CURRENCY || verdict == SETTLE_UNREADABLE) {
+        return verdict;
+    }
+    if (read_place(reading, rule->status, room, &status)) {
+        LEDGER_TEXT(ret->status, status);
+        if (!ret->has_cost && rule->free.count > 0 && hook_patterns_match(&rule->free, status)) {
+            ret->has_cost = true;
+            ret->cost = 0;
+        }
+        verdict = SETTLE_SAID;
+    }
+    return verdict;
+}
+
+enum settle_verdict settle_read(const struct hook *hook, struct slice type, struct slice body,
+                                struct ledger_settlement *ret, char ret_text[SETTLE_TEXT_MAX])
+{
+    char room[JSON_AT_BYTES];
+    struct slice object;
+    struct reading reading = {.body = body};
+    enum settle_verdict verdict = SETTLE_NOTHING;
+    *ret = (struct ledger_settlement){0};
+    for (unsigned i = 0; i < hook->settle_count; i++) {
+        reading.rule = &hook->settles[i];
+        if (hook_patterns_match(&reading.rule->types, type) &&
+            read_place(&reading, reading.rule->object, room, &object)) {
+            LEDGER_TEXT(ret->object, object);
+            LEDGER_TEXT(ret->provider, slice_from(reading.rule->provider));
+            verdict = read_rule(&reading, ret, ret_text);
+            break;
+        }
+    }
+    arena_fini(&reading.arena);
+    return verdict;
+}
