@@ -1,0 +1,242 @@
+// A provider's event settles what an earlier request cost: the ledger's row, its sums, and what the quotas are charged with
+// follow it together, once, whatever is said again, comes early or late, or is killed meanwhile.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import crypto from 'node:crypto';
+import test from 'node:test';
+import { promisify } from 'node:util';
+
+import { binary, Gateway, until } from '../support/gateway.mjs';
+import { ask, explain, rowOf } from '../support/ledger.mjs';
+import { chat, json } from '../support/meter.mjs';
+import { cutProxyFor, redisFor } from '../support/redis.mjs';
+import { nowhere, post, sign } from '../support/webhooks.mjs';
+import { upstreamFor } from '../support/wire.mjs';
+
+const run = promisify(execFile);
+const estimate = 10_000_000; // 0.01 USD a call
+const usd = (nano) => `${Math.floor(nano / 1e9)}.${String(nano % 1e9).padStart(9, '0')}`;
+const hookSecret = `whsec_${crypto.randomBytes(24).toString('base64')}`;
+
+// {gateway, redis, proxy, send(), said(), kill(), again()}: calls make SM1, SM2, ... and cost the estimate; a hook settles them.
+async function start(t, { shared = false, before = async () => {}, settle, quotas } = {}) {
+  const world = { made: 0 };
+  const upstream = await upstreamFor(t, async (request, socket) => {
+    const sid = `SM${++world.made}`;
+    await before(world, sid);
+    socket.write(json({ sid, status: 'queued' }, '201 Created'));
+  });
+  world.redis = shared ? await redisFor(t) : null;
+  world.proxy = shared ? await cutProxyFor(t, world.redis.port) : null;
+  world.gateway = await Gateway.start({
+    routes: { sms: { provider: 'twilio', credential: 'none', upstream: upstream.port, prices: [{ per_request: '0.01 USD' }] } },
+    tenants: { app: { allow: ['sms'], quotas: quotas ?? [{ name: 'budget', cost: '100 USD', per: 'month' }, { name: 'calls', requests: '1M', per: 'day' }] } },
+    secrets: { hook: hookSecret },
+    gateway: { workers: 2 },
+    extra: {
+      ledger: { url: 'sqlite:usage.db' },
+      ...(shared ? { store: { url: world.redis.urlAt(world.proxy.port), on_failure: 'deny', timeout: '2s' } } : {}),
+      webhook_queue: { url: 'sqlite:webhooks.db' },
+      webhooks: {
+        sms: {
+          provider: 'standard-webhooks', secrets: ['hook'], deliver: nowhere,
+          settle: settle ?? [{ types: ['message.*'], object: '/data/id', cost: '/data/cost', currency: '/data/currency', status: '/data/status', free: ['canceled'], provider: 'twilio' }],
+        },
+      },
+    },
+  });
+  const up = () => !shared || until('it reaches Redis', async () => (await world.gateway.metric('store_up')) === 1);
+  await up();
+  world.send = async () => {
+    const answer = await chat(world.gateway, {}, { path: '/sms/2010-04-01/Accounts/AC1/Messages.json' });
+    assert.equal(answer.status, 201, answer.body);
+    return { id: answer.id, sid: JSON.parse(answer.body).sid };
+  };
+  world.say = async (data, { type = 'message.finalized', id } = {}) => {
+    const body = JSON.stringify({ type, data });
+    const answer = await post(world.gateway, '/hooks/sms', body, sign.standard(hookSecret, body, { id }));
+    assert.equal(answer.status, 200, answer.body);
+  };
+  world.kill = async (signal = 'SIGKILL') => {
+    world.gateway.signal(signal);
+    await world.gateway.exited;
+  };
+  world.begin = async () => {
+    const { folder, file, port, adminPort, keys, config, key, options, env } = world.gateway;
+    world.gateway = new Gateway(['run', '-c', file], { cwd: folder, env: { SALLYPORT_SECRET_HOOK: hookSecret, ...env } });
+    Object.assign(world.gateway, { folder, file, port, adminPort, keys, config, key, options });
+    await world.gateway.ready();
+    await up();
+  };
+  t.after(() => world.gateway.stop());
+  return world;
+}
+
+const quota = async (world, name = 'budget') => (await ask(world.gateway, '/api/v1/quotas')).body.quotas.find((one) => one.quota === name);
+const usage = async (world) => (await ask(world.gateway, '/api/v1/usage?since=24h')).body.usage[0];
+
+// The ledger's sum, the quota's count and what was said are the same, to the nano-USD.
+async function assertBooks(world, cost) {
+  await until(`all say ${cost}`, async () => {
+    const [sum, budget] = [await usage(world), await quota(world)];
+    world.last = { ledger: sum?.cost_nanousd, quota: budget?.used, cost };
+    return sum?.cost_nanousd === cost && budget?.used === cost;
+  }).catch(() => assert.fail(JSON.stringify(world.last)));
+  const budget = await quota(world);
+  assert.equal(budget.taken, budget.settled + budget.refunded + budget.open, JSON.stringify(budget));
+  await run(binary, ['quotas', 'audit', '-c', world.gateway.file]); // as a process of its own: the proxy is in this one
+}
+
+const result = (world, name) => world.gateway.metric('webhook_settlements_total', { hook: 'sms', result: name });
+const counted = (world, name, count) => until(`${count} ${name}`, async () => (await result(world, name)) === count);
+
+for (const shared of [false, true]) {
+  const where = shared ? 'Redis' : 'memory';
+
+  test(`an event settles its request lower or higher, once (${where})`, async (t) => {
+    const world = await start(t, { shared });
+    const [low, high, other] = [await world.send(), await world.send(), await world.send()];
+    await assertBooks(world, 3 * estimate);
+    await world.say({ id: low.sid, cost: '-0.00750', currency: 'USD', status: 'delivered' });
+    await assertBooks(world, 2 * estimate + 7_500_000);
+    await world.say({ id: high.sid, cost: 0.0123456789, currency: 'usd', status: 'delivered' });
+    const sum = estimate + 7_500_000 + 12_345_679;
+    await assertBooks(world, sum);
+    const row = await rowOf(world.gateway, low.id);
+    assert.deepEqual([row.cost_nanousd, row.settled, row.object.status, row.details.settled.hook, row.details.settled.before_nanousd],
+      [7_500_000, true, 'delivered', 'sms', estimate]);
+    assert.match(explain(world.gateway, low.id), /cost +0\.007500000 USD, settled later by an event of the webhook "sms", \S+; before: 0\.01 USD/);
+
+    await world.say({ id: low.sid, cost: '-0.00750', currency: 'USD', status: 'delivered' });
+    await counted(world, 'same', 1);
+    await world.say({ id: 'SM999', cost: '5', currency: 'USD' });
+    await world.say({ id: other.sid, cost: '5', currency: 'EUR' });
+    await counted(world, 'currency', 1);
+    await world.say({ id: other.sid, cost: 'a lot', currency: 'USD' });
+    await counted(world, 'unreadable', 1);
+    await world.say({ id: other.sid, cost: '5', currency: 'USD' }, { type: 'number.bought' });
+    await assertBooks(world, sum);
+    await world.say({ id: other.sid, status: 'sent' });
+    await counted(world, 'status', 1);
+    await assertBooks(world, sum);
+    await world.say({ id: other.sid, status: 'canceled' });
+    await assertBooks(world, sum - estimate);
+    assert.equal(await result(world, 'settled'), 3);
+    assert.match(world.gateway.stderr, /webhooks\.sms: event \S+ says the cost of "SM3" in "EUR" and not in USD/);
+    assert.match(await world.gateway.metrics(), /^sallyport_settled_returned_usd_total\{hook="sms"\} 0\.012500000$/m);
+    assert.match(await world.gateway.metrics(), /^sallyport_settled_added_usd_total\{hook="sms"\} 0\.002345679$/m);
+  });
+
+  test(`an event that comes before its request has ended waits for it (${where})`, async (t) => {
+    const world = await start(t, { shared, before: (it, sid) => it.say({ id: sid, cost: '0.5', currency: 'USD' }) });
+    await world.send();
+    await assertBooks(world, 500_000_000);
+    assert.equal(await result(world, 'settled'), 1);
+  });
+
+  test(`a repeat settles nothing again, even behind another cost (${where})`, async (t) => {
+    const world = await start(t, { shared });
+    const { sid } = await world.send();
+    await world.say({ id: sid, cost: '0.02', currency: 'USD' }, { id: 'msg_first' });
+    await assertBooks(world, 20_000_000);
+    await world.say({ id: sid, cost: '0.03', currency: 'USD' });
+    await assertBooks(world, 30_000_000);
+    await world.say({ id: sid, cost: '0.02', currency: 'USD' }, { id: 'msg_first' });
+    assert.equal(await world.gateway.metric('webhooks_duplicates_total', { hook: 'sms' }), 1);
+    await world.send();
+    await assertBooks(world, 30_000_000 + estimate);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGKILL']) test(`requests from before a restart are settled (${where}, ${signal})`, async (t) => {
+    const world = await start(t, { shared });
+    const sent = [await world.send(), await world.send()];
+    await world.say({ id: sent[0].sid, cost: '0.03', currency: 'USD' });
+    await assertBooks(world, 30_000_000 + estimate);
+    await world.kill(signal);
+    await world.begin();
+    await world.say({ id: sent[1].sid, cost: '0.001', currency: 'USD' });
+    await assertBooks(world, 31_000_000);
+    await world.send();
+    await world.say({ id: sent[0].sid, cost: '0', currency: 'USD' });
+    await assertBooks(world, 1_000_000 + estimate);
+  });
+}
+
+test('what is settled gives room in the budget again', async (t) => {
+  const world = await start(t, { quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month' }] });
+  const sent = [await world.send(), await world.send()];
+  const refused = await chat(world.gateway, {}, { path: '/sms/2010-04-01/Accounts/AC1/Messages.json' });
+  assert.equal(refused.status, 429);
+  await world.say({ id: sent[0].sid, cost: '0', currency: 'USD' });
+  await assertBooks(world, estimate);
+  await world.send();
+  await assertBooks(world, 2 * estimate);
+});
+
+// ---- killed at any moment -----------------------------------------------------------------------
+
+test('a difference that Redis has not heard of is told by the next process', async (t) => {
+  const world = await start(t, { shared: true });
+  const { sid, id } = await world.send();
+  await assertBooks(world, estimate);
+  world.proxy.lose('up');
+  await world.say({ id: sid, cost: '0.0001', currency: 'USD' });
+  await until('the ledger has it', async () => (await rowOf(world.gateway, id)).cost_nanousd === 100_000);
+  await world.kill();
+  world.proxy.heal();
+  await world.begin();
+  await assertBooks(world, 100_000);
+});
+
+test('a difference that Redis took, and the gateway was not told so, is not taken again', async (t) => {
+  const world = await start(t, { shared: true });
+  const sent = [await world.send(), await world.send()];
+  await assertBooks(world, 2 * estimate);
+  world.proxy.lose('down');
+  const mark = async () => (await world.redis.cli('--scan', '--pattern', '*:later:*')).trim();
+  await world.say({ id: sent[0].sid, cost: '0.0001', currency: 'USD' });
+  await until('Redis has it', mark);
+  await world.kill();
+  world.proxy.heal();
+  await world.begin();
+  await assertBooks(world, 100_000 + estimate);
+  await world.say({ id: sent[1].sid, cost: '0.0002', currency: 'USD' });
+  await assertBooks(world, 300_000);
+});
+
+test('whenever it is killed, the ledger and Redis agree', async (t) => {
+  const world = await start(t, { shared: true });
+  const made = new Map(); // id of the request: {sid}
+  let seed = 20_231;
+  const random = () => ((seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647);
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 5; i++) {
+      const { sid, id } = await world.send();
+      made.set(id, sid);
+    }
+    let killed = false;
+    const ends = until('some events are settled', async () => killed || (await result(world, 'settled')) >= 1 + Math.floor(random() * 10))
+      .then(async () => { await world.kill(); killed = true; });
+    for (let i = 0; !killed && i < 400; i++) {
+      const sids = [...made.values()];
+      const data = { id: sids[Math.floor(random() * sids.length)], cost: usd(Math.floor(random() * 50_000_000)), currency: 'USD' };
+      await world.say(data).catch(() => {});
+    }
+    await ends;
+    await world.begin();
+    let sum = 0;
+    for (const id of made.keys()) sum += (await rowOf(world.gateway, id)).cost_nanousd;
+    await assertBooks(world, sum);
+  }
+});
+
+test('a Redis that lost its data is filled in with what was settled before, and after', async (t) => {
+  const world = await start(t, { shared: true });
+  const sent = [await world.send(), await world.send()];
+  await world.say({ id: sent[0].sid, cost: '0.0001', currency: 'USD' });
+  await assertBooks(world, 100_000 + estimate);
+  await world.redis.cli('FLUSHALL');
+  await until('it is filled in', async () => (await quota(world))?.used === 100_000 + estimate);
+  await world.say({ id: sent[1].sid, cost: '0.0002', currency: 'USD' });
+  await assertBooks(world, 300_000);
+});
