@@ -106,7 +106,7 @@ class Lives {
 
   async begin() {
     const flaky = { schedule: ['0s', ...Array(19).fill('300ms')], breaker: { open: '200ms', max_open: '1s' } };
-    const common = { timeout: `${TIMEOUT_MS}ms`, secret: 'target', concurrency: 20 };
+    const common = { timeout: `${TIMEOUT_MS}ms`, secret: 'target', concurrency: 60 };
     this.gateway = await Gateway.start({
       program: measured, tenants: {}, secrets: { hook: secret, target: targetSecret },
       gateway: { workers: 2, access_log: 'off' },
@@ -225,7 +225,7 @@ test(`${EVENTS} events, ${KILLS} kills: none is lost, and none comes twice that 
   const seconds = (Date.now() - began) / 1000;
   await leaving;
   const count = (states) => Number(query(lives.gateway.folder, `SELECT count(*) FROM deliveries WHERE state ${states}`));
-  await until('none waits', () => count('NOT IN (2, 3)') === 0, { timeout: 300000, every: 500 });
+  await until('none waits', () => count('NOT IN (2, 3)') === 0, { timeout: Math.max(300000, 12 * EVENTS), every: 500 });
   await sleep(1000); // would there be more?
   assert.equal(count('= 2'), 2 * EVENTS, 'all are delivered, none is dead');
   for (const { name, events } of targets) {
