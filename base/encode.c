@@ -6,6 +6,8 @@
 #include <endian.h>
 #include <stdbool.h>
 
+#include <zlib.h>
+
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -121,21 +123,9 @@ bool is_base62(char byte)
     return ascii_is_alphanumeric(byte);
 }
 
-/* Four bits at a time: a table of 16 is small enough to read and to stay in the cache. */
 uint32_t crc32_of(struct slice bytes)
 {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    uint32_t crc = ~0U;
-    for (size_t i = 0; i < bytes.len; i++) {
-        crc ^= (unsigned char)bytes.ptr[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
+    return (uint32_t)crc32_z(0, (const unsigned char *)bytes.ptr, bytes.len);
 }
 
 enum status encode_percent(struct slice bytes, struct buffer *out)

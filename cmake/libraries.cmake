@@ -19,6 +19,7 @@ add_library_from_pkgconfig(evhtp evhtp libevent_core libevent_extra libevent_pth
 add_library_from_pkgconfig(curl libcurl)
 add_library_from_pkgconfig(hiredis hiredis)
 add_library_from_pkgconfig(sqlite sqlite3)
+add_library_from_pkgconfig(zlib zlib)
 add_library_from_pkgconfig(codings zlib libbrotlidec libzstd)
 if(SALLYPORT_TESTS)
     add_library_from_pkgconfig(criterion criterion)
