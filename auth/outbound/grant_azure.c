@@ -65,7 +65,7 @@ enum status grant_azure_call(const struct token_input *input, struct token_call 
     TRY(token_form_begin(input, "client_credentials", ret));
     TRY(token_form_put(ret->body, "client_id", id));
     TRY(token_form_put(ret->body, "scope", input->plan->values[TOKEN_SCOPE]));
-    if (slice_starts_with(slice_trim(secret), SLICE("-----BEGIN "))) {
+    if (slice_starts_with(token_trim(secret), SLICE("-----BEGIN "))) {
         return put_assertion(input, id, secret, ret, err);
     }
     return token_form_put(ret->body, "client_secret", secret);

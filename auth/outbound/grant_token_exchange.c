@@ -6,7 +6,7 @@ enum status grant_token_exchange_call(const struct token_input *input, struct to
 {
     static const struct slice jwt = SLICE_INIT("urn:ietf:params:oauth:token-type:jwt");
     const struct slice *values = input->plan->values;
-    struct slice token = slice_trim(input->secret);
+    struct slice token = token_trim(input->secret);
     if (token.len == 0) {
         FAIL(err, STATUS_INVALID, "the secret is empty");
     }

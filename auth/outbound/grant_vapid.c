@@ -70,7 +70,7 @@ static EVP_PKEY *key_of_scalar(const BIGNUM *scalar)
 static enum status read_key(struct slice secret, EVP_PKEY **ret, struct error *err)
 {
     BIGNUM *scalar = NULL;
-    struct slice text = slice_trim(secret);
+    struct slice text = token_trim(secret);
     if (!read_scalar(text, &scalar)) {
         return jwt_key_read(text, JWT_ES256, ret, err);
     }

@@ -4,8 +4,6 @@
 #include "base/encode.h"
 #include "base/json.h"
 
-#include <string.h>
-
 enum status token_form_put(struct buffer *body, const char *name, struct slice value)
 {
     if (value.len == 0) {
@@ -65,12 +63,25 @@ bool token_split(struct slice text, struct slice *ret_head, struct slice *ret_re
     return ret_head->len > 0 && ret_rest->len > 0;
 }
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+struct slice token_trim(struct slice text)
+{
+    while (text.len > 0 && is_blank(text.ptr[0])) {
+        text = slice_skip(text, 1);
+    }
+    while (text.len > 0 && is_blank(text.ptr[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
 bool token_is_json(struct slice secret)
 {
-    while (secret.len > 0 && strchr(" \t\r\n", secret.ptr[0]) != NULL) {
-        secret = slice_skip(secret, 1);
-    }
-    return secret.len > 0 && secret.ptr[0] == '{';
+    return slice_starts_with(token_trim(secret), SLICE("{"));
 }
 
 enum status token_json(struct slice secret, struct cJSON **ret, struct error *err)

@@ -20,6 +20,8 @@ MUST_USE enum status token_form_client(const struct token_input *input, struct s
 
 /* "HEAD:REST"; false: one of them would be empty. */
 bool token_split(struct slice text, struct slice *ret_head, struct slice *ret_rest);
+/* Without the blanks and line ends around it. */
+struct slice token_trim(struct slice text);
 bool token_is_json(struct slice secret);
 /* The secret as an object; errors quote nothing. *ret is the caller's to free. */
 MUST_USE enum status token_json(struct slice secret, struct cJSON **ret, struct error *err);
