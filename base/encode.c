@@ -5,7 +5,6 @@
 
 #include <endian.h>
 #include <stdbool.h>
-
 #include <zlib.h>
 
 static const char hex_digits[] = "0123456789abcdef";
