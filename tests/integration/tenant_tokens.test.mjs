@@ -10,20 +10,21 @@ import { test } from 'node:test';
 
 import { authorityFor } from '../support/certificates.mjs';
 import { binary, gatewayFor, newKey, sleep, until } from '../support/gateway.mjs';
+import { movingClock } from '../support/preload.mjs';
 import { issuerFor, newSigner, newToken, seconds } from '../support/tokens.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
 const url64 = (value) => Buffer.from(value).toString('base64url');
 
 // `tenants`: a function of the issuer. By default `checkout` takes tokens, `other` has a key alone.
-async function worldFor(t, { tenants, provider = 'http', workers = 1, issuerName } = {}) {
+async function worldFor(t, { tenants, provider = 'http', workers = 1, env } = {}) {
   const authority = authorityFor(t);
-  const issuer = await issuerFor(t, authority, issuerName);
+  const issuer = await issuerFor(t, authority);
   const upstream = await upstreamFor(t);
   const gateway = await gatewayFor(t, {
     routes: { api: { upstream: upstream.port, provider, credential: 'none' } },
     tenants: tenants?.(issuer) ?? { checkout: { allow: ['api'], keys: [], jwt: issuer.config() }, other: { allow: ['api'] } },
-    gateway: { audit_log: 'audit.json', workers },
+    gateway: { audit_log: 'audit.json', workers }, env,
   });
   const call = (token, headers = {}) =>
     fetch(`${gateway.url}/api/x`, { headers: { 'x-sallyport-key': token, ...headers } });
@@ -225,6 +226,41 @@ test('keys are rotated: an unknown key id makes one fetch a minute, a removed ke
   assert.equal((await call(last)).status, 200);
   await gateway.reload((config) => { config.tenants.checkout = { allow: ['api'], keys: [newKey().hash] }; });
   assert.equal((await call(last)).status, 401);
+});
+
+test('as time goes on: new keys, removed keys, an endpoint that is away for an hour, tokens that end', async (t) => {
+  const clock = movingClock();
+  const world = await worldFor(t, { env: clock.env });
+  const { issuer, call } = world;
+  const long = issuer.token({ exp: seconds(100_000) });
+  const short = issuer.token({ exp: seconds(100) });
+  assert.equal((await call(long)).status, 200);
+  assert.equal((await call(short)).status, 200);
+  const next = issuer.add('ES256', 'k2');
+  const later = issuer.token({ exp: seconds(100_000) }, { signer: next });
+  await refused(world, later, /has no key of this kid/);
+  clock.ahead(61);
+  assert.equal((await call(later)).status, 200);
+  assert.equal(issuer.fetches, 2);
+  clock.ahead(161); // with the leeway
+  await refused(world, short, /it has expired/);
+  issuer.signers.shift();
+  assert.equal((await call(long)).status, 200);
+  clock.ahead(61 + 601); // Cache-Control: max-age=600
+  await until('the set is fetched anew, and without its key the token is nobody', async () => (await call(long)).status === 401);
+  assert.equal(issuer.fetches, 3);
+  assert.equal((await call(later)).status, 200);
+  issuer.answer = (res) => res.destroy();
+  clock.ahead(3000);
+  assert.equal((await call(later)).status, 200);
+  await until('it was asked again', () => issuer.fetches === 4);
+  assert.equal((await call(later)).status, 200);
+  clock.ahead(61 + 601 + 600 + 3601);
+  const away = await call(later);
+  assert.equal(away.status, 503);
+  issuer.answer = null;
+  clock.ahead(61 + 601 + 600 + 3610);
+  assert.equal((await call(later)).status, 200);
 });
 
 test('many requests for one set make one fetch, and a client that leaves meanwhile is let go', async (t) => {

@@ -23,3 +23,18 @@ export function preloaded(name) {
     ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'verify_asan_link_order=0'].filter(Boolean).join(':'),
   };
 }
+
+// A clock that a test moves on: {env, ahead(seconds)}.
+export function movingClock() {
+  const env = preloaded('moving_clock');
+  const file = path.join(folder, `clock-${process.hrtime.bigint()}`);
+  fs.writeFileSync(file, Buffer.alloc(8));
+  const ahead = (seconds) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(seconds));
+    const fd = fs.openSync(file, 'r+'); // in place: it is mapped
+    fs.writeSync(fd, bytes);
+    fs.closeSync(fd);
+  };
+  return { env: { ...env, CLOCK_FILE: file }, ahead };
+}
