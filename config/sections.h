@@ -311,6 +311,7 @@ extern const struct field health_fields[];
 extern const struct field price_fields[];
 extern const struct field route_token_fields[];
 extern const struct field tenant_fields[];
+extern const struct field jwt_fields[];
 extern const struct field tenant_key_fields[]; /* of struct tenant_key_section */
 extern const struct field store_fields[];
 extern const struct field ledger_fields[];
@@ -320,5 +321,6 @@ extern const struct field quota_fields[];
 extern const struct field client_tls_fields[];
 extern const struct field hook_fields[];
 extern const struct field target_fields[];
+extern const struct field settle_fields[]; /* of struct settle_section */
 extern const struct field scheme_fields[]; /* of struct scheme_section */
 extern const struct field queue_fields[];

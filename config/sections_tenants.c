@@ -17,7 +17,7 @@ const struct field tenant_key_fields[] = {
     FIELD_END,
 };
 
-static const struct field jwt_fields[] = {
+const struct field jwt_fields[] = {
     FIELD_TEXT(struct jwt_section, issuer, .required = true, .example = "https://login.corp",
         .help = "Whose tokens: their `iss`, exactly."),
     FIELD_TEXT(struct jwt_section, audience, .required = true, .example = "sallyport",

@@ -123,7 +123,7 @@ static const char *const moneys[] = {
     NULL,
 };
 
-static const struct field settle_fields[] = {
+const struct field settle_fields[] = {
     FIELD_TEXTS(struct settle_section, types, .lone = true, .fallback_text = "all", .example = "[message.finalized]",
         .help = "The types of events that say it; `*` stands for any text. Of several rules the first one counts that "
                 "fits and whose object is there."),
