@@ -13,6 +13,34 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sha256), "room for OpenSSL's own");
+
+static SHA256_CTX *context_of(struct sha256 *digest)
+{
+    return (SHA256_CTX *)(void *)digest;
+}
+
+void sha256_begin(struct sha256 *digest)
+{
+    if (SHA256_Init(context_of(digest)) != 1) {
+        abort(); /* it cannot fail */
+    }
+}
+
+void sha256_add(struct sha256 *digest, struct slice bytes)
+{
+    if (bytes.len > 0 && SHA256_Update(context_of(digest), bytes.ptr, bytes.len) != 1) {
+        abort(); /* it cannot fail */
+    }
+}
+
+void sha256_end(struct sha256 *digest, unsigned char out[SHA256_BYTES])
+{
+    if (SHA256_Final(out, context_of(digest)) != 1) {
+        abort(); /* it cannot fail */
+    }
+}
+
 void digest_sha256(struct slice bytes, unsigned char out[SHA256_BYTES])
 {
     SHA256_CTX context;

@@ -99,8 +99,18 @@ void link_resilience(const struct link *link, const struct route_section *sectio
                      struct route *route); /* after its profile and origin */
 void link_prices(const struct link *link, const struct route_section *section,
                  struct route *route); /* after its profile */
+/* Does it sign: by its own word or its profile's? */
+bool link_signs(const struct route_section *section, const struct profile *profile);
+/* The profile's base URL for the region that the route says; empty: there is none. */
+struct slice link_sign_base_url(const struct link *link, const struct route_section *section,
+                                const struct profile *profile);
+void link_sign(const struct link *link, const struct route_section *section,
+               struct route *route); /* after its origin and credentials */
+/* The header fields that the signature brings, into `names`; at most SIGN_FIELDS_MAX. */
+enum { SIGN_FIELDS_MAX = 16 };
+unsigned link_sign_fields(const struct route *route, struct slice *names);
 void link_injection(const struct link *link, const struct route_section *section,
-                    struct route *route);
+                    struct route *route); /* after its signature */
 void link_headers(const struct link *link, const struct route_section *section,
                   struct route *route);
 void link_token(const struct link *link, const struct route_section *section,

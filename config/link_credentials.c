@@ -13,7 +13,7 @@ static void check_presence(const struct link *link, const struct route_section *
 {
     const struct tree *node = tree_get(section->node, "credential");
     bool injects = route->profile != NULL && !link_generic(route->profile) &&
-                   route->profile->injections.count > 0;
+                   route->profile->injections.count > 0 && tree_get(section->node, "sign") == NULL;
     if (node == NULL && injects) {
         tree_report_key(link->problems, section->node,
                         "credential is missing; write credential: {secret: NAME}, or "

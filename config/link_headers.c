@@ -14,6 +14,22 @@ bool link_header_is_slot(const struct link *link, struct slice name)
     return false;
 }
 
+static bool listed(const struct slice *names, unsigned count, struct slice name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (slice_equal_nocase(names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_signed_over(const struct route *route, struct slice name)
+{
+    struct slice names[SIGN_FIELDS_MAX];
+    return listed(names, link_sign_fields(route, names), name);
+}
+
 /* Reports at `node`, whose text is the name if it is no value of `set`. */
 static bool check_name(const struct link *link, const struct tree *node, struct slice name,
                        const struct route *route)
@@ -25,22 +41,14 @@ static bool check_name(const struct link *link, const struct tree *node, struct 
     } else if (injections_has_header(&route->injections, name)) {
         tree_report_key(link->problems, node,
                         "the credential is injected into this header; take it out");
+    } else if (is_signed_over(route, name)) {
+        tree_report_key(link->problems, node, "the signature brings this header; take it out");
     } else if (link_header_is_slot(link, name)) {
         tree_report_key(link->problems, node,
                         "this header carries credentials; those are secrets that are injected: see "
                         "credential and inject");
     } else {
         return true;
-    }
-    return false;
-}
-
-static bool listed(const struct slice *names, unsigned count, struct slice name)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (slice_equal_nocase(names[i], name)) {
-            return true;
-        }
     }
     return false;
 }
@@ -123,7 +131,7 @@ void link_headers(const struct link *link, const struct route_section *section, 
         .slot_count = link->snapshot->profiles.header_slot_count,
     };
     unsigned set_max = headers->set == NULL ? 0 : headers->set->count;
-    unsigned drop_max = link_text_count(headers->drop) + INJECTIONS_MAX;
+    unsigned drop_max = link_text_count(headers->drop) + INJECTIONS_MAX + SIGN_FIELDS_MAX;
     CLEANUP(memory_free_at)
     struct header_setting *set = memory_alloc((set_max + 1) * sizeof(*set));
     CLEANUP(memory_free_at) struct slice *drop = memory_alloc(drop_max * sizeof(*drop));
@@ -141,6 +149,7 @@ void link_headers(const struct link *link, const struct route_section *section, 
             drop[input.drop_count++] = route->injections.list[i].name;
         }
     }
+    input.drop_count += link_sign_fields(route, drop + input.drop_count);
     if (route->profile == NULL || route->origin.host == NULL) {
         return; /* reported; there is nothing to compile for */
     }

@@ -160,7 +160,8 @@ void link_injection(const struct link *link, const struct route_section *section
         }
         return;
     }
-    if (route->credential_count == 0 || route->profile == NULL) {
+    if (route->credential_count == 0 || route->profile == NULL ||
+        link_signs(section, route->profile)) {
         return;
     }
     route->injections = route->profile->injections;

@@ -105,27 +105,41 @@ struct origin link_make_origin(const struct link *link, const struct url *url, c
     };
 }
 
+/* The profile's, for the region that the route says, if it has one for each. */
+static struct slice base_url_of(const struct link *link, const struct route_section *section,
+                                const struct route *route)
+{
+    const struct profile *profile = route->profile;
+    if (profile == NULL || profile->base_url.len > 0) {
+        return profile == NULL ? slice_make("", 0) : profile->base_url;
+    }
+    return link_sign_base_url(link, section, profile);
+}
+
 static void link_origin(const struct link *link, const struct route_section *section,
                         struct route *route)
 {
     struct error err;
     struct url url = {0};
+    struct slice of_profile = base_url_of(link, section, route);
     const struct tree *given = section->base_url;
     bool reported = given == NULL && tree_get(section->node, "base_url") != NULL;
     if (given != NULL) {
         if (url_parse(link->arena, given->text, &url, &err) != STATUS_OK) {
             link_report(link, given, "a URL", &err);
         }
-    } else if (route->profile != NULL && route->profile->base_url.len > 0) {
-        if (url_parse(link->arena, route->profile->base_url, &url, &err) != STATUS_OK) {
+    } else if (route->profile != NULL && of_profile.len > 0) {
+        if (url_parse(link->arena, of_profile, &url, &err) != STATUS_OK) {
             tree_report_key(link->problems, section->node, "the base URL of provider %s: %s",
                             route->profile->name, err.message);
         }
     } else if (route->profile != NULL && !reported) {
+        bool by_region = route->profile->sign.base_url.len > 0;
         tree_report_key(link->problems, section->node,
-                        "base_url is missing, which provider %s does not know; write base_url: "
-                        "https://api.example.com",
-                        route->profile->name);
+                        "base_url is missing, which provider %s does not know; write %s",
+                        route->profile->name,
+                        by_region ? "sign: {region: eu-central-1}, or base_url"
+                                  : "base_url: https://api.example.com");
     }
     if (url.host == NULL) {
         return;
@@ -171,6 +185,7 @@ static void link_one(const struct link *link, const struct route_section *sectio
     link_public_base(link, route);
     link_origin(link, section, route);
     link_credentials(link, section, route);
+    link_sign(link, section, route);
     link_injection(link, section, route);
     link_token(link, section, route);
     link_headers(link, section, route);

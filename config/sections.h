@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "auth/outbound/hmac_recipe.h"
+#include "auth/outbound/signer.h"
 #include "base/fields.h"
 #include "config/hook.h"
 #include "config/snapshot.h"
@@ -100,6 +102,14 @@ struct inject_section {
     const struct tree *header, *query, *path, *basic, *body, *value;
 };
 
+struct sign_section {
+    unsigned scheme; /* enum signer_scheme, or SIGN_AS_PROFILE */
+    const struct tree *region, *service, *message;
+    unsigned hash, encoding, key, timestamp; /* of hmac_recipe.h */
+    const struct tree *headers;
+};
+enum { SIGN_AS_PROFILE = SIGNER_SCHEMES };
+
 struct headers_section {
     const struct tree *set, *drop, *pass;
 };
@@ -153,6 +163,7 @@ struct route_section {
     struct field_items credential; /* struct credential_section; "none" is an empty list */
     struct field_items inject;     /* struct inject_section */
     struct token_section token;
+    struct sign_section sign;
     struct headers_section headers;
     struct route_timeouts timeouts;
     struct retry_section retry;
@@ -304,6 +315,7 @@ struct config_sections {
 extern const struct field config_fields[];
 extern const struct field admin_fields[];
 extern const struct field route_fields[];
+extern const struct field sign_fields[];
 extern const struct field retry_fields[]; /* of struct retry_section */
 extern const struct field breaker_fields[];
 extern const struct field hedge_fields[];

@@ -113,6 +113,9 @@ const struct field route_fields[] = {
         .example = "{grant: client_credentials, url: https://login.example.com/oauth2/token}",
         .help = "Sends not the secret but a token that is had for it; `{secret}` of `inject` is the token then. "
                 "Members that are not given are the profile's. `off`: the secret is the token."),
+    FIELD_SECTION(struct route_section, sign, sign_fields, .example = "{scheme: aws-sigv4, region: eu-central-1}",
+        .help = "What is written over each request with the credential, last of all, instead of or beside "
+                "what is injected; by default the profile's way."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
                 "sends a key, X-Sallyport-*, method and URL overrides. Of Accept-Encoding "

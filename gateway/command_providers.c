@@ -23,7 +23,9 @@ static enum status put_list(const struct profile_set *set, struct buffer *out)
     for (unsigned i = 0; i < set->count; i++) {
         const struct profile *profile = &set->profiles[i];
         TRY(buffer_print(out, "%-12s %-22s %.*s\n", profile->name, profile->title,
-                         SLICE_ARG(profile->base_url.len > 0 ? profile->base_url : SLICE("-"))));
+                         SLICE_ARG(profile->base_url.len > 0        ? profile->base_url
+                                   : profile->sign.base_url.len > 0 ? profile->sign.base_url
+                                                                    : SLICE("-"))));
     }
     return buffer_append(out, SLICE("\n'sallyport providers NAME' tells more of one.\n"));
 }
@@ -89,6 +91,9 @@ static enum status put_slot(const struct slot *slot, struct buffer *out)
         return put_line(out, "tenant key in", SLICE("Authorization: Basic, as the user"));
     case SLOT_BASIC_PASSWORD:
         return put_line(out, "tenant key in", SLICE("Authorization: Basic, as the password"));
+    case SLOT_AWS:
+        return put_line(out, "tenant key in",
+                        SLICE("Authorization: AWS4-HMAC-SHA256, as the access key id"));
     case SLOT_QUERY:
         return buffer_print(out, "  %-16s query parameter %.*s\n", "tenant key in",
                             SLICE_ARG(slot->name));
@@ -204,9 +209,14 @@ static enum status put_domains(const struct profile *profile, struct buffer *out
 static enum status put_details(const struct profile *profile, struct buffer *out)
 {
     TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
-    TRY(put_line(out, "base URL", profile->base_url));
+    TRY(put_line(out, "base URL",
+                 profile->base_url.len > 0 ? profile->base_url : profile->sign.base_url));
     TRY(put_line(out, "reference", profile->docs_url));
-    TRY(put_injections(&profile->injections, out));
+    if (profile->sign.scheme.len == 0 || profile->injections.count > 0) {
+        TRY(put_injections(&profile->injections, out));
+    }
+    TRY(put_line(out, profile->injections.count == 0 ? "signed as" : "or signed as",
+                 profile->sign.scheme));
     for (unsigned i = 0; i < profile->slot_count; i++) {
         TRY(put_slot(&profile->slots[i], out));
     }
@@ -247,6 +257,7 @@ static enum status put_json_slot(const struct slot *slot, struct buffer *out)
         [SLOT_BASIC_USER] = "basic_user",
         [SLOT_BASIC_PASSWORD] = "basic_password",
         [SLOT_QUERY] = "query",
+        [SLOT_AWS] = "aws",
     };
     TRY(buffer_append(out, SLICE("{")));
     TRY(put_member(out, "in", slice_from(kinds[slot->kind])));

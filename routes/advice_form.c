@@ -300,6 +300,16 @@ static usec_t read_time(struct slice text, usec_t wall)
     return valid ? until(moment_time(&it) - ahead, wall) : NOT_SAID;
 }
 
+bool advice_form_date(struct slice text, usec_t *ret_wall)
+{
+    struct moment it = {0};
+    if (!read_http_date(text, &it)) {
+        return false;
+    }
+    *ret_wall = moment_time(&it);
+    return true;
+}
+
 static usec_t read_seconds_or_date(struct slice text, usec_t wall)
 {
     struct moment it = {0};

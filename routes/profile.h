@@ -24,6 +24,7 @@ enum slot_kind {
     SLOT_BASIC_USER,     /* Authorization: Basic, the part before ':' */
     SLOT_BASIC_PASSWORD, /* the part behind it */
     SLOT_QUERY,          /* a query parameter; it is removed from the target */
+    SLOT_AWS,            /* Authorization: AWS4-HMAC-SHA256, the access key id */
 };
 
 struct slot {
@@ -51,6 +52,13 @@ struct token_setting {
     struct slice name, value;
 };
 
+/* How its requests are signed; config/link_sign.c knows the schemes. */
+struct profile_sign {
+    struct slice scheme; /* empty: they are not */
+    struct slice service;
+    struct slice base_url; /* with "{region}" in it; empty: none */
+};
+
 /* Requests whose rate limits are counted by themselves: GitHub's search, for example. */
 struct quota_domain {
     struct slice path; /* as in an allow rule */
@@ -65,6 +73,7 @@ struct profile {
     struct injections injections;      /* where the credential goes */
     const struct token_setting *token; /* none: the secret itself is sent */
     unsigned token_count;
+    struct profile_sign sign; /* by default where nothing is injected */
     const struct slot *slots;
     unsigned slot_count;
     const struct header_setting *headers; /* required ones, sent if the caller sent none */

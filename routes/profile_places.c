@@ -135,7 +135,13 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
     if (slice_equal(place, SLICE("basic"))) {
         return read_basic_slot(item, ret, err);
     }
-    FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, basic and query", SLICE_ARG(place));
+    if (slice_equal(place, SLICE("aws"))) {
+        ret->kind = SLOT_AWS;
+        ret->name = SLICE("authorization");
+        return STATUS_OK;
+    }
+    FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, basic, query and aws",
+         SLICE_ARG(place));
 }
 
 static enum status read_slots(struct arena *arena, const struct cJSON *root, struct profile *ret,

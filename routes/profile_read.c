@@ -21,6 +21,16 @@ static const struct json_limits limits = {
     .names = JSON_NAMES_ONCE,
 };
 
+static enum status read_sign(struct arena *arena, const struct cJSON *value,
+                             struct profile_sign *ret, struct error *err)
+{
+    static const char *const known[] = {"scheme", "service", "base_url", NULL};
+    TRY(members_check(value, known, err));
+    TRY(members_need_text(arena, value, "scheme", &ret->scheme, err));
+    TRY(members_text(arena, value, "service", &ret->service, err));
+    return members_text(arena, value, "base_url", &ret->base_url, err);
+}
+
 static enum status read_headers(struct arena *arena, const struct cJSON *root, struct profile *ret,
                                 struct error *err)
 {
@@ -129,12 +139,17 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "title",      "base_url",    "docs_url",    "credential",   "slots",           "headers",
         "error",      "error_types", "key_env",     "base_url_env", "sdk_base_suffix", "calls",
         "repeatable", "retry",       "idempotency", "domains",      "domain_by_model", "health",
-        "objects",    "token",       NULL,
+        "objects",    "token",       "sign",        NULL,
     };
     const struct cJSON *error = json_get(root, "error");
+    const struct cJSON *sign = json_get(root, "sign");
 
     TRY(members_check(root, known, err));
     TRY(read_texts(arena, root, ret, err));
+    if (sign != NULL && read_sign(arena, sign, &ret->sign, err) != STATUS_OK) {
+        error_prefix(err, "sign");
+        return STATUS_INVALID;
+    }
     if (error != NULL && read_error_template(arena, error, &ret->error, err) != STATUS_OK) {
         error_prefix(err, "error");
         return STATUS_INVALID;

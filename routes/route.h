@@ -19,6 +19,7 @@ struct price_list;
 struct profile;
 struct route_standing;
 struct secret_slot;
+struct signing_rule;
 struct token_rule;
 
 struct route_timeouts {
@@ -59,11 +60,12 @@ struct route {
     struct origin origin;
     struct slice base_path; /* of base_url, without a trailing '/'; may be empty */
     struct route_credential *credentials;
-    unsigned credential_count;      /* 0: nothing is injected */
-    unsigned account_count;         /* of them */
-    struct injections injections;   /* where it goes */
-    const struct token_rule *token; /* had for the secret, and sent in its place; NULL: none is */
-    struct header_rules headers;    /* compiled: which request headers go on, constant ones, Host */
+    unsigned credential_count;       /* 0: nothing is injected */
+    unsigned account_count;          /* of them */
+    struct injections injections;    /* where it goes */
+    const struct token_rule *token;  /* had for the secret, and sent in its place; NULL: none is */
+    const struct signing_rule *sign; /* in the snapshot; NULL: its requests are not signed */
+    struct header_rules headers; /* compiled: which request headers go on, constant ones, Host */
     struct route_timeouts timeouts;
     struct retry_policy retry;
     struct breaker_policy breaker;

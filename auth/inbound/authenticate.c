@@ -1,6 +1,7 @@
 #include "auth/inbound/authenticate.h"
 
 #include "auth/inbound/api_key.h"
+#include "auth/inbound/aws_authorization.h"
 #include "auth/inbound/jwt_issuer.h"
 #include "auth/inbound/tenant.h"
 #include "base/encode.h"
@@ -64,6 +65,16 @@ static void read_query(struct candidate *candidate, struct slice value)
     }
 }
 
+static void read_aws(struct candidate *candidate, struct slice value)
+{
+    struct slice id = {NULL, 0};
+    enum aws_authorization is = aws_authorization_read(value, &id);
+    candidate->present = is != AWS_OTHER;
+    if (is == AWS_SIGV4) {
+        keep(candidate, id);
+    }
+}
+
 static void read_candidate(struct candidate *candidate, enum credential_form form,
                            struct slice value, struct slice prefix)
 {
@@ -74,6 +85,9 @@ static void read_candidate(struct candidate *candidate, enum credential_form for
     case CREDENTIAL_BASIC_USER:
     case CREDENTIAL_BASIC_PASSWORD:
         read_basic(candidate, value, form);
+        return;
+    case CREDENTIAL_AWS:
+        read_aws(candidate, value);
         return;
     case CREDENTIAL_QUERY:
         read_query(candidate, value);

@@ -21,6 +21,7 @@ enum credential_form {
     CREDENTIAL_PLAIN,          /* the value, behind an optional prefix such as "Bearer " */
     CREDENTIAL_BASIC_USER,     /* "Basic base64(user:password)": the user (RFC 7617) */
     CREDENTIAL_BASIC_PASSWORD, /* its password */
+    CREDENTIAL_AWS,            /* the access key id of an AWS signature (aws_authorization.h) */
     CREDENTIAL_QUERY,          /* a query parameter's raw value, percent-encoded */
 };
 

@@ -141,6 +141,8 @@ enum problem_code problem_from_status(unsigned status)
         return PROBLEM_HEADERS_TOO_LARGE;
     case 501:
         return PROBLEM_NOT_IMPLEMENTED;
+    case 503:
+        return PROBLEM_OVERLOADED;
     case 505:
         return PROBLEM_HTTP_VERSION;
     default:
@@ -193,7 +195,34 @@ static const struct placeholder *placeholder_at(struct slice text)
     return NULL;
 }
 
-static enum status fill(struct slice template, const struct facts *facts, struct buffer *body)
+/* Characters of XML as what stands for them; those that it cannot have are left out. */
+static enum status encode_xml(struct slice text, struct buffer *out)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char *byte = &text.ptr[i];
+        struct slice written = *byte == '<'   ? SLICE("&lt;")
+                               : *byte == '>' ? SLICE("&gt;")
+                               : *byte == '&' ? SLICE("&amp;")
+                               : *byte == '"' ? SLICE("&quot;")
+                                              : slice_make(byte, (unsigned char)*byte >= ' ');
+        TRY(buffer_append(out, written));
+    }
+    return STATUS_OK;
+}
+
+typedef enum status encode_fn(struct slice text, struct buffer *out);
+
+/* How texts are written into an error of this type. */
+static encode_fn *encoder_for(struct slice content_type)
+{
+    const struct slice xml = SLICE("xml");
+    bool is_xml = content_type.len >= xml.len &&
+                  slice_equal(slice_skip(content_type, content_type.len - xml.len), xml);
+    return is_xml ? encode_xml : encode_json;
+}
+
+static enum status fill(struct slice template, const struct facts *facts, encode_fn *encode,
+                        struct buffer *body)
 {
     while (template.len > 0) {
         size_t plain = slice_find(template, '{');
@@ -203,7 +232,7 @@ static enum status fill(struct slice template, const struct facts *facts, struct
         if (found != NULL) {
             const struct slice *value =
                 (const struct slice *)(const void *)((const char *)facts + found->offset);
-            TRY(encode_json(*value, body));
+            TRY(encode(*value, body));
             template = slice_skip(template, found->name.len);
         } else if (template.len > 0) {
             TRY(buffer_append(body, slice_make(template.ptr, 1)));
@@ -247,10 +276,10 @@ enum status problem_render(const struct profile *profile, enum problem_code code
     };
     if (profile == NULL || profile->error.body.len == 0) {
         *ret_content_type = SLICE("application/problem+json");
-        return fill(problem_json, &facts, body);
+        return fill(problem_json, &facts, encode_json, body);
     }
     choose_type(profile, row, &facts);
     *ret_content_type = profile->error.content_type.len > 0 ? profile->error.content_type
                                                             : SLICE("application/json");
-    return fill(profile->error.body, &facts, body);
+    return fill(profile->error.body, &facts, encoder_for(*ret_content_type), body);
 }

@@ -44,6 +44,7 @@ struct metering;
 struct object_watch;
 struct reservation;
 struct route;
+struct sign_state;
 struct tenant;
 struct token_wait;
 struct wait_place;
@@ -139,18 +140,19 @@ struct exchange {
     char id[EXCHANGE_ID_LEN + 1];
 
     enum body_mode body_mode;
-    bool hold_whole;         /* a quota, or what is put into it, needs all of it */
-    bool admit_behind;       /* `admit` is entered again when it is there */
-    bool body_received;      /* `receive` is through: the body is held, or streams */
-    bool body_ended;         /* all of the request's body was read */
-    struct buffer body;      /* held, if it did not come in one piece */
-    struct slice body_slice; /* BODY_WHOLE: the body, in the connection's memory or in `body` */
-    struct slice call_body;  /* BODY_WHOLE: with the model's name of the route it goes to */
-    struct slice outgoing;   /* BODY_WHOLE: what goes upstream: the body, or what became of it */
-    struct buffer keyed;     /* BODY_WHOLE: with an idempotency key put in; owned */
-    struct buffer injected;  /* BODY_WHOLE: with the credential put in; owned, wiped */
-    bool copy_held;          /* the copy with what metering puts in is counted */
-    size_t held_bytes;       /* counted in exchange_side.buffered_bytes */
+    bool hold_whole;            /* a quota, or what is put into it, needs all of it */
+    bool admit_behind;          /* `admit` is entered again when it is there */
+    bool body_received;         /* `receive` is through: the body is held, or streams */
+    bool body_ended;            /* all of the request's body was read */
+    struct buffer body;         /* held, if it did not come in one piece */
+    struct slice body_slice;    /* BODY_WHOLE: the body, in the connection's memory or in `body` */
+    struct slice call_body;     /* BODY_WHOLE: with the model's name of the route it goes to */
+    struct slice outgoing;      /* BODY_WHOLE: what goes upstream: the body, or what became of it */
+    struct buffer keyed;        /* BODY_WHOLE: with an idempotency key put in; owned */
+    struct buffer injected;     /* BODY_WHOLE: with the credential put in; owned, wiped */
+    bool copy_held;             /* the copy with what metering puts in is counted */
+    struct sign_state *signing; /* owned; NULL: nothing is signed, or not yet (sign.h) */
+    size_t held_bytes;          /* counted in exchange_side.buffered_bytes */
 
     struct ledger_row *entry;    /* open, in the worker's ring; NULL: none (entry.h) */
     struct metering *metering;   /* owned; NULL: there is nothing to be metered */

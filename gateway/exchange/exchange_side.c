@@ -1,5 +1,6 @@
 #include "gateway/exchange/exchange_side.h"
 
+#include "auth/outbound/signer.h"
 #include "base/digest.h"
 #include "base/encode.h"
 #include "config/snapshot.h"
@@ -112,6 +113,7 @@ void exchange_side_fini(struct exchange_side *side)
     token_cache_free(side->tokens);
     upstream_side_free(side->upstreams);
     snapshot_unref(side->snapshot);
+    signing_keys_free(side->signing_keys);
     buffer_wipe(&side->head);
     buffer_fini(&side->clean);
     buffer_fini(&side->spans);

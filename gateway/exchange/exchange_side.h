@@ -21,6 +21,7 @@ struct loop;
 struct metrics_block;
 struct otlp;
 struct scribe;
+struct signing_keys;
 struct snapshot;
 struct token_cache;
 struct tokens;
@@ -29,28 +30,29 @@ struct upstream_side;
 enum { RANDOM_POOL_BYTES = 2048 };
 
 struct exchange_side {
-    struct loop *loop;               /* borrowed */
-    struct upstream_side *upstreams; /* owned */
-    struct issuer_keys *issuer_keys; /* owned */
-    struct token_cache *tokens;      /* owned; NULL: none was verified yet */
-    struct metrics_block *metrics;   /* borrowed */
-    struct otlp *otlp;               /* borrowed; takes spans */
-    struct tokens *minted;           /* borrowed; the process's; had for secrets */
-    struct scribe *scribe;           /* borrowed; NULL: no access log */
-    struct snapshot *snapshot;       /* ref; for new exchanges */
-    struct connection_limits limits; /* of that snapshot */
-    struct buffer head;              /* an upstream head being built, within one step */
-    struct buffer clean;             /* scrubbed body bytes, within one step */
-    struct buffer spans;             /* records for the exporter, of this turn */
-    unsigned span_count;             /* in them */
-    struct buffer log;               /* access log lines that are not handed over yet */
-    struct timer log_timer;          /* hands them over at the latest */
-    struct ledger *ledger;           /* borrowed; NULL: none */
-    struct ledger_ring *ring;        /* borrowed; the ledger's, of this worker; NULL: none */
-    bool rows_closed;                /* this turn, in the ring */
-    atomic_size_t *buffered_bytes;   /* borrowed; the process's held bodies */
-    struct quota_side quota;         /* set by the worker before it serves */
-    struct exchange *first;          /* all exchanges in flight */
+    struct loop *loop;                 /* borrowed */
+    struct upstream_side *upstreams;   /* owned */
+    struct issuer_keys *issuer_keys;   /* owned */
+    struct token_cache *tokens;        /* owned; NULL: none was verified yet */
+    struct signing_keys *signing_keys; /* owned; NULL: nothing was signed yet */
+    struct metrics_block *metrics;     /* borrowed */
+    struct otlp *otlp;                 /* borrowed; takes spans */
+    struct tokens *minted;             /* borrowed; the process's; had for secrets */
+    struct scribe *scribe;             /* borrowed; NULL: no access log */
+    struct snapshot *snapshot;         /* ref; for new exchanges */
+    struct connection_limits limits;   /* of that snapshot */
+    struct buffer head;                /* an upstream head being built, within one step */
+    struct buffer clean;               /* scrubbed body bytes, within one step */
+    struct buffer spans;               /* records for the exporter, of this turn */
+    unsigned span_count;               /* in them */
+    struct buffer log;                 /* access log lines that are not handed over yet */
+    struct timer log_timer;            /* hands them over at the latest */
+    struct ledger *ledger;             /* borrowed; NULL: none */
+    struct ledger_ring *ring;          /* borrowed; the ledger's, of this worker; NULL: none */
+    bool rows_closed;                  /* this turn, in the ring */
+    atomic_size_t *buffered_bytes;     /* borrowed; the process's held bodies */
+    struct quota_side quota;           /* set by the worker before it serves */
+    struct exchange *first;            /* all exchanges in flight */
     unsigned count;
     unsigned char random[RANDOM_POOL_BYTES];
     unsigned random_left;

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
@@ -19,7 +20,7 @@ void hedge_arm(struct exchange *exchange)
     usec_t after = exchange->route->hedge_after;
     exchange->hedge_due = false;
     if (after > 0 && judge_idempotent(exchange->request->method) &&
-        exchange->body_mode != BODY_STREAMED) {
+        exchange->body_mode != BODY_STREAMED && !sign_is_bound(exchange)) {
         loop_timer(exchange->side->loop, &exchange->hedge_timer, after);
     }
 }

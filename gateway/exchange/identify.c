@@ -8,6 +8,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/identify_tokens.h"
 #include "gateway/exchange/patience.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/audit_log.h"
 #include "routes/allow.h"
@@ -30,6 +31,8 @@ static enum credential_form form_of(enum slot_kind kind)
         return CREDENTIAL_BASIC_PASSWORD;
     case SLOT_QUERY:
         return CREDENTIAL_QUERY;
+    case SLOT_AWS:
+        return CREDENTIAL_AWS;
     }
     return CREDENTIAL_PLAIN;
 }
@@ -179,13 +182,30 @@ static void look_everywhere(struct authentication *auth, const struct exchange *
     }
 }
 
+/* Signed in a way that is not taken here, whoever it is. */
+static enum step_result unsignable(struct exchange *exchange, const struct sign_refusal *refusal)
+{
+    if (problem_status(refusal->code) == 401) {
+        audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
+                                            .route = exchange->route->name,
+                                            .peer = connection_source(exchange->connection),
+                                            .code = problem_code_text(refusal->code)},
+                      refusal->why);
+    }
+    return exchange_fail(exchange, ENDED_BY_CLIENT, refusal->code, "%s", refusal->why);
+}
+
 enum step_result identify_begin(struct exchange *exchange)
 {
     struct token_news news;
+    struct sign_refusal refusal = sign_refuses(exchange);
     struct authentication auth = {
         .wall = exchange->facts.started_wall,
         .takes_tokens = exchange->snapshot->issuers.count > 0,
     };
+    if (refusal.why != NULL) {
+        return unsignable(exchange, &refusal);
+    }
     look_everywhere(&auth, exchange);
     switch (identify_tokens(exchange, &auth, &news)) {
     case TOKENS_DONE:

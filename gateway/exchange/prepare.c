@@ -5,6 +5,7 @@
 #include "gateway/exchange/decoding.h"
 #include "gateway/exchange/idempotency_use.h"
 #include "gateway/exchange/inject.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/trace.h"
 #include "routes/profile.h"
@@ -80,6 +81,7 @@ static enum status write_head(const struct exchange *exchange, struct buffer *ou
     TRY(trace_write(exchange, out));
     TRY(inject_write_headers(exchange, out));
     TRY(write_framing(exchange, out));
+    TRY(sign_head(exchange, out));
     return buffer_append(out, SLICE("\r\n"));
 }
 
@@ -99,6 +101,7 @@ static const char no_room[] = "gateway.limits.buffered_bytes is used up: try aga
 
 enum step_result prepare_begin(struct exchange *exchange)
 {
+    enum step_result result;
     struct error err;
     if (!call_body_finish(exchange)) {
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED, "%s", no_room);
@@ -114,9 +117,15 @@ enum step_result prepare_begin(struct exchange *exchange)
     if (injected != STATUS_OK) {
         return exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_OVERLOADED, "%s", no_room);
     }
+    if (!sign_check(exchange, &result)) {
+        return result;
+    }
     if (prepare_head(exchange) != STATUS_OK) {
         return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_HEADERS_TOO_LARGE,
                              "the head is too large to be sent on");
+    }
+    if (!sign_body(exchange, &result)) {
+        return result;
     }
     return exchange_go(exchange, EXCHANGE_SEND);
 }

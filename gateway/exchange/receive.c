@@ -7,6 +7,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/call_body.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "routes/route.h"
 
@@ -68,10 +69,12 @@ enum step_result receive_begin(struct exchange *exchange)
     }
     exchange_limit_time(exchange);
     connection_continue(exchange->connection);
-    exchange->hold_whole = exchange->hold_whole || call_body_is_edited(exchange);
+    exchange->hold_whole =
+        exchange->hold_whole || call_body_is_edited(exchange) || sign_needs_body(exchange);
     uint64_t most = hold_at_most(exchange);
     bool known = request->framing == HTTP1_LENGTH;
-    bool streams = known ? request->content_length > most : most == 0;
+    bool streams =
+        known ? request->content_length > most : most == 0 || sign_renews_chunks(exchange);
     if (streams && !exchange->hold_whole) {
         exchange->body_mode = BODY_STREAMED;
         return received(exchange);

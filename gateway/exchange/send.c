@@ -5,6 +5,7 @@
 #include "gateway/exchange/entry.h"
 #include "gateway/exchange/hedge.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 
 enum { PUMP_BYTES_A_TURN = 256 * 1024 };
@@ -28,8 +29,10 @@ static bool pump_request_body(struct exchange *exchange, struct http1_fault *fau
         return true; /* what is not taken yet can still go another way */
     }
     while (exchange->body_mode == BODY_STREAMED && !exchange->body_ended) {
+        size_t taken = 0;
+        bool flushed = sign_flush(exchange);
         size_t room = attempt_room(exchange->attempt);
-        if (room == 0) {
+        if (room == 0 || !flushed) {
             return true;
         }
         if (budget == 0) { /* others want their turn, too */
@@ -41,18 +44,21 @@ static bool pump_request_body(struct exchange *exchange, struct http1_fault *fau
         case CONNECTION_BODY_DATA:
             data.len = data.len < room ? data.len : room;
             data.len = data.len < budget ? data.len : budget;
-            budget -= data.len;
             exchange->facts.request_bytes += data.len;
-            if (!within_limit(exchange, fault)) {
+            if (!within_limit(exchange, fault) || !sign_pass(exchange, data, &taken, fault)) {
                 return false;
             }
-            attempt_write(exchange->attempt, data);
-            connection_consume(exchange->connection, data.len);
+            exchange->facts.request_bytes -= data.len - taken;
+            budget -= taken;
+            connection_consume(exchange->connection, taken);
             break;
         case CONNECTION_BODY_PENDING:
             return true;
         case CONNECTION_BODY_END:
             exchange->body_ended = true;
+            if (!sign_pass_end(exchange, fault)) {
+                return false;
+            }
             attempt_write_end(exchange->attempt);
             return true;
         case CONNECTION_BODY_BAD:

@@ -9,6 +9,7 @@
 #include "gateway/exchange/mint.h"
 #include "gateway/exchange/object_watch.h"
 #include "gateway/exchange/quota_counts.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/wait_line.h"
 #include "limiter/reservation.h"
@@ -101,6 +102,7 @@ static void release(struct exchange *exchange)
     waiter_cancel(&exchange->waiter);
     decoding_free(exchange);
     mint_fini(exchange);
+    sign_fini(exchange);
     credential_unref(TAKE(exchange->credential));
     scrub_state_fini(&exchange->scrub);
     buffer_fini(&exchange->body);

@@ -6,6 +6,7 @@
 #include "auth/secrets/secret_store.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/mint.h"
+#include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/families.h"
 #include "gateway/observe/metrics.h"
@@ -233,7 +234,7 @@ enum step_result weigh(struct exchange *exchange, const struct http1_response *r
     exchange->way.executed |= judgement.executed;
     report(exchange, &judgement, response == NULL ? NULL : &advice, it.took);
     look_at_credential(exchange, response, &judgement);
-    if (refuses_edit(exchange)) {
+    if (refuses_edit(exchange) || (response != NULL && sign_learns_time(exchange, response))) {
         judgement.reason = JUDGE_AGAIN;
         judgement.wait = 0;
     } else {

@@ -258,6 +258,16 @@ void route_standing_charge_retry(struct route_standing *standing, usec_t now)
 /* ---- requests in flight ---- */
 
 /* The count is never above the bound, not even while it is refused. */
+usec_t route_standing_clock(const struct route_standing *standing)
+{
+    return atomic_load_explicit(&standing->clock_ahead, memory_order_relaxed);
+}
+
+void route_standing_set_clock(struct route_standing *standing, usec_t ahead)
+{
+    atomic_store_explicit(&standing->clock_ahead, ahead, memory_order_relaxed);
+}
+
 static bool enter(_Atomic unsigned *in_flight, unsigned most)
 {
     if (most == 0) {

@@ -47,6 +47,12 @@ bool route_standing_take_retry(struct route_standing *standing, usec_t now);
 void route_standing_charge_retry(struct route_standing *standing,
                                  usec_t now); /* the caller's own */
 
+/* ---- its clock ---- */
+
+/* How far it goes before ours; 0 until it was found to be another. */
+usec_t route_standing_clock(const struct route_standing *standing);
+void route_standing_set_clock(struct route_standing *standing, usec_t ahead);
+
 /* ---- requests in flight ---- */
 
 /* False: `most` (0: no bound) are in flight; nothing was counted. */

@@ -61,6 +61,7 @@ struct route_standing {
     enum health health;
     unsigned ill_in_a_row;
     _Atomic unsigned in_flight;
+    _Atomic usec_t clock_ahead;  /* of ours */
     struct standings *standings; /* borrowed: outlives it */
     const char *name;            /* owned */
     usec_t made_at;

@@ -162,3 +162,27 @@ Test(problem, says_when_it_does_not_fit)
     cr_expect_eq(problem_render(NULL, PROBLEM_OVERLOADED, NULL, "r-1", &body, &type),
                  STATUS_TOO_LARGE);
 }
+
+/* ---- of providers that speak XML ---- */
+
+Test(problem, xml_errors_are_escaped_as_xml)
+{
+    static const struct profile storage = {
+        .name = "storage",
+        .error = {.content_type = SLICE_INIT("application/xml"),
+                  .body = SLICE_INIT("<Error><Message>{message}</Message></Error>")},
+    };
+    struct slice type;
+    struct buffer body;
+    buffer_init(&body, 4096);
+    cr_assert_eq(
+        problem_render(&storage, PROBLEM_BAD_REQUEST, "a <b> & \"c\"\n\x01 d", "r-1", &body, &type),
+        STATUS_OK);
+    cr_expect(slice_equal(type, SLICE("application/xml")));
+    cr_expect(
+        slice_equal(buffer_bytes(&body),
+                    SLICE("<Error><Message>Malformed request: a &lt;b&gt; &amp; &quot;c&quot; d."
+                          "</Message></Error>")),
+        "%.*s", SLICE_ARG(buffer_bytes(&body)));
+    buffer_fini(&body);
+}

@@ -1,0 +1,176 @@
+// AWS's own SDKs, unmodified, through the gateway over TLS: only endpoint and access key id differ.
+// The pretend AWS behind it checks each signature itself.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import https from 'node:https';
+import path from 'node:path';
+import fs from 'node:fs';
+import { Readable } from 'node:stream';
+import { after, before, beforeEach, test } from 'node:test';
+
+import { DynamoDBClient, GetItemCommand, PutItemCommand, RequestLimitExceeded } from '@aws-sdk/client-dynamodb';
+import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SendEmailCommand, SESv2Client, TooManyRequestsException } from '@aws-sdk/client-sesv2';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import aws4 from 'aws4';
+
+import { Authority } from '../support/certificates.mjs';
+import { Gateway } from '../support/gateway.mjs';
+import { AwsFake, credentials as real } from './aws_fake.mjs';
+
+let authority;
+let fake;
+let gateway;
+let agent;
+
+const services = ['s3', 'dynamodb', 'sqs', 'ses', 'secrets-manager'];
+
+before(async () => {
+  authority = new Authority();
+  const served = authority.sign('DNS:localhost,IP:127.0.0.1');
+  fake = await AwsFake.start(served);
+  fs.writeFileSync(path.join(authority.folder, 'gw.pem'), served.cert);
+  fs.writeFileSync(path.join(authority.folder, 'gw.key'), served.key);
+  const route = (name) => ({
+    provider: `aws-${name}`, base_url: `https://localhost:${fake.port}`, credential: { secret: 'aws' },
+    sign: { region: 'eu-central-1' }, tls: { ca: authority.file }, retry: { base: '10ms', buffer: '64KiB' },
+  });
+  const routes = Object.fromEntries(services.map((name) => [`aws-${name}`, route(name)]));
+  gateway = await Gateway.start({
+    routes,
+    secrets: { aws: `${real.accessKeyId}:${real.secretAccessKey}` },
+    tenants: {
+      app: { allow: Object.keys(routes) },
+      limited: { allow: Object.keys(routes), quotas: [{ requests: 1, per: '1h' }] },
+      stranger: { allow: ['aws-s3:GET /*'] },
+    },
+    gateway: { tls: { cert: path.join(authority.folder, 'gw.pem'), key: path.join(authority.folder, 'gw.key') } },
+  });
+  agent = new https.Agent({ ca: fs.readFileSync(authority.file), keepAlive: true });
+});
+
+beforeEach(() => {
+  fake.seen.length = 0;
+  fake.options = {};
+});
+
+after(async () => {
+  agent?.destroy();
+  await gateway?.stop();
+  await fake?.stop();
+  authority?.remove();
+});
+
+const origin = () => `https://localhost:${gateway.port}`;
+const settings = (name, key = gateway.key, more = {}) => ({
+  endpoint: `${origin()}/aws-${name}`, region: 'us-east-1', maxAttempts: 1,
+  credentials: { accessKeyId: key, secretAccessKey: 'anything' },
+  requestHandler: { httpsAgent: agent }, ...more,
+});
+const s3 = (key, more) => new S3Client(settings('s3', key, { forcePathStyle: true, ...more }));
+
+async function text(answer) {
+  return answer.Body.transformToString();
+}
+
+test('s3: an object is put, had, listed and deleted', async () => {
+  const client = s3();
+  await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'a/b.txt', Body: 'hello', ContentType: 'text/plain', Metadata: { who: 'us   and  them' } }));
+  assert.equal(await text(await client.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'a/b.txt' }))), 'hello');
+  const listed = await client.send(new ListObjectsV2Command({ Bucket: 'bucket', Prefix: 'a/b c+d' }));
+  assert.deepEqual(listed.Contents.map((it) => it.Key), ['a/b.txt']);
+  await client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: 'a/b.txt' }));
+  await assert.rejects(client.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'a/b.txt' })), NoSuchKey);
+});
+
+test('s3: odd keys arrive as they are', async () => {
+  const client = s3();
+  const keys = [
+    'with space', 'plus+plus', '100%', 'a%20b', 'ünïcödé/日本', '//double//slash//', "it's (really) *odd*!", 'tilde~', 'semi;colon=1&2,3',
+    'a:b@c', '$dollar', 'back\\slash', '#hash?query', '🙂', 'trailing/', 'quote"s',
+  ];
+  for (const Key of keys) {
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key, Body: Key }));
+    assert.equal(await text(await client.send(new GetObjectCommand({ Bucket: 'bucket', Key }))), Key, Key);
+    assert.ok(fake.objects.has(Key), Key);
+  }
+});
+
+test('s3: what the caller signed, its token and its time go no further', async () => {
+  const client = s3(gateway.key, { credentials: { accessKeyId: gateway.key, secretAccessKey: 'x', sessionToken: 'of-the-caller' } });
+  await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }));
+  const [seen] = fake.seen;
+  assert.equal(seen.rawHeaders.filter((name) => name.toLowerCase() === 'authorization').length, 1);
+  assert.equal(seen.headers['x-amz-security-token'], undefined);
+  assert.ok(!JSON.stringify(seen.rawHeaders).includes('sp_'));
+  assert.match(seen.headers.authorization, /\/eu-central-1\/s3\//, 'the region is the route\'s');
+});
+
+test('s3: a small body is held and hashed, a long one streams', async () => {
+  const client = s3(gateway.key, { requestChecksumCalculation: 'WHEN_REQUIRED' });
+  await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'small', Body: Buffer.alloc(1000, 1) }));
+  const small = fake.seen.at(-1);
+  assert.equal(small.headers['x-amz-content-sha256'], crypto.createHash('sha256').update(Buffer.alloc(1000, 1)).digest('hex'));
+  const long = crypto.randomBytes(3 * 1024 * 1024);
+  await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'long', Body: long }));
+  assert.ok(fake.objects.get('long').equals(long));
+});
+
+test('s3: a streamed upload in chunks passes with its trailer', async () => {
+  const client = s3();
+  const long = crypto.randomBytes(2 * 1024 * 1024 + 17);
+  await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'stream', Body: Readable.from([long.subarray(0, 100000), long.subarray(100000)]), ContentLength: long.length }));
+  assert.ok(fake.objects.get('stream').equals(long));
+  assert.equal(fake.seen.at(-1).headers['x-amz-content-sha256'], 'STREAMING-UNSIGNED-PAYLOAD-TRAILER');
+  assert.match(fake.trailers.join(), /^x-amz-checksum-crc32:/);
+});
+
+test('s3: errors of AWS pass, errors of the gateway are S3\'s own', async () => {
+  fake.fail(403, 'AccessDenied');
+  await assert.rejects(s3().send(new GetObjectCommand({ Bucket: 'bucket', Key: 'x' })), { name: 'AccessDenied', message: 'as the test wants it' });
+  await assert.rejects(s3(gateway.keys.stranger).send(new PutObjectCommand({ Bucket: 'bucket', Key: 'x', Body: 'x' })), (error) => {
+    assert.equal(error.name, 'AccessDenied');
+    assert.equal(error.$metadata.httpStatusCode, 403);
+    assert.match(error.message, /stranger/);
+    return true;
+  });
+  await assert.rejects(s3('AKIAIOSFODNN7EXAMPLE').send(new ListObjectsV2Command({ Bucket: 'bucket' })), { name: 'InvalidAccessKeyId' });
+});
+
+test('dynamodb: items go and come', async () => {
+  const client = new DynamoDBClient(settings('dynamodb'));
+  await client.send(new PutItemCommand({ TableName: 't', Item: { id: { S: '1' }, text: { S: 'ünï' } } }));
+  const { Item } = await client.send(new GetItemCommand({ TableName: 't', Key: { id: { S: '1' } } }));
+  assert.equal(Item.text.S, 'ünï');
+  assert.match(fake.seen[0].headers.authorization, /SignedHeaders=[^,]*x-amz-target/);
+});
+
+test('dynamodb: a quota of the gateway is an exception that its callers know', async () => {
+  const client = new DynamoDBClient(settings('dynamodb', gateway.keys.limited));
+  await client.send(new PutItemCommand({ TableName: 't', Item: { id: { S: '2' } } }));
+  await assert.rejects(client.send(new PutItemCommand({ TableName: 't', Item: { id: { S: '3' } } })), (error) => {
+    assert.ok(error instanceof RequestLimitExceeded, error.name);
+    assert.equal(error.$metadata.httpStatusCode, 429);
+    return true;
+  });
+});
+
+test('sqs: a message is sent', async () => {
+  const { MessageId } = await new SQSClient(settings('sqs')).send(new SendMessageCommand({ QueueUrl: `${origin()}/aws-sqs/123/q`, MessageBody: 'hello' }));
+  assert.ok(MessageId);
+});
+
+test('ses: an email is sent; a quota is its own exception', async () => {
+  const email = () => new SendEmailCommand({
+    FromEmailAddress: 'a@example.com', Destination: { ToAddresses: ['b@example.com'] },
+    Content: { Simple: { Subject: { Data: 's' }, Body: { Text: { Data: 't' } } } },
+  });
+  assert.equal((await new SESv2Client(settings('ses')).send(email())).MessageId, 'm-1');
+  await assert.rejects(new SESv2Client(settings('ses', gateway.keys.limited)).send(email()), TooManyRequestsException);
+});
+
+test('secrets manager: a secret is had', async () => {
+  const { SecretString } = await new SecretsManagerClient(settings('secrets-manager')).send(new GetSecretValueCommand({ SecretId: 'x' }));
+  assert.equal(SecretString, 's3cret');
+});
