@@ -20,6 +20,24 @@ static bool within_limit(struct exchange *exchange, struct http1_fault *fault)
     return true;
 }
 
+/* Hands as much on as there is room for, and takes it off the budget. False: as below. */
+static bool pass_on(struct exchange *exchange, struct slice data, size_t *budget,
+                    struct http1_fault *fault)
+{
+    size_t taken = 0;
+    size_t room = attempt_room(exchange->attempt);
+    data.len = data.len < room ? data.len : room;
+    data.len = data.len < *budget ? data.len : *budget;
+    exchange->facts.request_bytes += data.len;
+    if (!within_limit(exchange, fault) || !sign_pass(exchange, data, &taken, fault)) {
+        return false;
+    }
+    exchange->facts.request_bytes -= data.len - taken;
+    *budget -= taken;
+    connection_consume(exchange->connection, taken);
+    return true;
+}
+
 /* Moves body bytes from the client to the attempt. False: the request is broken, *fault says how.
  */
 static bool pump_request_body(struct exchange *exchange, struct http1_fault *fault)
@@ -29,10 +47,7 @@ static bool pump_request_body(struct exchange *exchange, struct http1_fault *fau
         return true; /* what is not taken yet can still go another way */
     }
     while (exchange->body_mode == BODY_STREAMED && !exchange->body_ended) {
-        size_t taken = 0;
-        bool flushed = sign_flush(exchange);
-        size_t room = attempt_room(exchange->attempt);
-        if (room == 0 || !flushed) {
+        if (!sign_flush(exchange) || attempt_room(exchange->attempt) == 0) {
             return true;
         }
         if (budget == 0) { /* others want their turn, too */
@@ -42,15 +57,9 @@ static bool pump_request_body(struct exchange *exchange, struct http1_fault *fau
         struct slice data;
         switch (connection_read(exchange->connection, &data, fault)) {
         case CONNECTION_BODY_DATA:
-            data.len = data.len < room ? data.len : room;
-            data.len = data.len < budget ? data.len : budget;
-            exchange->facts.request_bytes += data.len;
-            if (!within_limit(exchange, fault) || !sign_pass(exchange, data, &taken, fault)) {
+            if (!pass_on(exchange, data, &budget, fault)) {
                 return false;
             }
-            exchange->facts.request_bytes -= data.len - taken;
-            budget -= taken;
-            connection_consume(exchange->connection, taken);
             break;
         case CONNECTION_BODY_PENDING:
             return true;
