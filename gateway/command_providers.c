@@ -97,6 +97,9 @@ static enum status put_slot(const struct slot *slot, struct buffer *out)
     case SLOT_QUERY:
         return buffer_print(out, "  %-16s query parameter %.*s\n", "tenant key in",
                             SLICE_ARG(slot->name));
+    case SLOT_PATH:
+        return buffer_print(out, "  %-16s path, behind the route's: /%.*sKEY\n", "tenant key in",
+                            SLICE_ARG(slot->prefix));
     }
     return STATUS_OK;
 }
@@ -220,6 +223,11 @@ static enum status put_details(const struct profile *profile, struct buffer *out
     for (unsigned i = 0; i < profile->slot_count; i++) {
         TRY(put_slot(&profile->slots[i], out));
     }
+    if (profile->user_token.name.len > 0) {
+        TRY(buffer_print(out, "  %-16s header %.*s: %.*sTOKEN, if it is no tenant key\n",
+                         "end user's in", SLICE_ARG(profile->user_token.name),
+                         SLICE_ARG(profile->user_token.prefix)));
+    }
     for (unsigned i = 0; i < profile->header_count; i++) {
         TRY(buffer_print(out, "  %-16s %.*s: %.*s\n", "sent if absent",
                          SLICE_ARG(profile->headers[i].name),
@@ -258,6 +266,7 @@ static enum status put_json_slot(const struct slot *slot, struct buffer *out)
         [SLOT_BASIC_PASSWORD] = "basic_password",
         [SLOT_QUERY] = "query",
         [SLOT_AWS] = "aws",
+        [SLOT_PATH] = "path",
     };
     TRY(buffer_append(out, SLICE("{")));
     TRY(put_member(out, "in", slice_from(kinds[slot->kind])));

@@ -34,14 +34,19 @@ static void gather_header_slots(struct arena *arena, struct profile_set *set)
 {
     unsigned most = 0;
     for (unsigned i = 0; i < set->count; i++) {
-        most += set->profiles[i].slot_count;
+        most += set->profiles[i].slot_count + 1; /* and an end user's */
     }
     struct slice *names = ARENA_ARRAY(arena, struct slice, most);
     set->header_slots = names;
     for (unsigned i = 0; i < set->count; i++) {
+        struct slice users = set->profiles[i].user_token.name;
+        if (users.len > 0 && !has_slot(set, users)) {
+            names[set->header_slot_count++] = users;
+        }
         for (unsigned j = 0; j < set->profiles[i].slot_count; j++) {
             const struct slot *slot = &set->profiles[i].slots[j];
-            if (slot->kind != SLOT_QUERY && !has_slot(set, slot->name)) {
+            bool header = slot->kind != SLOT_QUERY && slot->kind != SLOT_PATH;
+            if (header && !has_slot(set, slot->name)) {
                 names[set->header_slot_count++] = slot->name;
             }
         }

@@ -25,6 +25,8 @@ enum slot_kind {
     SLOT_BASIC_PASSWORD, /* the part behind it */
     SLOT_QUERY,          /* a query parameter; it is removed from the target */
     SLOT_AWS,            /* Authorization: AWS4-HMAC-SHA256, the access key id */
+    SLOT_PATH,           /* the first segment behind the route's path, behind the prefix; it is
+                            removed; without a prefix only what has a tenant key's form */
 };
 
 struct slot {
@@ -76,6 +78,9 @@ struct profile {
     struct profile_sign sign; /* by default where nothing is injected */
     const struct slot *slots;
     unsigned slot_count;
+    const struct slot *path_slot; /* the one of them that is SLOT_PATH; NULL: none */
+    struct slot user_token;       /* header of an end user's own token, which goes through; name empty:
+                                     there is none */
     const struct header_setting *headers; /* required ones, sent if the caller sent none */
     unsigned header_count;
     struct error_template error;          /* body empty: RFC 9457 problem+json */

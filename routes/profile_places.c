@@ -140,8 +140,31 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
         ret->name = SLICE("authorization");
         return STATUS_OK;
     }
-    FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, basic, query and aws",
+    if (slice_equal(place, SLICE("path"))) {
+        ret->kind = SLOT_PATH;
+        return members_text(arena, item, "prefix", &ret->prefix, err);
+    }
+    FAIL(err, STATUS_INVALID, "in: \"%.*s\" is none of header, basic, query, path and aws",
          SLICE_ARG(place));
+}
+
+static bool same_slot(const struct slot *a, const struct slot *b)
+{
+    return a->kind == b->kind && slice_equal(a->name, b->name) &&
+           slice_equal_nocase(a->prefix, b->prefix);
+}
+
+/* One path at most, and nothing twice. */
+static enum status check_slot(const struct profile *profile, const struct slot *slot,
+                              struct error *err)
+{
+    for (const struct slot *other = profile->slots; other < slot; other++) {
+        if (same_slot(other, slot) || (other->kind == SLOT_PATH && slot->kind == SLOT_PATH)) {
+            FAIL(err, STATUS_INVALID, "the same place as slots[%u]",
+                 (unsigned)(other - profile->slots));
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status read_slots(struct arena *arena, const struct cJSON *root, struct profile *ret,
@@ -150,15 +173,38 @@ static enum status read_slots(struct arena *arena, const struct cJSON *root, str
     const struct cJSON *list = NULL;
     TRY(members_list(root, "slots", &list, err));
     struct slot *slots = ARENA_ARRAY(arena, struct slot, json_count(list));
+    ret->slots = slots;
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {
-        if (read_slot(arena, item, &slots[ret->slot_count], err) != STATUS_OK) {
+        struct slot *slot = &slots[ret->slot_count];
+        if (read_slot(arena, item, slot, err) != STATUS_OK ||
+            check_slot(ret, slot, err) != STATUS_OK) {
             error_prefix(err, "slots[%u]", ret->slot_count);
             return STATUS_INVALID;
         }
-        slots[ret->slot_count].hash = http1_name_hash(slots[ret->slot_count].name);
+        slot->hash = http1_name_hash(slot->name);
+        ret->path_slot = slot->kind == SLOT_PATH ? slot : ret->path_slot;
         ret->slot_count++;
     }
-    ret->slots = slots;
+    return STATUS_OK;
+}
+
+static enum status read_user_token(struct arena *arena, const struct cJSON *root,
+                                   struct profile *ret, struct error *err)
+{
+    static const char *const known[] = {"name", "prefix", NULL};
+    const struct cJSON *value = json_get(root, "user_token");
+    struct slot *place = &ret->user_token;
+    if (value == NULL) {
+        return STATUS_OK;
+    }
+    if (members_check(value, known, err) != STATUS_OK ||
+        need_header_name(arena, value, &place->name, err) != STATUS_OK ||
+        members_text(arena, value, "prefix", &place->prefix, err) != STATUS_OK) {
+        error_prefix(err, "user_token");
+        return STATUS_INVALID;
+    }
+    lower(arena, &place->name);
+    place->hash = http1_name_hash(place->name);
     return STATUS_OK;
 }
 
@@ -166,5 +212,6 @@ enum status profile_read_places(struct arena *arena, const struct cJSON *root, s
                                 struct error *err)
 {
     TRY(read_credential(arena, root, ret, err));
-    return read_slots(arena, root, ret, err);
+    TRY(read_slots(arena, root, ret, err));
+    return read_user_token(arena, root, ret, err);
 }

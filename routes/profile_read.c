@@ -136,10 +136,29 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
                              struct error *err)
 {
     static const char *const known[] = {
-        "title",      "base_url",    "docs_url",    "credential",   "slots",           "headers",
-        "error",      "error_types", "key_env",     "base_url_env", "sdk_base_suffix", "calls",
-        "repeatable", "retry",       "idempotency", "domains",      "domain_by_model", "health",
-        "objects",    "token",       "sign",        NULL,
+        "title",
+        "base_url",
+        "docs_url",
+        "credential",
+        "slots",
+        "headers",
+        "error",
+        "error_types",
+        "key_env",
+        "base_url_env",
+        "sdk_base_suffix",
+        "calls",
+        "repeatable",
+        "retry",
+        "idempotency",
+        "domains",
+        "domain_by_model",
+        "health",
+        "objects",
+        "token",
+        "sign",
+        "user_token",
+        NULL,
     };
     const struct cJSON *error = json_get(root, "error");
     const struct cJSON *sign = json_get(root, "sign");

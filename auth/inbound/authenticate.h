@@ -51,6 +51,7 @@ struct authentication {
     /* What looks like a JSON Web Token, each once, where it was found: for the caller to verify. */
     struct slice tokens[AUTHENTICATE_TOKENS_MAX];
     unsigned token_count;
+    unsigned taken; /* bits of those that said who the tenant is */
 };
 
 /* Looks at one place. `prefix` (any case, may be empty) is for CREDENTIAL_PLAIN: a value without

@@ -8,6 +8,7 @@
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/object_watch.h"
+#include "gateway/exchange/path_key.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/ledger/ledger.h"
 #include "gateway/ledger/ledger_ring.h"
@@ -80,14 +81,12 @@ static void put_call(const struct exchange *exchange, struct ledger_row *row)
 
 static void describe(const struct exchange *exchange, struct ledger_row *row)
 {
-    struct slice path = exchange->request->path;
-    path.len = slice_find(path, '?');
     PUT_NAME(row->id, exchange->id);
     row->opened_at = exchange->facts.started_wall;
     PUT_NAME(row->tenant, exchange->tenant->name);
     PUT_NAME(row->route, exchange->way.asked->name);
     LEDGER_TEXT(row->method, exchange->request->method_text);
-    LEDGER_TEXT(row->path, path);
+    LEDGER_TEXT(row->path, path_key_shown(exchange));
     LEDGER_TEXT(row->label, exchange_client_label(exchange));
     put_call(exchange, row);
     row->duration = -1;

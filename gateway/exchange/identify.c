@@ -2,6 +2,7 @@
  * identify: which tenant's key, or token, is in the request, and whether it may call this. Where
  * the keys of a token's issuer have to be fetched it waits for them, and looks at all again.
  */
+#include "auth/inbound/api_key.h"
 #include "auth/inbound/authenticate.h"
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
@@ -33,6 +34,8 @@ static enum credential_form form_of(enum slot_kind kind)
         return CREDENTIAL_QUERY;
     case SLOT_AWS:
         return CREDENTIAL_AWS;
+    case SLOT_PATH:
+        break;
     }
     return CREDENTIAL_PLAIN;
 }
@@ -62,6 +65,58 @@ static void look_in_query(struct authentication *auth, const struct exchange *ex
                                  slot->prefix);
         rest = slice_skip(rest, (size_t)(value.ptr + value.len - rest.ptr));
     }
+}
+
+static void look_in_slot(struct authentication *auth, const struct exchange *exchange,
+                         const struct slot *slot)
+{
+    switch (slot->kind) {
+    case SLOT_HEADER:
+    case SLOT_BASIC_USER:
+    case SLOT_BASIC_PASSWORD:
+        look_in_fields(auth, exchange, slot);
+        return;
+    case SLOT_QUERY:
+        look_in_query(auth, exchange, slot);
+        return;
+    case SLOT_PATH: /* it was taken out of there */
+        (void)authenticate_value(auth, &exchange->snapshot->tenant_table, CREDENTIAL_PLAIN,
+                                 exchange->path_key, SLICE(""));
+        return;
+    }
+}
+
+/* Whether it said who the tenant is: then it is not for the provider. */
+static bool is_tenants(const struct authentication *auth, struct slice token)
+{
+    for (unsigned i = 0; i < auth->token_count; i++) {
+        if ((auth->taken & 1U << i) != 0 && slice_equal(auth->tokens[i], token)) {
+            return true;
+        }
+    }
+    return api_key_valid(token);
+}
+
+/* The end user's own token, which the provider is to see: what stands in the profile's place for it
+ * and is no tenant's. One that came twice is not passed on, for who knows which one counts. */
+static struct slice find_user_token(const struct exchange *exchange,
+                                    const struct authentication *auth)
+{
+    const struct slot *place = &exchange->route->profile->user_token;
+    const struct http1_request *request = exchange->request;
+    struct slice found = SLICE("");
+    unsigned count = 0;
+    for (unsigned i = 0; place->name.len > 0 && i < request->field_count; i++) {
+        const struct http1_field *field = &request->fields[i];
+        if (http1_field_is(field, place->name, place->hash)) {
+            found = field->value;
+            count++;
+        }
+    }
+    bool scheme = slice_starts_with_nocase(found, place->prefix);
+    struct slice token = slice_trim(slice_skip(found, place->prefix.len));
+    bool passes = count == 1 && scheme && token.len > 0 && !is_tenants(auth, token);
+    return passes ? found : SLICE("");
 }
 
 static enum problem_code verdict_code(enum authenticate_verdict verdict)
@@ -173,12 +228,7 @@ static void look_everywhere(struct authentication *auth, const struct exchange *
         .kind = SLOT_HEADER, .name = own_header, .hash = http1_name_hash(own_header)};
     look_in_fields(auth, exchange, &own);
     for (unsigned i = 0; i < profile->slot_count; i++) {
-        const struct slot *slot = &profile->slots[i];
-        if (slot->kind == SLOT_QUERY) {
-            look_in_query(auth, exchange, slot);
-        } else {
-            look_in_fields(auth, exchange, slot);
-        }
+        look_in_slot(auth, exchange, &profile->slots[i]);
     }
 }
 
@@ -221,6 +271,7 @@ enum step_result identify_begin(struct exchange *exchange)
         return stranger(exchange, &auth, verdict, &news);
     }
     assert(auth.tenant != NULL); /* that is what the verdict says */
+    exchange->user_token = find_user_token(exchange, &auth);
     return enter_as(exchange, auth.tenant);
 }
 

@@ -143,9 +143,15 @@ enum tokens_answer identify_tokens(struct exchange *exchange, struct authenticat
 {
     *ret = (struct token_news){0};
     for (unsigned i = 0; i < auth->token_count; i++) {
-        enum tokens_answer answer = verify(exchange, auth->tokens[i], auth, ret);
+        struct token_news news = {0};
+        enum tokens_answer answer = verify(exchange, auth->tokens[i], auth, &news);
         if (answer != TOKENS_DONE) {
             return answer;
+        }
+        if (news.refused) {
+            *ret = news;
+        } else {
+            auth->taken |= 1U << i;
         }
     }
     return TOKENS_DONE;

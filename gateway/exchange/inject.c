@@ -186,16 +186,37 @@ static enum status write_header(const struct injection *injection,
     return buffer_append(out, SLICE("\r\n"));
 }
 
+/* An end user's own token stands in place of what would be injected there. */
+static enum status write_user_token(const struct exchange *exchange, struct buffer *out)
+{
+    TRY(buffer_append(out, exchange->route->profile->user_token.name));
+    TRY(buffer_append(out, SLICE(": ")));
+    TRY(buffer_append(out, exchange->user_token));
+    return buffer_append(out, SLICE("\r\n"));
+}
+
+static bool is_users(const struct exchange *exchange, const struct injection *injection)
+{
+    bool header = injection->place == INJECT_HEADER || injection->place == INJECT_BASIC;
+    return exchange->user_token.len > 0 && header &&
+           slice_equal_nocase(injection->name, exchange->route->profile->user_token.name);
+}
+
 enum status inject_write_headers(const struct exchange *exchange, struct buffer *out)
 {
     const struct injections *injections = &exchange->route->injections;
     struct injection_values values;
+    if (exchange->user_token.len > 0) {
+        TRY(write_user_token(exchange, out));
+    }
     if (injections->count == 0) {
         return STATUS_OK;
     }
     (void)values_of(exchange, &values);
     for (unsigned i = 0; i < injections->count; i++) {
-        TRY(write_header(&injections->list[i], &values, out));
+        if (!is_users(exchange, &injections->list[i])) {
+            TRY(write_header(&injections->list[i], &values, out));
+        }
     }
     return STATUS_OK;
 }

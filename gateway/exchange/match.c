@@ -1,5 +1,6 @@
 /* match: the request's form that HTTP alone does not forbid, and its route. */
 #include "config/snapshot.h"
+#include "gateway/exchange/path_key.h"
 #include "gateway/exchange/steps.h"
 #include "routes/target.h"
 
@@ -36,6 +37,7 @@ enum step_result match_begin(struct exchange *exchange)
                              "no route covers this host and path: see routes in the config");
     }
     exchange->rest = slice_skip(exchange->path, exchange->route->path.len);
+    path_key_cut(exchange);
     exchange->way.asked = exchange->route;
     exchange->way.rest = exchange->rest;
     exchange->way.query = exchange->query;

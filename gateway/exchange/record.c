@@ -3,6 +3,7 @@
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/metering.h"
+#include "gateway/exchange/path_key.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/trace.h"
 #include "gateway/ledger/ledger_row.h"
@@ -92,8 +93,6 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
     if (side->scribe == NULL) {
         return;
     }
-    struct slice target = exchange->request->path;
-    target.len = slice_find(target, '?');
     struct access_record record = {
         .wall_time = facts->started_wall,
         .id = exchange->id,
@@ -104,7 +103,7 @@ static void write_log(struct exchange *exchange, const struct durations *duratio
         .tenant = exchange->tenant == NULL ? "" : exchange->tenant->name,
         .route = exchange->route == NULL ? "" : exchange->way.asked->name,
         .method = exchange->request->method_text,
-        .path = target,
+        .path = path_key_shown(exchange),
         .status = facts->status,
         .code = exchange->refused ? problem_code_text(exchange->refusal.code) : "",
         .ended_by = exchange_ended_by_name(exchange->ended_by),

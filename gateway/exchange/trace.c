@@ -3,6 +3,7 @@
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
 #include "gateway/exchange/metering_state.h"
+#include "gateway/exchange/path_key.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/otlp/otlp.h"
 #include "gateway/otlp/span_record.h"
@@ -196,8 +197,6 @@ static void tell_request(const struct exchange *exchange, const struct trace_con
                          struct span_record *record, char text[STATUS_TEXT_MAX])
 {
     const struct exchange_facts *facts = &exchange->facts;
-    struct slice path = exchange->request->path;
-    path.len = slice_find(path, '?');
     record->status = facts->status;
     record->failed =
         facts->status >= 500 || (facts->status < 400 && exchange->ended_by == ENDED_BY_UPSTREAM);
@@ -206,7 +205,7 @@ static void tell_request(const struct exchange *exchange, const struct trace_con
     record->texts[SPAN_PARENT_ID] = trace->parent_id;
     record->texts[SPAN_CALL_ID] = trace->call_id;
     record->texts[SPAN_METHOD] = exchange->request->method_text;
-    record->texts[SPAN_PATH] = path;
+    record->texts[SPAN_PATH] = path_key_shown(exchange);
     record->texts[SPAN_TENANT] = slice_from(exchange->tenant == NULL ? "" : exchange->tenant->name);
     record->texts[SPAN_ROUTE] =
         slice_from(exchange->route == NULL ? "" : exchange->way.asked->name);

@@ -41,6 +41,8 @@ static struct judgement ask_judge(const struct exchange *exchange,
     };
     if (response != NULL) {
         advice_read(&exchange->route->profile->advice, response, clock_wall(), advice);
+        /* It may have been the end user's token that was refused. */
+        advice->key_refused = advice->key_refused && exchange->user_token.len == 0;
     }
     return judge(&it);
 }
