@@ -135,11 +135,14 @@ static void link_origin(const struct link *link, const struct route_section *sec
         }
     } else if (route->profile != NULL && !reported) {
         bool by_region = route->profile->sign.base_url.len > 0;
+        struct slice form = route->profile->base_url_form;
+        const char *example = by_region ? "sign: {region: eu-central-1}, or base_url"
+                              : form.len > 0
+                                  ? arena_print(link->arena, "base_url: %.*s", SLICE_ARG(form))
+                                  : "base_url: https://api.example.com";
         tree_report_key(link->problems, section->node,
                         "base_url is missing, which provider %s does not know; write %s",
-                        route->profile->name,
-                        by_region ? "sign: {region: eu-central-1}, or base_url"
-                                  : "base_url: https://api.example.com");
+                        route->profile->name, example);
     }
     if (url.host == NULL) {
         return;

@@ -22,10 +22,11 @@ static enum status put_list(const struct profile_set *set, struct buffer *out)
 {
     for (unsigned i = 0; i < set->count; i++) {
         const struct profile *profile = &set->profiles[i];
-        TRY(buffer_print(out, "%-12s %-22s %.*s\n", profile->name, profile->title,
-                         SLICE_ARG(profile->base_url.len > 0        ? profile->base_url
-                                   : profile->sign.base_url.len > 0 ? profile->sign.base_url
-                                                                    : SLICE("-"))));
+        struct slice url = profile->base_url.len > 0        ? profile->base_url
+                           : profile->base_url_form.len > 0 ? profile->base_url_form
+                           : profile->sign.base_url.len > 0 ? profile->sign.base_url
+                                                            : SLICE("-");
+        TRY(buffer_print(out, "%-24s %-34s %.*s\n", profile->name, profile->title, SLICE_ARG(url)));
     }
     return buffer_append(out, SLICE("\n'sallyport providers NAME' tells more of one.\n"));
 }
@@ -214,6 +215,8 @@ static enum status put_details(const struct profile *profile, struct buffer *out
     TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
     TRY(put_line(out, "base URL",
                  profile->base_url.len > 0 ? profile->base_url : profile->sign.base_url));
+    TRY(put_line(out, "base URL, as in", profile->base_url_form));
+    TRY(put_line(out, "secret", profile->secret));
     TRY(put_line(out, "reference", profile->docs_url));
     if (profile->sign.scheme.len == 0 || profile->injections.count > 0) {
         TRY(put_injections(&profile->injections, out));

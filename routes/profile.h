@@ -67,11 +67,24 @@ struct quota_domain {
     struct slice name;
 };
 
+enum { PROFILE_SDK_LINES_MAX = 3 };
+
+/* How an app is pointed at the gateway. */
+struct profile_sdk {
+    struct slice language;     /* "JavaScript", "curl"; empty: nothing is said */
+    struct slice package;      /* may be empty */
+    const struct slice *lines; /* with {route} {origin} {path} {host} {key}, see
+                                  routes/profiles/README.md */
+    unsigned line_count;
+};
+
 struct profile {
     const char *name;
     const char *title;
-    struct slice base_url; /* empty for the generic profile: the route must say it */
+    struct slice base_url;      /* empty for the generic profile: the route must say it */
+    struct slice base_url_form; /* what to write for it: "https://PROJECT.example.com"; or empty */
     struct slice docs_url;
+    struct slice secret; /* what the secret is, in words: "KEY_ID:KEY_SECRET"; may be empty */
     struct injections injections;      /* where the credential goes */
     const struct token_setting *token; /* none: the secret itself is sent */
     unsigned token_count;
@@ -79,8 +92,8 @@ struct profile {
     const struct slot *slots;
     unsigned slot_count;
     const struct slot *path_slot; /* the one of them that is SLOT_PATH; NULL: none */
-    struct slot user_token;       /* header of an end user's own token, which goes through; name empty:
-                                     there is none */
+    struct slot user_token; /* header of an end user's own token, which goes through; name empty:
+                               there is none */
     const struct header_setting *headers; /* required ones, sent if the caller sent none */
     unsigned header_count;
     struct error_template error;          /* body empty: RFC 9457 problem+json */
@@ -102,6 +115,9 @@ struct profile {
     unsigned key_env_count;
     const char *base_url_env;     /* what the SDK reads its base URL from; may be NULL */
     struct slice sdk_base_suffix; /* what an SDK's base URL has behind the route: "/v1" or "" */
+    struct profile_sdk sdk;
+    const struct slice *notes; /* what else to know, a sentence or more each */
+    unsigned note_count;
 };
 
 struct profile_set {

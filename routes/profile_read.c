@@ -9,6 +9,7 @@
 #include "routes/members.h"
 #include "routes/profile.h"
 #include "routes/profile_calls.h"
+#include "routes/profile_guide.h"
 #include "routes/profile_places.h"
 #include "routes/profile_retry.h"
 #include "routes/profile_token.h"
@@ -135,6 +136,7 @@ static enum status read_texts(struct arena *arena, const struct cJSON *root, str
 static enum status read_root(struct arena *arena, const struct cJSON *root, struct profile *ret,
                              struct error *err)
 {
+    /* clang-format off */
     static const char *const known[] = {
         "title",
         "base_url",
@@ -158,8 +160,13 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "token",
         "sign",
         "user_token",
+        "base_url_form",
+        "secret",
+        "sdk",
+        "notes",
         NULL,
     };
+    /* clang-format on */
     const struct cJSON *error = json_get(root, "error");
     const struct cJSON *sign = json_get(root, "sign");
 
@@ -169,6 +176,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         error_prefix(err, "sign");
         return STATUS_INVALID;
     }
+    TRY(profile_read_guide(arena, root, ret, err));
     if (error != NULL && read_error_template(arena, error, &ret->error, err) != STATUS_OK) {
         error_prefix(err, "error");
         return STATUS_INVALID;

@@ -74,6 +74,7 @@ static void look_in_slot(struct authentication *auth, const struct exchange *exc
     case SLOT_HEADER:
     case SLOT_BASIC_USER:
     case SLOT_BASIC_PASSWORD:
+    case SLOT_AWS:
         look_in_fields(auth, exchange, slot);
         return;
     case SLOT_QUERY:

@@ -1,6 +1,7 @@
 /*
- * path_key: a tenant key in the path, where a provider's SDKs write the key there, or where there is
- * no other place for one: taken out before anything else sees the path. Only for gateway/exchange.
+ * path_key: a tenant key in the path, where a provider's SDKs write the key there, or where there
+ * is no other place for one: taken out before anything else sees the path. Only for
+ * gateway/exchange.
  */
 #pragma once
 
