@@ -90,9 +90,10 @@ static const char *wrong_with(enum token_key key, struct slice text)
 {
     switch (key) {
     case TOKEN_CLIENT:
-        return slice_equal(text, SLICE("basic")) || slice_equal(text, SLICE("body"))
+        return slice_equal(text, SLICE("basic")) || slice_equal(text, SLICE("body")) ||
+                       slice_equal(text, SLICE("jwt"))
                    ? NULL
-                   : "write basic or body";
+                   : "write basic, body or jwt";
     case TOKEN_ALGORITHM:
         return slice_equal(text, SLICE("RS256")) || slice_equal(text, SLICE("ES256"))
                    ? NULL
@@ -273,7 +274,18 @@ static void report_url(const struct making *making, const struct error *err)
     }
 }
 
-/* A path is at the route's own origin, and is trusted as that is. */
+/* A path is one of the route's own origin. */
+static struct slice at_own_origin(const struct making *making, struct slice text)
+{
+    const struct origin *own = &making->route->origin;
+    if (!slice_starts_with(text, SLICE("/")) || own->host == NULL) {
+        return text;
+    }
+    return slice_from(arena_print(making->link->arena, "%s://%s%.*s", own->tls ? "https" : "http",
+                                  own->authority, SLICE_ARG(text)));
+}
+
+/* At the route's own origin it is trusted as that is. */
 static void set_endpoint(struct making *making)
 {
     struct error err;
@@ -285,13 +297,8 @@ static void set_endpoint(struct making *making)
     if (text->len == 0 || making->grant->call == NULL || (relative && own->host == NULL)) {
         return;
     }
-    *text = fill_in(making, *text);
-    if (relative) {
-        *text =
-            slice_from(arena_print(making->link->arena, "%s://%s%.*s", own->tls ? "https" : "http",
-                                   own->authority, SLICE_ARG(*text)));
-        ca = ca == NULL ? own->ca_file : ca;
-    }
+    *text = at_own_origin(making, fill_in(making, *text));
+    ca = relative && ca == NULL ? own->ca_file : ca;
     enum status status = url_parse(making->link->arena, *text, &url, &err);
     if (status == STATUS_OK && !url.tls && !relative) {
         status = error_set(&err, STATUS_INVALID, __FILE__, __LINE__,
@@ -337,6 +344,8 @@ void link_token(const struct link *link, const struct route_section *section, st
     set_texts(&making);
     set_pairs(&making);
     set_endpoint(&making);
+    struct slice *audience = &making.rule->plan.values[TOKEN_AUDIENCE];
+    *audience = at_own_origin(&making, *audience);
     struct slice ca = slice_from(making.rule->origin.key);
     token_plan_identify(&making.rule->plan, ca);
     route->token = making.rule;

@@ -20,12 +20,13 @@ const struct field route_token_fields[] = {
     FIELD_TEXT(struct token_section, scope, .example = "\"read write\"",
         .help = "What the token is to allow; several with blanks between."),
     FIELD_TEXT(struct token_section, audience, .example = "https://api.example.com",
-        .help = "Whom the token is for; of `jwt_bearer` whom the JWT is for, by default `url`; of `vapid` the "
+        .help = "Whom the token is for, a path at the route's `base_url` too; of `jwt_bearer` whom the JWT is for, by default `url`; of `vapid` the "
                 "push service's origin, by default the route's."),
     FIELD_TEXT(struct token_section, resource, .example = "https://api.example.com/",
         .help = "The resource, as RFC 8707 has it."),
-    FIELD_TEXT(struct token_section, client, .pattern = "basic|body", .fallback_text = "basic", .example = "body",
-        .help = "How ID and SECRET are sent: `basic`, in the header Authorization, or `body`, in the form."),
+    FIELD_TEXT(struct token_section, client, .pattern = "basic|body|jwt", .fallback_text = "basic", .example = "body",
+        .help = "How the client shows who it is: `basic`, in the header Authorization; `body`, in the form; `jwt`, "
+                "of `client_credentials`: by a JWT that the private key of a secret `ID:PEM` signs."),
     FIELD_TEXT(struct token_section, issuer, .example = "my-client-id",
         .help = "`jwt_bearer`: the claim `iss`."),
     FIELD_TEXT(struct token_section, subject, .example = "robot@example.com",
@@ -35,9 +36,9 @@ const struct field route_token_fields[] = {
         .example = "\"urn:ietf:params:oauth:token-type:access_token\"",
         .help = "`token_exchange`: what kind of token the secret is."),
     FIELD_TEXT(struct token_section, algorithm, .pattern = "RS256|ES256", .fallback_text = "RS256", .example = "ES256",
-        .help = "`jwt_bearer`: what the JWT is signed with."),
+        .help = "What the JWT of `jwt_bearer` or `client: jwt` is signed with."),
     FIELD_TEXT(struct token_section, key_id, .example = "key-1",
-        .help = "`jwt_bearer`: the key's name at the provider, `kid` in the JWT's head."),
+        .help = "The key's name at the provider, `kid` in the head of that JWT."),
     FIELD_TEXT(struct token_section, directory, .pattern = "[A-Za-z0-9._-]+", .max = INT64_MAX,
         .example = "contoso.onmicrosoft.com",
         .help = "`azure_client`: the tenant of Microsoft Entra ID, by id or domain."),

@@ -9,9 +9,9 @@
 
 /* clang-format off */
 static const struct token_grant grants[] = {
-    {.name = "client_credentials", .secret = "ID:SECRET",
-     .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(RESOURCE) | BIT(CLIENT), .needs = BIT(URL),
-     .takes_parameters = true, .call = grant_client_credentials_call},
+    {.name = "client_credentials", .secret = "ID:SECRET, or ID:PEM with client: jwt",
+     .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(RESOURCE) | BIT(CLIENT) | BIT(ALGORITHM) | BIT(KEY_ID),
+     .needs = BIT(URL), .takes_parameters = true, .dated = true, .call = grant_client_credentials_call},
     {.name = "refresh_token", .secret = "ID:SECRET:REFRESH_TOKEN, or JSON with client_id, client_secret and "
                                         "refresh_token",
      .takes = BIT(URL) | BIT(SCOPE) | BIT(CLIENT), .needs = BIT(URL), .takes_parameters = true,

@@ -147,8 +147,9 @@ bool tokens_refused(struct tokens *tokens, const struct token_ask *ask,
     (void)pthread_mutex_lock(&tokens->lock);
     struct token_entry *entry = token_table_find(tokens, ask);
     bool ours = entry != NULL && entry->token == token;
-    bool dropped =
-        ours && (entry->refused_at == 0 || ask->now - entry->refused_at >= TOKENS_REFUSED);
+    bool young = ours && entry->grant->sign != NULL && ask->now - entry->made < TOKENS_SIGNED;
+    bool dropped = ours && !young &&
+                   (entry->refused_at == 0 || ask->now - entry->refused_at >= TOKENS_REFUSED);
     /* Another one came while this request was under way: that is worth a try, too. */
     bool newer = entry != NULL && !ours && entry->token != NULL && ask->now < entry->expires;
     struct credential *old = NULL;

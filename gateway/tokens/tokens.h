@@ -34,7 +34,8 @@ enum {
 #define TOKENS_TIME         (8 * SEC) /* of a call, at most */
 #define TOKENS_BACK_OFF     SEC /* after the first failure; doubles, and is cut by up to half */
 #define TOKENS_BACK_OFF_MAX (60 * SEC)
-#define TOKENS_REFUSED      (60 * SEC) /* between two tokens that are dropped for a 401 */
+#define TOKENS_REFUSED      (60 * SEC)      /* between two tokens that are dropped for a 401 */
+#define TOKENS_SIGNED       (20 * 60 * SEC) /* the same of those that are signed here */
 #define TOKENS_MARGIN       (10 * SEC) /* before its end a token is not given out; or 5 % of its life */
 
 /* `metrics`: the thread's own. */
@@ -73,7 +74,8 @@ enum tokens_answer tokens_ask(struct tokens *tokens, const struct token_ask *ask
 void token_wait_leave(struct token_wait **owner);
 
 /* The provider refused the token (401). True: it was the one in force, and is dropped, so that
- * asking again has another one; not more often than TOKENS_REFUSED says. */
+ * asking again has another one; not more often than TOKENS_REFUSED says. One that is signed here is
+ * as good as the next, and Apple refuses who makes a new one within 20 minutes. */
 bool tokens_refused(struct tokens *tokens, const struct token_ask *ask,
                     const struct credential *token);
 

@@ -322,7 +322,7 @@ test('what is wrong with the config is said', (t) => {
   assert.match(check({ grant: 'client_credentials' }), /needs url/);
   assert.match(check({ grant: 'client_credentials', url: 'http://login.example.com' }), /write https:\/\//);
   assert.match(check({ grant: 'client_credentials', url, installation: 5 }), /has no installation/);
-  assert.match(check({ grant: 'client_credentials', url, client: 'post' }), /write basic or body/);
+  assert.match(check({ grant: 'client_credentials', url, client: 'post' }), /write basic, body or jwt/);
   assert.match(check({ grant: 'azure_client', scope: 'x', directory: 'a/b' }), /no directory/);
   assert.match(check({ grant: 'github_app' }), /needs installation/);
   assert.match(check({ grant: 'client_credentials', url }, { credential: 'none', inject: undefined }), /no secret to have a token for/);

@@ -183,6 +183,25 @@ Test(token_grants, jwt_bearer)
     tear_down(&scene);
 }
 
+/* Section 2.2; Okta wants it so. */
+Test(token_grants, client_credentials_by_a_jwt)
+{
+    struct scene scene;
+    struct jwt_parts jwt;
+    char text[8192];
+    static const char claims[] = "{\"iss\":\"my-id\",\"sub\":\"my-id\","
+                                 "\"aud\":\"https://login.example.com/token\",\"iat\":";
+    set_up(&scene, "client_credentials", "my-id:" RFC7515_RSA);
+    scene.plan.values[TOKEN_CLIENT] = SLICE("jwt");
+    expect_run(&scene);
+    expect_fields(&scene, FORM);
+    cr_expect_eq(member_of(&scene, "client_secret", text).len, 0U);
+    jwt_take_apart(member_of(&scene, "client_assertion", text), &jwt);
+    cr_expect(jwt_verify(&jwt, RFC7515_RSA, 0));
+    cr_expect_eq(strncmp(jwt.claims, claims, strlen(claims)), 0, "%s", jwt.claims);
+    tear_down(&scene);
+}
+
 /* ---- RFC 8693 ---- */
 
 Test(token_grants, token_exchange)
