@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 #include "routes/mapping.h"
 #include "routes/profile.h"
+#include "routes/route.h"
 
 #include <stdio.h>
 
