@@ -13,7 +13,12 @@
 
 #define PAUSE (2 * SEC) /* after a failure */
 
-enum { AT_ONCE = 200 }; /* in a transaction */
+#define LOOK_PAUSE SEC /* where many wait: they are looked for one by one */
+
+enum {
+    AT_ONCE = 200, /* in a transaction */
+    MANY = 1000,
+};
 
 const char *ledger_settle_result_name(enum ledger_settle_result result)
 {
@@ -73,6 +78,7 @@ static void drop_all(struct ledger_waitings *list)
 void ledger_settling_init(struct ledger_settling *settling)
 {
     (void)pthread_mutex_init(&settling->lock, NULL);
+    settling->waits_for = WAITS_FOR;
     atomic_init(&settling->again, true); /* what an earlier process could not tell */
 }
 
@@ -231,7 +237,7 @@ static void finish(struct settling *batch)
     for (unsigned i = 0; i < batch->count; i++) {
         struct ledger_waiting *waiting = TAKE(batch->batch[i]);
         struct ledger_settler_outcome *outcome = &batch->outcomes[i];
-        waiting->until = waiting->until == 0 ? now + WAITS_FOR : waiting->until;
+        waiting->until = waiting->until == 0 ? now + settling->waits_for : waiting->until;
         if (!outcome->found && waiting->until > now) {
             put(&settling->in_thread, waiting);
             continue;
@@ -288,7 +294,7 @@ static bool must_look(const struct ledger *ledger)
     const struct ledger_settling *settling = &ledger->settling;
     usec_t now = clock_now();
     bool must =
-        settling->in_thread.count > 0 &&
+        settling->in_thread.count > 0 && settling->look_at <= now &&
         atomic_load_explicit(&ledger->rows_written, memory_order_relaxed) != settling->looked_rows;
     for (const struct ledger_waiting *at = settling->in_thread.first; at != NULL && !must;
          at = at->next) {
@@ -353,6 +359,7 @@ void ledger_settling_go(struct ledger *ledger)
         uint64_t rows = atomic_load_explicit(&ledger->rows_written, memory_order_relaxed);
         enum status status = settle_all(ledger, batch, &err);
         settling->looked_rows = status == STATUS_OK ? rows : UINT64_MAX;
+        settling->look_at = settling->in_thread.count > MANY ? clock_now() + LOOK_PAUSE : 0;
         memory_free(batch);
     }
     (void)pthread_mutex_lock(&settling->lock);

@@ -35,6 +35,8 @@ struct ledger_settling {
     struct ledger_differences told;   /* that nobody has taken yet */
     struct ledger_waitings in_thread; /* the thread's own */
     uint64_t looked_rows;             /* rows_written when they were looked for last */
+    usec_t waits_for;                 /* how long one is looked for */
+    usec_t look_at;                   /* clock_now(): not before, unless one is new or late */
     usec_t again_at;                  /* clock_now(): it has failed; 0: it works */
 };
 

@@ -3,7 +3,7 @@
 -- KEYS: usage key, what this ledger said of it last, epoch.
 -- ARGV: epoch that counts it, sum, since when the ledger sums up (ms), its edition, window start, its end.
 -- Returns: H taken, O it is known or older, N another window counts, E there is another epoch.
-local SAID = '<ddd' -- since, edition, and how much of it was taken
+local SAID = '<ddd' -- since, edition, sum
 local ledger, now = ledger(), server_ms()
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
     return 'E'
@@ -13,7 +13,7 @@ local start, ends = tonumber(ARGV[5]), tonumber(ARGV[6])
 if now >= ends then
     return 'N'
 end
-local known_since, known_edition, taken = struct.unpack(SAID, redis.call('GET', KEYS[2]) or NOTHING)
+local known_since, known_edition, said = struct.unpack(SAID, redis.call('GET', KEYS[2]) or NOTHING)
 if since < known_since or since == known_since and edition <= known_edition then
     return 'O'
 end
@@ -21,19 +21,16 @@ local state = ledger.window_at(ledger.read_state('w', redis.call('GET', KEYS[1])
 if state.start >= ends then
     return 'N'
 end
-taken = since == known_since and taken or 0
-local more = sum - taken
+local more = sum - (since == known_since and said or 0)
 if more > 0 then
     state.taken, state.settled = state.taken + more, state.settled + more
-    taken = sum
 elseif more < 0 then
-    local back = math.min(-more, state.settled)
-    taken = taken - back
-    state.settled, state.refunded = state.settled - back, state.refunded + back
+    -- Below zero as long as the settlement that is corrected is not here yet.
+    state.settled, state.refunded = state.settled + more, state.refunded - more
     if state.forgiven > state.settled then -- what was forgiven by hand is not given back once more
-        state.forgiven = math.max(state.forgiven - back, state.settled)
+        state.forgiven = math.max(state.forgiven + more, state.settled, 0)
     end
 end
 ledger.write_state(KEYS[1], state, now, now)
-redis.call('SET', KEYS[2], struct.pack(SAID, since, edition, taken), 'PX', ends - now + DAY_MS)
+redis.call('SET', KEYS[2], struct.pack(SAID, since, edition, sum), 'PX', ends - now + DAY_MS)
 return 'H'

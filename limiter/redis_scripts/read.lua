@@ -44,6 +44,11 @@ local function open_in(key)
     return sum
 end
 
+-- Less than nothing is settled while a correction is here before the settlement: see correct.lua.
+if state.settled < 0 then
+    state.taken, state.settled = state.taken - state.settled, 0
+end
+
 local open = 0
 for _, key in ipairs(redis.call('ZRANGE', KEYS[2], '0', '-1')) do
     open = open + open_in(key)

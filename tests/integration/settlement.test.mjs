@@ -162,6 +162,28 @@ for (const shared of [false, true]) {
   });
 }
 
+for (const shared of [false, true]) test(`budgets of values are settled, too (${shared ? 'Redis' : 'memory'})`, async (t) => {
+  const world = await start(t, { shared, quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month', each: 'header:X-User' }] });
+  const as = async (user) => {
+    const answer = await chat(world.gateway, {}, { path: '/sms/2010-04-01/Accounts/AC1/Messages.json', headers: { 'X-User': user } });
+    return answer.status === 201 ? JSON.parse(answer.body).sid : answer.status;
+  };
+  const [first] = [await as('ada'), await as('ada'), await as('bob')];
+  assert.equal(await as('ada'), 429);
+  await world.say({ id: first, cost: '0', currency: 'USD' });
+  await until('she has room again', async () => (await as('ada')) !== 429);
+  assert.equal(await as('ada'), 429);
+  await as('bob');
+  assert.equal(await as('bob'), 429);
+  await world.kill();
+  await world.begin();
+  assert.deepEqual([await as('ada'), await as('bob')], [429, 429]);
+  await world.say({ id: first, cost: '0.01', currency: 'USD' });
+  await world.say({ id: 'SM3', cost: '0', currency: 'USD' });
+  await until('he has room again', async () => (await as('bob')) !== 429);
+  assert.deepEqual([await as('ada'), await as('bob')], [429, 429]);
+});
+
 test('what is settled gives room in the budget again', async (t) => {
   const world = await start(t, { quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month' }] });
   const sent = [await world.send(), await world.send()];

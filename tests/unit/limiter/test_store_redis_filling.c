@@ -240,3 +240,31 @@ Test(store_redis_filling, a_correction_is_for_one_epoch_and_for_windows_that_are
     hand_in(0, &present);
     expect_used(20);
 }
+
+Test(store_redis_filling, a_correction_may_overtake_the_settlement_that_it_corrects)
+{
+    struct rig_request request;
+    limit = rig_daily(LIMIT_TOKENS, 100, STORE_DENY); /* it settles */
+    cr_assert(rig_get(&request, 0, limit, 50));
+    struct hand_in correction = correction_of(-30, 1);
+    hand_in(0, &correction);
+    expect_used(20);
+    rig_settle(&request, 50);
+    rig_until(rig_entry(limit).reserved == 0);
+    expect_used(20);
+}
+
+Test(store_redis_filling, what_was_forgiven_by_hand_is_not_given_back_by_a_correction)
+{
+    struct error err;
+    struct store_redis_admin *admin = NULL;
+    use(50);
+    cr_assert_eq(store_redis_admin_open(rig.stores[0], &admin, &err), STATUS_OK);
+    cr_assert_eq(store_redis_admin_reset(admin, limit, limit->key, &err), STATUS_OK);
+    store_redis_admin_close(admin);
+    struct hand_in correction = correction_of(-30, 1);
+    hand_in(0, &correction);
+    expect_used(0);
+    use(7);
+    expect_used(7);
+}

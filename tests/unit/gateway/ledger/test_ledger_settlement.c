@@ -7,9 +7,11 @@
 #include "gateway/ledger/ledger_settlement.h"
 #include "gateway/ledger/ledger_settler.h"
 #include "gateway/ledger/ledger_sql.h"
+#include "gateway/ledger/ledger_state.h"
 #include "tests/unit/gateway/ledger/ledger_store_rig.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 static const uint64_t seed[2] = {1, 2};
 static struct scratch_folder folder;
@@ -433,5 +435,20 @@ Test(ledger_settlement, what_finds_no_room_is_counted)
     }
     ledger_take_settled(ledger, results, count_settled);
     cr_expect_eq(results[LEDGER_SETTLE_OVERFLOW], 7);
+    ledger_stop(ledger);
+}
+
+Test(ledger_settlement, an_object_that_stays_unknown_is_counted)
+{
+    struct ledger *ledger = start_ledger();
+    struct ledger_settlement settlement = cost_of("nobody", 30);
+    uint64_t results[LEDGER_SETTLE_RESULTS] = {0};
+    ledger->settling.waits_for = 0; /* nothing has come yet, so the thread does not look at it */
+    ledger_settle(ledger, &settlement);
+    while (results[LEDGER_SETTLE_UNKNOWN_OBJECT] == 0) {
+        ledger_take_settled(ledger, results, count_settled);
+        (void)usleep(1000);
+    }
+    cr_expect_eq(results[LEDGER_SETTLE_UNKNOWN_OBJECT], 1);
     ledger_stop(ledger);
 }
