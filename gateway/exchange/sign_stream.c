@@ -38,15 +38,20 @@ static bool compare(struct exchange *exchange, struct sign_state *state, struct 
     return true;
 }
 
-/* As much as the attempt has room for. */
+/* As much as the attempt has room for. Asked until it has none, it sends, and tells when there is
+ * some again. */
 static void drain(struct exchange *exchange, struct sigv4_chunks *chunks)
 {
     struct slice ready = sigv4_chunks_ready(chunks);
-    size_t room = attempt_room(exchange->attempt);
-    size_t count = ready.len < room ? ready.len : room;
-    if (count > 0) {
+    while (ready.len > 0) {
+        size_t room = attempt_room(exchange->attempt);
+        size_t count = ready.len < room ? ready.len : room;
+        if (count == 0) {
+            return;
+        }
         attempt_write(exchange->attempt, slice_make(ready.ptr, count));
         sigv4_chunks_consume(chunks, count);
+        ready = sigv4_chunks_ready(chunks);
     }
 }
 

@@ -193,6 +193,7 @@ export class AwsFake {
     request.on('end', async () => {
       const body = Buffer.concat(chunks);
       this.seen.push({ method: request.method, url: request.url, headers: request.headers, rawHeaders: request.rawHeaders, body });
+      if (this.options.delay) await new Promise((resolve) => setTimeout(resolve, this.options.delay));
       try {
         const auth = await checkHead(request, body, this.options);
         const payload = checkBody(request, body, auth);
