@@ -2,12 +2,13 @@
  * hmac_template: signatures as the APIs of exchanges and their like want them: an HMAC over a text
  * that is made of parts of the request. The secret is KEY:SECRET, or the secret alone.
  */
+#define OPENSSL_API_COMPAT 0x10100000L /* HMAC in pieces, without a context of providers */
+
 #include "auth/outbound/hmac_recipe.h"
 #include "auth/outbound/signer_internal.h"
 #include "base/calendar.h"
 #include "base/encode.h"
 #include "base/http1.h"
-#include "base/memory.h"
 #include "base/secret.h"
 
 #include <stdio.h>
@@ -162,18 +163,35 @@ static void gather(const struct signing *it, struct slice user, struct facts *fa
     }
 }
 
-static enum status fill(struct slice text, const struct facts *facts, struct buffer *out)
+/* Where a text goes: into a buffer, or right into the mac, for a body may be long. */
+struct sink {
+    struct buffer *out;
+    HMAC_CTX *mac; /* if there is no buffer */
+};
+
+static enum status put(const struct sink *sink, struct slice bytes)
+{
+    if (sink->out != NULL) {
+        return buffer_append(sink->out, bytes);
+    }
+    return bytes.len == 0 ||
+                   HMAC_Update(sink->mac, (const unsigned char *)bytes.ptr, bytes.len) == 1
+               ? STATUS_OK
+               : STATUS_INVALID;
+}
+
+static enum status fill(struct slice text, const struct facts *facts, const struct sink *sink)
 {
     while (text.len > 0) {
         enum part part = text.ptr[0] == '{' ? part_at(text) : PARTS;
         if (part != PARTS) {
-            TRY(buffer_append(out, facts->of[part]));
+            TRY(put(sink, facts->of[part]));
             text = slice_skip(text, parts[part].mark.len);
         } else if (slice_starts_with(text, SLICE("\\n"))) {
-            TRY(buffer_append(out, SLICE("\n")));
+            TRY(put(sink, SLICE("\n")));
             text = slice_skip(text, 2);
         } else {
-            TRY(buffer_append(out, slice_make(text.ptr, 1)));
+            TRY(put(sink, slice_make(text.ptr, 1)));
             text = slice_skip(text, 1);
         }
     }
@@ -219,51 +237,64 @@ static enum status read_key(enum hmac_key_form form, struct slice text, unsigned
 
 /* ---- the signature ---- */
 
-static enum status make_mac(const struct hmac_recipe *recipe, struct slice key_text,
-                            struct slice message, char out[MAC_TEXT_MAX], struct slice *ret)
+static void free_mac(HMAC_CTX **mac)
+{
+    HMAC_CTX_free(*mac);
+}
+
+static enum status begin_mac(const struct hmac_recipe *recipe, struct slice key_text, HMAC_CTX *mac)
 {
     unsigned char key[KEY_MAX];
-    unsigned char mac[MAC_MAX];
-    unsigned mac_len = 0;
     size_t key_len = 0;
     enum status status = read_key(recipe->key_form, key_text, key, &key_len);
-    if (status == STATUS_OK) {
-        const EVP_MD *hash = recipe->hash == HMAC_SHA256 ? EVP_sha256() : EVP_sha512();
-        status = HMAC(hash, key, (int)key_len, (const unsigned char *)message.ptr, message.len, mac,
-                      &mac_len) == NULL
-                     ? STATUS_INVALID
-                     : STATUS_OK;
+    const EVP_MD *hash = recipe->hash == HMAC_SHA256 ? EVP_sha256() : EVP_sha512();
+    if (status == STATUS_OK && HMAC_Init_ex(mac, key, (int)key_len, hash, NULL) != 1) {
+        status = STATUS_INVALID;
     }
     secret_wipe(key, sizeof(key));
-    TRY(status);
-    struct slice bytes = slice_make((const char *)mac, mac_len);
-    size_t len = 2 * bytes.len;
-    if (recipe->encoding == HMAC_HEX) {
-        encode_hex(bytes, out);
-    } else {
-        len = encode_base64(bytes, out);
+    return status;
+}
+
+static enum status make_mac(const struct hmac_recipe *recipe, struct slice key_text,
+                            const struct facts *facts, char out[MAC_TEXT_MAX], struct slice *ret)
+{
+    unsigned char bytes[MAC_MAX];
+    unsigned len = 0;
+    HMAC_CTX *mac CLEANUP(free_mac) = HMAC_CTX_new();
+    if (mac == NULL) {
+        return STATUS_UNAVAILABLE;
     }
-    *ret = slice_make(out, len);
+    const struct sink sink = {.mac = mac};
+    TRY(begin_mac(recipe, key_text, mac));
+    TRY(fill(recipe->message, facts, &sink));
+    if (HMAC_Final(mac, bytes, &len) != 1) {
+        return STATUS_INVALID;
+    }
+    struct slice made = slice_make((const char *)bytes, len);
+    size_t written = 2 * made.len;
+    if (recipe->encoding == HMAC_HEX) {
+        encode_hex(made, out);
+    } else {
+        written = encode_base64(made, out);
+    }
+    *ret = slice_make(out, written);
     return STATUS_OK;
 }
 
 enum status hmac_template_sign(const struct signing *it)
 {
     const struct hmac_recipe *recipe = it->rule->recipe;
+    const struct sink lines = {.out = it->out};
     struct facts facts = {.stamp = ""};
     char mac[MAC_TEXT_MAX];
     struct signing_parts pair;
-    struct buffer message CLEANUP(buffer_fini);
     split(it->secret->value, &pair);
     gather(it, pair.id, &facts);
-    buffer_init(&message, recipe->message.len + 256 + 8 * it->request->target.len +
-                              (recipe->message.len / 6 + 1) * (it->request->body.len + 512));
-    TRY(fill(recipe->message, &facts, &message));
-    TRY(make_mac(recipe, pair.key, buffer_bytes(&message), mac, &facts.of[PART_SIGNATURE]));
+    TRY(make_mac(recipe, pair.key, &facts, mac, &facts.of[PART_SIGNATURE]));
     for (unsigned i = 0; i < recipe->header_count; i++) {
         TRY(buffer_append(it->out, recipe->headers[i].name));
         TRY(buffer_append(it->out, SLICE(": ")));
-        TRY(fill(recipe->headers[i].value, &facts, it->out));
+        TRY(fill(recipe->headers[i].value, &facts, &lines));
         TRY(buffer_append(it->out, SLICE("\r\n")));
     }
     return STATUS_OK;
