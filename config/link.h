@@ -80,6 +80,8 @@ bool link_quota(const struct link *link, const struct quota_section *section, st
 /* Of one tenant. `seen`: hash -> the node that lists it, of all tenants so far. */
 void link_keys(const struct link *link, const struct tenant_section *section, struct table *seen,
                struct tenant *tenant);
+void link_deny(const struct link *link, const struct tenant_section *section,
+               struct tenant *tenant); /* after routes */
 /* When keys expire, of all tenants. */
 void link_key_expiries(const struct link *link);
 

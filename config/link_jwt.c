@@ -2,6 +2,7 @@
 #include "auth/inbound/jwt_issuer.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/json_pick.h"
 #include "config/link.h"
 #include "config/url.h"
 
@@ -76,48 +77,26 @@ static void take_keys(const struct link *link, const struct jwt_section *section
 
 /* ---- claims ---- */
 
-/* "/a/b~1c" as names (RFC 6901); false: it is no pointer, or too deep. */
-static bool read_pointer(const struct link *link, struct slice text, const char **path,
-                         unsigned *ret_depth)
-{
-    unsigned depth = 0;
-    while (text.len > 0 && depth < JWT_CLAIM_DEPTH_MAX) {
-        struct slice name = slice_skip(text, 1);
-        name.len = slice_find(name, '/');
-        text = slice_skip(text, name.len + 1);
-        char *out = arena_alloc(link->arena, name.len + 1);
-        path[depth++] = out;
-        for (size_t i = 0; i < name.len; i++) {
-            bool escaped = name.ptr[i] == '~';
-            char next = i + 1 < name.len ? name.ptr[i + 1] : '\0';
-            if (escaped && next != '0' && next != '1') {
-                return false;
-            }
-            *out++ = (char)(!escaped ? name.ptr[i] : next == '0' ? '~' : '/');
-            i += escaped;
-        }
-    }
-    *ret_depth = depth;
-    return text.len == 0;
-}
-
 static bool take_claim(const struct link *link, const struct tree *node, struct jwt_claim *claim)
 {
     struct slice name = node->key->text;
-    const char **path = ARENA_ARRAY(link->arena, const char *, JWT_CLAIM_DEPTH_MAX);
-    claim->path = path;
     claim->value = link_keep_slice(link, node->text);
     if (slice_starts_with(name, SLICE("/"))) {
-        if (!read_pointer(link, name, path, &claim->depth)) {
+        struct json_place place;
+        if (!json_place_parse(link->arena, name, &place)) {
             tree_report_key(link->problems, node,
                             "no JSON Pointer of up to %d names; write one such as "
                             "/realm_access/roles, with ~1 for a / and ~0 for a ~ of a name",
-                            JWT_CLAIM_DEPTH_MAX);
+                            JSON_PLACE_DEPTH_MAX);
             return false;
         }
+        claim->path = place.path;
+        claim->depth = place.depth;
         return true;
     }
+    const char **path = ARENA_ARRAY(link->arena, const char *, 1);
     path[0] = link_keep_slice(link, name).ptr;
+    claim->path = path;
     claim->depth = 1;
     return true;
 }

@@ -110,6 +110,7 @@ void link_tenants(struct link *link)
         tenants[i] = tenant;
         link_keys(link, &sections[i], &keys, tenant);
         link_allow(link, &sections[i], tenant);
+        link_deny(link, &sections[i], tenant);
     }
     table_fini(&keys);
     if (items->count > 1) {

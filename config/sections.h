@@ -203,9 +203,13 @@ struct jwt_section {
     struct client_tls_section tls;
 };
 
+struct deny_section {
+    const struct tree *route, *method, *path, *model, *header, *field;
+};
+
 struct tenant_section {
     const struct tree *node;
-    const struct tree *keys, *allow;
+    const struct tree *keys, *allow, *deny;
     struct field_items jwt; /* struct jwt_section */
     unsigned max_in_flight;
     struct field_items quotas; /* struct quota_section */
@@ -323,6 +327,7 @@ extern const struct field health_fields[];
 extern const struct field price_fields[];
 extern const struct field route_token_fields[];
 extern const struct field tenant_fields[];
+extern const struct field deny_fields[]; /* of struct deny_section */
 extern const struct field jwt_fields[];
 extern const struct field tenant_key_fields[]; /* of struct tenant_key_section */
 extern const struct field store_fields[];

@@ -39,6 +39,25 @@ const struct field jwt_fields[] = {
     FIELD_END,
 };
 
+const struct field deny_fields[] = {
+    FIELD_TEXT(struct deny_section, route, .required = true, .example = "openai", LIKE_A_NAME,
+        .help = "Of which route."),
+    FIELD_TEXT(struct deny_section, method, .fallback_text = "*", .example = "DELETE",
+        .help = "With this method."),
+    FIELD_TEXT(struct deny_section, path, .fallback_text = "any", .example = "/v1/files/*",
+        .help = "With this path behind the route's, as in `allow`."),
+    FIELD_TEXT(struct deny_section, model, .fallback_text = "any", .example = "\"gpt-4*\"",
+        .help = "For this model, as the caller writes it; `*` in it stands for anything. A body whose model cannot be read "
+                "is refused with 400."),
+    FIELD_TEXT_MAP(struct deny_section, header, .example = "{X-Env: \"test*\"}",
+        .help = "With these header fields; in the values `*` stands for anything."),
+    FIELD_TEXT_MAP(struct deny_section, field, .example = "{/metadata/tier: \"gold*\"}",
+        .help = "With these values in a JSON body: JSON Pointers, in which `*` is any element of an array, and texts, in which "
+                "`*` stands for anything. Numbers, `true`, `false` and `null` are compared as they are written; of an array "
+                "each element is. A body that cannot be read is refused with 400."),
+    FIELD_END,
+};
+
 const struct field tenant_fields[] = {
     FIELD_TEXTS(struct tenant_section, keys, .section = tenant_key_fields, .fallback_text = "none; required without `jwt`",
         .example = "[\"sha256:...\"]",
@@ -52,6 +71,10 @@ const struct field tenant_fields[] = {
         .example = "[openai, \"stripe:GET /v1/*\"]",
         .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "
                 "PATH is one segment, and a `/*` at its end any rest."),
+    FIELD_TEXTS(struct tenant_section, deny, .section = deny_fields, .fallback_text = "nothing",
+        .example = "[\"stripe:DELETE /*\"]",
+        .help = "What it may not call, although `allow` covers it: texts as there, or maps, of which all that is said has to "
+                "fit. Up to 64."),
     FIELD_UINT(struct tenant_section, max_in_flight, .min = 0, .max = 1000000, .fallback = 0,
         .fallback_text = "0, no bound",
         .help = "The most requests of this tenant at once, of this gateway; beyond it 503 `overloaded`."),

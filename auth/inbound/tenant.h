@@ -13,6 +13,7 @@
 
 struct allow_rule;
 struct arena;
+struct deny_rule;
 struct limit_set;
 struct tenant_standing;
 
@@ -33,6 +34,7 @@ struct tenant {
      * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;
     unsigned grants_size;             /* a power of two, or 0 */
+    const struct deny_rule *denials;  /* what it may not call all the same; NULL: nothing */
     const struct limit_set *limits;   /* its own quotas; NULL: none */
     unsigned max_in_flight;           /* requests at once; 0: no bound */
     struct tenant_standing *standing; /* borrowed; set by standings_join() */

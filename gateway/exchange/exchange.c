@@ -24,9 +24,10 @@ static const struct step {
     unsigned next;                                         /* states it may lead to */
 } steps[EXCHANGE_STATES] = {
     [EXCHANGE_MATCH]    = {"match",    match_begin,    NULL,           TO(IDENTIFY)},
-    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, identify_resume, TO(ADMIT)},
+    [EXCHANGE_IDENTIFY] = {"identify", identify_begin, identify_resume, TO(ADMIT) | TO(RECEIVE)},
     [EXCHANGE_ADMIT]    = {"admit",    admit_begin,    admit_resume,   TO(RECEIVE) | TO(JOIN) | TO(CHOOSE) | TO(ADMIT) | TO(DELIVER)},
-    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(ADMIT) | TO(JOIN)},
+    [EXCHANGE_RECEIVE]  = {"receive",  receive_begin,  receive_resume, TO(INSPECT) | TO(ADMIT) | TO(JOIN)},
+    [EXCHANGE_INSPECT]  = {"inspect",  inspect_begin,  NULL,           TO(ADMIT)},
     [EXCHANGE_JOIN]     = {"join",     join_begin,     join_resume,    TO(CHOOSE)},
     [EXCHANGE_CHOOSE]   = {"choose",   choose_begin,   choose_resume,  TO(MINT) | TO(PREPARE) | TO(ADMIT)},
     [EXCHANGE_MINT]     = {"mint",     mint_begin,     mint_resume,    TO(PREPARE) | TO(CHOOSE) | TO(ADMIT)},

@@ -6,7 +6,8 @@
  *                                                  +-------- back_off -------+
  *
  * Where a quota needs the body, admit leads to receive and is entered again behind it; so it is
- * where a fallback leads to another route.
+ * where a fallback leads to another route. Where a rule goes by the body, it is received and
+ * inspected before all that: identify > receive > inspect > admit.
  *
  * Any step may refuse: then an error in the provider's own shape is answered. If the client has
  * gone, it settles at once. Every exchange settles exactly once. It belongs to one worker and is
@@ -54,6 +55,7 @@ enum exchange_state {
     EXCHANGE_IDENTIFY, /* which tenant, and may it call this  (waits for an issuer's keys) */
     EXCHANGE_ADMIT,    /* reserve in all quotas that apply      (waits for the store, for room) */
     EXCHANGE_RECEIVE,  /* hold a small body                     (waits for the client) */
+    EXCHANGE_INSPECT,  /* what rules say of the body */
     EXCHANGE_JOIN,    /* the idempotency key                   (waits for one that runs under it) */
     EXCHANGE_CHOOSE,  /* circuit, credential, or another route (waits for its pace) */
     EXCHANGE_MINT,    /* the token that is sent for it        (waits for who fetches it) */
@@ -146,6 +148,7 @@ struct exchange {
     enum body_mode body_mode;
     bool hold_whole;            /* a quota, or what is put into it, needs all of it */
     bool admit_behind;          /* `admit` is entered again when it is there */
+    bool inspect_behind;        /* before that, `inspect` */
     bool body_received;         /* `receive` is through: the body is held, or streams */
     bool body_ended;            /* all of the request's body was read */
     struct buffer body;         /* held, if it did not come in one piece */

@@ -9,6 +9,7 @@
 #include "auth/inbound/tenant.h"
 #include "base/memory.h"
 #include "gateway/exchange/call_body.h"
+#include "gateway/exchange/inspect.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/upstream/standing.h"
@@ -93,6 +94,7 @@ static bool move_to(struct exchange *exchange, const struct route *to)
     buffer_init(&query, TARGET_MAX_BYTES);
     if (mapping_path(way->asked, to, way->rest, way->query, &path, &query) != STATUS_OK ||
         !allowed(exchange, to, buffer_bytes(&path)) ||
+        !inspect_allows(exchange, to, buffer_bytes(&path)) ||
         !route_standing_would_admit(to->standing, &to->breaker, exchange->side->loop->now) ||
         !way_enter(exchange, to)) {
         return false;

@@ -8,6 +8,7 @@
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
 #include "gateway/exchange/identify_tokens.h"
+#include "gateway/exchange/inspect.h"
 #include "gateway/exchange/patience.h"
 #include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
@@ -205,6 +206,10 @@ static enum step_result enter(struct exchange *exchange)
                              tenant ? "tenants" : "routes",
                              tenant ? exchange->tenant->name : exchange->route->name);
     }
+    if (exchange->inspect_behind) {
+        exchange->hold_whole = true;
+        return exchange_go(exchange, EXCHANGE_RECEIVE);
+    }
     return exchange_go(exchange, EXCHANGE_ADMIT);
 }
 
@@ -219,7 +224,9 @@ static enum step_result enter_as(struct exchange *exchange, const struct tenant 
                              " it",
                              tenant->name, tenant->name);
     }
-    return enter(exchange);
+    const char *denial =
+        inspect_head(exchange, exchange->route, exchange->rest, &exchange->inspect_behind);
+    return denial != NULL ? inspect_refuse(exchange, denial) : enter(exchange);
 }
 
 static void look_everywhere(struct authentication *auth, const struct exchange *exchange)

@@ -9,6 +9,7 @@
 #include "base/encode.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
+#include "gateway/exchange/body_facts.h"
 #include "gateway/exchange/exchange.h"
 #include "gateway/exchange/metering_state.h"
 #include "gateway/meter/event_drop.h"
@@ -23,7 +24,6 @@
 
 enum {
     STREAM_SLICE_TOKENS = 1000, /* output that a stream reserves at a time, for each choice */
-    PATH_MAX_BYTES = 256,       /* longer ones are no call that a profile knows */
     EDIT_MAX = 256,             /* a limit of output with its name, or INCLUDE_USAGE_MAX */
     QUARTER = 4,
 };
@@ -32,61 +32,15 @@ enum {
 
 static const struct call *known_call(const struct exchange *exchange)
 {
-    char normal[PATH_MAX_BYTES];
-    if (exchange->rest.len > sizeof(normal)) {
-        return NULL;
-    }
-    return call_find(exchange->route->profile, exchange->request->method_text,
-                     target_normalize(exchange->rest, normal));
-}
-
-/* A media type may say a charset; JSON's is UTF-8 (RFC 8259, section 8.1). */
-static bool other_charset(struct slice type)
-{
-    for (size_t i = 0; i < type.len; i++) {
-        struct slice rest = slice_skip(type, i);
-        if (slice_starts_with_nocase(rest, SLICE("charset="))) {
-            struct slice name = slice_skip(rest, SLICE("charset=").len);
-            name.len = slice_find(name, ';');
-            name = slice_trim(name);
-            return !slice_equal_nocase(name, SLICE("utf-8")) &&
-                   !slice_equal_nocase(name, SLICE("\"utf-8\""));
-        }
-    }
-    return false;
-}
-
-static enum status check_fields(const struct http1_request *request, struct error *err)
-{
-    for (unsigned i = 0; i < request->field_count; i++) {
-        const struct http1_field *field = &request->fields[i];
-        if (http1_field_encodes(field)) {
-            FAIL(err, STATUS_INVALID,
-                 "a quota has to read the body, so it cannot be encoded: send it without "
-                 "Content-Encoding");
-        }
-        if (field->id == HTTP1_CONTENT_TYPE && other_charset(field->value)) {
-            FAIL(err, STATUS_INVALID, "a quota has to read the body, so its charset must be UTF-8");
-        }
-    }
-    return STATUS_OK;
+    return body_facts_call(exchange, exchange->route, exchange->rest);
 }
 
 /* Where the body names no model, the path may. */
 static void take_path_model(const struct exchange *exchange, struct metering *metering)
 {
-    char normal[PATH_MAX_BYTES];
-    char name[MODEL_NAME_MAX];
-    size_t len = 0;
-    if (metering->call == NULL || metering_model_known(metering)) {
-        return;
-    }
-    struct slice model =
-        call_path_model(metering->call, target_normalize(exchange->rest, normal)); /* it fits */
-    if (model.len > 0 && model.len <= sizeof(name) &&
-        decode_percent(model, name, &len) == STATUS_OK && memchr(name, '\0', len) == NULL) {
-        memcpy(metering->facts.model, name, len);
-        metering->facts.model[len] = '\0';
+    if (metering->call != NULL && !metering_model_known(metering)) {
+        (void)body_facts_path_model(metering->call, exchange->rest, metering->facts.model,
+                                    sizeof(metering->facts.model));
     }
 }
 
@@ -183,7 +137,7 @@ static enum status read_facts(struct exchange *exchange, struct metering *meteri
                               struct error *err)
 {
     struct slice body = exchange->body_slice;
-    TRY(check_fields(exchange->request, err));
+    TRY(body_facts_check(exchange->request, "a quota", err));
     metering->call = known_call(exchange);
     metering->counts_usage |= metering->call != NULL;
     enum status status = request_facts_read(metering->call, body, &metering->facts, err);
@@ -245,7 +199,8 @@ void metering_watch(struct exchange *exchange)
     }
     metering->call = call;
     metering->counts_usage = true;
-    if (exchange->body_mode != BODY_WHOLE || check_fields(exchange->request, &err) != STATUS_OK ||
+    if (exchange->body_mode != BODY_WHOLE ||
+        body_facts_check(exchange->request, "a quota", &err) != STATUS_OK ||
         request_facts_read(call, exchange->body_slice, &metering->facts, &err) != STATUS_OK) {
         assume_facts(exchange, metering);
     }
@@ -368,7 +323,7 @@ bool metering_wants_body(const struct exchange *exchange)
 {
     const struct call *call = known_call(exchange);
     return call != NULL && asks_usage(exchange, call) &&
-           check_fields(exchange->request, NULL) == STATUS_OK;
+           body_facts_check(exchange->request, "a quota", NULL) == STATUS_OK;
 }
 
 bool metering_edits_body(const struct exchange *exchange)

@@ -23,10 +23,13 @@ static enum step_result too_large(struct exchange *exchange)
                          (size_t)exchange->snapshot->gateway.limits.body_bytes);
 }
 
-/* Where a quota needs the body, it is asked now. */
+/* Where a rule or a quota needs the body, it is asked now. */
 static enum step_result received(struct exchange *exchange)
 {
     exchange->body_received = true;
+    if (exchange->inspect_behind) {
+        return exchange_go(exchange, EXCHANGE_INSPECT);
+    }
     return exchange_go(exchange, exchange->admit_behind ? EXCHANGE_ADMIT : EXCHANGE_JOIN);
 }
 

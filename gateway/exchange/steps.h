@@ -8,6 +8,7 @@
 enum step_result match_begin(struct exchange *exchange);
 enum step_result identify_begin(struct exchange *exchange);
 enum step_result identify_resume(struct exchange *exchange);
+enum step_result inspect_begin(struct exchange *exchange);
 enum step_result admit_begin(struct exchange *exchange);
 enum step_result admit_resume(struct exchange *exchange);
 enum step_result receive_begin(struct exchange *exchange);
@@ -35,6 +36,9 @@ enum step_result exchange_go(struct exchange *exchange, enum exchange_state next
  * cut. `by` is who is to blame. */
 enum step_result exchange_fail(struct exchange *exchange, enum ended_by by, enum problem_code code,
                                const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Ends it because this rule of the tenant's forbids it (inspect.c). */
+enum step_result inspect_refuse(struct exchange *exchange, const char *rule);
 
 /* Ends it because this quota has no room; NULL: because none could be asked (refuse.c). */
 enum step_result exchange_fail_quota(struct exchange *exchange, const struct demand *demand);
