@@ -1,5 +1,6 @@
 /* A route's token: the grant with what the route says, else the profile, else the grant itself. */
 #include "auth/outbound/token_plan.h"
+#include "auth/secrets/secret_source.h"
 #include "base/http1.h"
 #include "config/link.h"
 #include "config/token.h"
@@ -15,6 +16,7 @@ struct making {
     const struct route *route;
     const struct token_grant *grant;
     bool as_profile; /* the profile's settings are for this grant */
+    bool broken;     /* a text is missing or wrong, which was reported */
     struct token_rule *rule;
 };
 
@@ -145,9 +147,10 @@ static void set_text(struct making *making, enum token_key key, const struct tre
     } else if (token_grant_takes(making->grant, key)) {
         *value = link_keep_slice(making->link, usual_text(making, key));
     }
+    bool needed = (making->grant->needs & (1U << key)) != 0;
     bool reported = tree_get(making->token, token_key_name(key)) != NULL;
-    if ((making->grant->needs & (1U << key)) != 0 && value->len == 0 && given == NULL &&
-        !reported) {
+    making->broken = making->broken || wrong != NULL || (needed && value->len == 0);
+    if (needed && value->len == 0 && !reported) {
         tree_report_key(making->link->problems, making->node,
                         "the grant %s needs %s; write token: {grant: %s, %s: ...}",
                         making->grant->name, token_key_name(key), making->grant->name,
@@ -312,11 +315,47 @@ static void set_endpoint(struct making *making)
     making->rule->path = url.path.len > 0 ? url.path : SLICE("/");
 }
 
+/* ---- where the next refresh token is kept ---- */
+
+static bool has_sealed_source(const struct snapshot *snapshot)
+{
+    for (unsigned i = 0; i < snapshot->secret_source_count; i++) {
+        if (snapshot->secret_sources[i].kind == SECRET_SOURCE_SEALED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_keeping(const struct making *making)
+{
+    const struct link *link = making->link;
+    if (!making->grant->rotates) {
+        return;
+    }
+    for (unsigned i = 0; i < making->route->credential_count; i++) {
+        const char *name = making->route->credentials[i].secret_name;
+        if (strlen(name) > TOKEN_ROTATED_NAME_MAX) {
+            tree_report_key(
+                link->problems, making->node,
+                "the name of the secret \"%s\" is longer than %d bytes, and the refresh "
+                "token that follows it is kept as NAME%s",
+                name, TOKEN_ROTATED_NAME_MAX, TOKEN_ROTATED_ENDING);
+        }
+    }
+    if (!has_sealed_source(link->snapshot)) {
+        tree_warn(link->problems, making->node,
+                  "an endpoint may give a new refresh token with each answer, and there is no "
+                  "sealed file under secrets to keep it in: a restart would lose it");
+    }
+}
+
 void link_token(const struct link *link, const struct route_section *section, struct route *route)
 {
     const struct tree *node = tree_get(section->node, "token");
     bool usual = node == NULL && route->profile != NULL && route->profile->token_count > 0;
-    if (section->token.off || (node == NULL && !usual)) {
+    bool given = node == NULL || node->kind == TREE_MAP || tree_is_null(node);
+    if (section->token.off || !given || (node == NULL && !usual)) {
         return;
     }
     if (node != NULL && route->credential_count == 0) {
@@ -343,7 +382,10 @@ void link_token(const struct link *link, const struct route_section *section, st
     making.rule->plan.lifetime = section->token.lifetime;
     set_texts(&making);
     set_pairs(&making);
-    set_endpoint(&making);
+    check_keeping(&making);
+    if (!making.broken) {
+        set_endpoint(&making);
+    }
     struct slice *audience = &making.rule->plan.values[TOKEN_AUDIENCE];
     *audience = at_own_origin(&making, *audience);
     struct slice ca = slice_from(making.rule->origin.key);

@@ -7,6 +7,11 @@
 #include "auth/outbound/token_plan.h"
 #include "routes/origin.h"
 
+/* As what the refresh token is kept that followed a secret's own: NAME.rotated; secrets' names have
+ * 64 bytes. */
+#define TOKEN_ROTATED_ENDING ".rotated"
+enum { TOKEN_ROTATED_NAME_MAX = 64 - (int)sizeof(TOKEN_ROTATED_ENDING) + 1 };
+
 struct token_rule {
     struct token_plan plan;
     struct origin origin; /* of the endpoint; host NULL: the gateway signs the token itself */

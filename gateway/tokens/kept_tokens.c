@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
+#include "config/token.h"
 #include "gateway/observe/log.h"
 
 #include <stdio.h>
@@ -66,7 +67,7 @@ static const struct secret_source *sealed_source(const struct snapshot *snapshot
 
 static void write_name(const char *secret, char out[NAME_MAX_BYTES])
 {
-    (void)snprintf(out, NAME_MAX_BYTES, "%s.rotated", secret);
+    (void)snprintf(out, NAME_MAX_BYTES, "%s%s", secret, TOKEN_ROTATED_ENDING);
 }
 
 /* NULL: there is none, or it followed another value. */

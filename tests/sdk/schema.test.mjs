@@ -92,6 +92,17 @@ test('docs/WEBHOOKS.md has each scheme, with a config that the parser takes', ()
   }
 });
 
+test('docs/TOKENS.md has each grant, with configs that the parser takes', () => {
+  const text = read('docs/TOKENS.md');
+  const grants = [...read('auth/outbound/token_grants.c').matchAll(/\.name = "([a-z_]+)"/g)].map((match) => match[1]);
+  assert.ok(grants.length >= 9);
+  for (const grant of grants) assert.match(text, new RegExp(`^## .*\`${grant}\``, 'm'));
+  for (const example of examplesOf('docs/TOKENS.md')) {
+    const { taken, stderr } = parserTakes(YAML.parse(example));
+    assert.ok(taken, `${example}\n${stderr}`);
+  }
+});
+
 test('the configs of the benchmark are valid', () => {
   const fill = (text) => text.replaceAll('@TENANT_HASH@', hash).replaceAll('@SCHEME@', 'http')
     .replaceAll('@ACCESS_LOG@', 'off').replaceAll('@FOLDER@', '/tmp').replaceAll('@TLS@', '').replace(/@[A-Z_]+PORT@|@PORT@/g, '8080');
