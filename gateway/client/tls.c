@@ -1,9 +1,8 @@
 #include "gateway/client/tls.h"
 
-#include <errno.h>
+#include "base/tls_identity.h"
+
 #include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -14,17 +13,6 @@ static const char *last_reason(void)
     const char *reason = ERR_reason_error_string(code);
     ERR_clear_error();
     return reason == NULL ? "not PEM" : reason;
-}
-
-/* A key with a passphrase is refused: nobody is there to type it. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL gives the type */
-static int no_passphrase(char *to, int size, int for_writing, void *ctx)
-{
-    (void)to;
-    (void)size;
-    (void)for_writing;
-    (void)ctx;
-    return -1;
 }
 
 /* Of what the client offers, http/1.1 or nothing (RFC 7301, section 3.2). */
@@ -56,35 +44,8 @@ static bool set_protocol(SSL_CTX *tls)
     /* Tickets, not a cache: nothing to share between workers, and nothing that grows. */
     (void)SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(tls, select_alpn, NULL);
-    SSL_CTX_set_default_passwd_cb(tls, no_passphrase);
     return SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_session_id_context(tls, session_context, sizeof(session_context) - 1) == 1;
-}
-
-static enum status load(SSL_CTX *tls, const char *cert_file, const char *key_file,
-                        struct error *err)
-{
-    const char *files[] = {cert_file, key_file};
-    for (size_t i = 0; i < 2; i++) {
-        if (access(files[i], R_OK) != 0) {
-            FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be read: %s", files[i],
-                 strerrordesc_np(errno));
-        }
-    }
-    if (SSL_CTX_use_certificate_chain_file(tls, cert_file) != 1) {
-        FAIL(err, STATUS_INVALID,
-             "%s: no usable certificate (%s); give a PEM file with the server's certificate first, "
-             "then the chain",
-             cert_file, last_reason());
-    }
-    if (SSL_CTX_use_PrivateKey_file(tls, key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(tls) != 1) {
-        FAIL(err, STATUS_INVALID,
-             "%s: no usable key for %s (%s); give the certificate's private key as PEM, without a "
-             "passphrase",
-             key_file, cert_file, last_reason());
-    }
-    return STATUS_OK;
 }
 
 enum status client_tls_new(const char *cert_file, const char *key_file, struct ssl_ctx_st **ret,
@@ -96,7 +57,7 @@ enum status client_tls_new(const char *cert_file, const char *key_file, struct s
         SSL_CTX_free(tls);
         FAIL(err, STATUS_UNAVAILABLE, "cannot set up TLS: %s", last_reason());
     }
-    enum status status = load(tls, cert_file, key_file, err);
+    enum status status = tls_identity_load(tls, cert_file, key_file, err);
     if (status != STATUS_OK) {
         SSL_CTX_free(tls);
         return status;
