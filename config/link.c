@@ -75,6 +75,7 @@ static void take_slots(struct snapshot *snapshot, struct secret_store *store)
 {
     link_otlp_take_slots(&snapshot->otlp, store);
     link_hooks_take_slots(snapshot, store);
+    link_proxies_take_slots(snapshot, store);
     for (unsigned i = 0; store != NULL && i < snapshot->route_count; i++) {
         struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {
@@ -183,6 +184,7 @@ void snapshot_unref(struct snapshot *snapshot)
     }
     link_otlp_drop_slots(&snapshot->otlp);
     link_hooks_drop_slots(snapshot);
+    link_proxies_drop_slots(snapshot);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         const struct route *route = snapshot->routes[i];
         for (unsigned k = 0; k < route->credential_count; k++) {

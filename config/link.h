@@ -45,7 +45,16 @@ const struct egress_network *link_networks(const struct link *link, const struct
 const char *link_sqlite_path(const struct link *link, const struct tree *url);
 /* `ca` NULL: the system's. */
 struct url;
-struct origin link_make_origin(const struct link *link, const struct url *url, const char *ca);
+struct origin link_make_origin(const struct link *link, const struct url *url, const char *ca,
+                               const struct outbound_proxy *proxy);
+/* What `proxy` says, with the secret's name next to it: that one, or `usual` where it says none.
+ * NULL: none is used. */
+const struct outbound_proxy *link_proxy(const struct link *link, const struct tree *url,
+                                        const struct tree *secret,
+                                        const struct outbound_proxy *usual);
+/* References to the slots of the proxies' secrets; and back. */
+void link_proxies_take_slots(struct snapshot *snapshot, struct secret_store *store);
+void link_proxies_drop_slots(struct snapshot *snapshot);
 /* What a circuit's numbers mean together; `node` NULL: all are the defaults. */
 void link_breaker(const struct link *link, const struct tree *node,
                   const struct breaker_policy *policy);
@@ -95,6 +104,8 @@ bool link_header_is_slot(const struct link *link, struct slice name);
 bool link_credential_none(const struct route_section *section);
 
 /* Of one route. */
+void link_origin(const struct link *link, const struct route_section *section,
+                 struct route *route); /* after its profile */
 void link_credentials(const struct link *link, const struct route_section *section,
                       struct route *route); /* before the injection */
 void link_resilience(const struct link *link, const struct route_section *section,

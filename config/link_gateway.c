@@ -200,6 +200,8 @@ const struct egress_network *link_networks(const struct link *link, const struct
 void link_egress(struct link *link)
 {
     struct egress_policy *egress = &link->snapshot->egress;
-    egress->allowed =
-        link_networks(link, link->sections->egress.allow_private, &egress->allowed_count);
+    const struct egress_section *section = &link->sections->egress;
+    egress->allowed = link_networks(link, section->allow_private, &egress->allowed_count);
+    link->snapshot->egress_proxy =
+        link_proxy(link, section->proxy, section->proxy_credential.secret, NULL);
 }

@@ -64,7 +64,7 @@ static void link_to(const struct link *link, const struct target_section *sectio
         tree_report_key(link->problems, tree_get(tree_get(section->node, "tls"), "ca"),
                         "the target is plain http; write https://, or take this out");
     }
-    target->origin = link_make_origin(link, &url, ca);
+    target->origin = link_make_origin(link, &url, ca, NULL);
 }
 
 /* ---- when ---- */

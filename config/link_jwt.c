@@ -36,7 +36,10 @@ static void take_url(const struct link *link, const struct jwt_section *section,
         return;
     }
     struct key_site *site = ARENA_NEW(link->arena, struct key_site);
-    site->origin = link_make_origin(link, &url, link_keep(link, section->tls.ca));
+    site->origin =
+        link_make_origin(link, &url, link_keep(link, section->tls.ca),
+                         link_proxy(link, section->proxy, section->proxy_credential.secret,
+                                    link->snapshot->egress_proxy));
     site->path = url.path.len == 0 ? SLICE("/") : url.path;
     site->url = link_keep_slice(link, section->jwks->text).ptr;
     mention->issuer.site = site;

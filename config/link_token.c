@@ -311,7 +311,10 @@ static void set_endpoint(struct making *making)
         report_url(making, &err);
         return;
     }
-    making->rule->origin = link_make_origin(making->link, &url, url.tls ? ca : NULL);
+    making->rule->origin =
+        relative && ca == own->ca_file
+            ? *own
+            : link_make_origin(making->link, &url, url.tls ? ca : NULL, own->proxy);
     making->rule->path = url.path.len > 0 ? url.path : SLICE("/");
 }
 

@@ -129,6 +129,13 @@ static const struct field egress_fields[] = {
     FIELD_TEXTS(struct egress_section, allow_private, .example = "[10.1.0.0/16, \"fd00::/8\"]",
         .help = "Networks that upstreams may be in although they are not globally reachable "
                 "(private, loopback, link-local, metadata). All other such addresses are refused."),
+    FIELD_TEXT(struct egress_section, proxy, .example = "http://proxy.internal:3128",
+        .help = "The proxy that routes, their tokens' endpoints, and key sets are reached by: a tunnel (CONNECT), for "
+                "`http` upstreams too. May be `http://USER:PASSWORD@HOST:PORT`. Names are resolved by the proxy then, so "
+                "their addresses cannot be checked here: only literal addresses and localhost are. Webhooks' targets, "
+                "the collector and the store are reached without it."),
+    FIELD_SECTION(struct egress_section, proxy_credential, proxy_credential_fields,
+        .help = "What `proxy` asks for, where it is not in its URL."),
     FIELD_END,
 };
 

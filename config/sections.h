@@ -19,6 +19,16 @@ struct client_tls_section {
     const char *ca;
 };
 
+/* A route's. */
+struct upstream_tls_section {
+    const char *ca, *cert, *key;
+    const struct tree *pin;
+};
+
+struct proxy_credential_section {
+    const struct tree *secret;
+};
+
 /* What makes the gateway read its config again. */
 enum { RELOAD_WATCH, RELOAD_SIGNAL };
 
@@ -88,7 +98,8 @@ struct secret_source_section {
 };
 
 struct egress_section {
-    const struct tree *allow_private;
+    const struct tree *allow_private, *proxy;
+    struct proxy_credential_section proxy_credential;
 };
 
 struct credential_section {
@@ -176,7 +187,9 @@ struct route_section {
     unsigned idempotency; /* IDEMPOTENCY_... */
     const struct tree *models;
     struct field_items prices; /* struct price_section */
-    struct client_tls_section tls;
+    const struct tree *proxy;
+    struct proxy_credential_section proxy_credential;
+    struct upstream_tls_section tls;
 };
 
 struct quota_section {
@@ -198,8 +211,9 @@ struct tenant_key_section {
 
 struct jwt_section {
     const struct tree *node;
-    const struct tree *issuer, *audience, *jwks, *claims, *algorithms;
+    const struct tree *issuer, *audience, *jwks, *claims, *algorithms, *proxy;
     usec_t leeway;
+    struct proxy_credential_section proxy_credential;
     struct client_tls_section tls;
 };
 
@@ -336,6 +350,7 @@ extern const struct field otlp_fields[];
 extern const struct field otlp_header_fields[];
 extern const struct field quota_fields[];
 extern const struct field client_tls_fields[];
+extern const struct field proxy_credential_fields[];
 extern const struct field hook_fields[];
 extern const struct field target_fields[];
 extern const struct field settle_fields[]; /* of struct settle_section */

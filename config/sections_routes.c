@@ -64,6 +64,28 @@ const struct field client_tls_fields[] = {
     FIELD_END,
 };
 
+static const struct field upstream_tls_fields[] = {
+    FIELD_FILE(struct upstream_tls_section, ca, .example = "/etc/ssl/corp-ca.pem",
+        .help = "The certificate authorities to trust for this upstream, PEM, instead of the system's."),
+    FIELD_TEXTS(struct upstream_tls_section, pin, .lone = true,
+        .example = "[sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=]",
+        .help = "SHA-256 of the upstream's public key (SubjectPublicKeyInfo) in base64; with several, one has to "
+                "fit. Checked next to the chain, not in its place. List the key to come before it is in use."),
+    FIELD_FILE(struct upstream_tls_section, cert, .example = "/etc/sallyport/client.crt",
+        .help = "The certificate that the gateway shows to this upstream, PEM, with its chain behind it."),
+    FIELD_FILE(struct upstream_tls_section, key, .example = "/etc/sallyport/client.key",
+        .help = "The private key to it, PEM, without a passphrase. Files that change count for the next connection; "
+                "a reload closes the idle ones."),
+    FIELD_END,
+};
+
+const struct field proxy_credential_fields[] = {
+    FIELD_TEXT(struct proxy_credential_section, secret, .required = true, .example = "proxy-login",
+        LIKE_A_SECRET,
+        .help = "The name of a secret, `user:password`."),
+    FIELD_END,
+};
+
 static const struct field meter_fields[] = {
     FIELD_SIZE(struct meter_section, hold, .min = 0, .max = (int64_t)16 * 1024 * 1024,
         .fallback = (int64_t)256 * 1024,
@@ -160,7 +182,11 @@ const struct field route_fields[] = {
         .example = "[{model: \"gpt-4o*\", input: 2 USD, output: 8 USD}]",
         .help = "What this upstream costs, where that is not the provider's list price. A model that has no "
                 "price, here or built in, costs the dearest of the provider."),
-    FIELD_SECTION(struct route_section, tls, client_tls_fields,
+    FIELD_TEXT(struct route_section, proxy, .fallback_text = "egress.proxy", .example = "none",
+        .help = "The proxy to this upstream, as `egress.proxy`; `none`: without one."),
+    FIELD_SECTION(struct route_section, proxy_credential, proxy_credential_fields,
+        .see = "`egress.proxy_credential`", .help = "For this route's own `proxy`."),
+    FIELD_SECTION(struct route_section, tls, upstream_tls_fields,
         .help = "Certificates are always verified."),
     FIELD_END,
 };

@@ -35,6 +35,10 @@ const struct field jwt_fields[] = {
         .help = "How they may be signed: `RS256`, `ES256`, `EdDSA` (Ed25519)."),
     FIELD_DURATION(struct jwt_section, leeway, .min = 0, .max = 600 * SEC, .fallback = 60 * SEC,
         .help = "How far the issuer's clock may be off, for `exp`, `nbf` and `iat`. Whole seconds."),
+    FIELD_TEXT(struct jwt_section, proxy, .fallback_text = "egress.proxy", .example = "none",
+        .help = "The proxy to fetch `jwks` by, as `egress.proxy`; `none`: without one."),
+    FIELD_SECTION(struct jwt_section, proxy_credential, proxy_credential_fields,
+        .see = "`egress.proxy_credential`", .help = "For this `proxy`."),
     FIELD_SECTION(struct jwt_section, tls, client_tls_fields, .help = "For fetching `jwks`."),
     FIELD_END,
 };

@@ -112,7 +112,7 @@ const struct field target_fields[] = {
         .help = "The circuit: a target that fails is left alone for a while; that counts as no attempt."),
     FIELD_SECTION(struct target_section, transform, transform_fields, .example = "{drop: [/data/card]}",
         .help = "Changes of a JSON body before it is sent. The signature is made of the changed one."),
-    FIELD_SECTION(struct target_section, tls, client_tls_fields, .see = "`routes.NAME.tls`",
+    FIELD_SECTION(struct target_section, tls, client_tls_fields,
         .example = "{ca: /etc/ssl/corp-ca.pem}", .help = "Certificates are always verified."),
     FIELD_END,
 };

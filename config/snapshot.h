@@ -25,6 +25,7 @@
 struct jwt_issuer;
 struct price_book;
 struct problems;
+struct outbound_proxy;
 struct secret_slot;
 struct secret_store;
 struct webhook_schemes;
@@ -125,6 +126,8 @@ struct snapshot {
     const struct secret_source *secret_sources;
     unsigned secret_source_count;
     struct egress_policy egress;
+    const struct outbound_proxy *egress_proxy; /* NULL: none */
+    struct outbound_proxy *proxies;            /* all that are named somewhere */
     struct profile_set profiles;
     struct route **routes; /* sorted by name; route->index is the position */
     unsigned route_count;

@@ -183,6 +183,32 @@ bool egress_allows(const struct egress_policy *policy, const struct sockaddr *ad
            is_global(bytes);
 }
 
+static bool is_localhost(struct slice host)
+{
+    static const struct slice name = SLICE_INIT("localhost");
+    if (host.len < name.len || (host.len > name.len && host.ptr[host.len - name.len - 1] != '.')) {
+        return false;
+    }
+    return slice_equal_nocase(slice_skip(host, host.len - name.len), name); /* RFC 6761, 6.3 */
+}
+
+bool egress_allows_host(const struct egress_policy *policy, const char *host)
+{
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
+    if (is_localhost(slice_from(host))) {
+        ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return egress_allows(policy, (const struct sockaddr *)&ipv4);
+    }
+    if (inet_pton(AF_INET, host, &ipv4.sin_addr) == 1) {
+        return egress_allows(policy, (const struct sockaddr *)&ipv4);
+    }
+    if (inet_pton(AF_INET6, host, &ipv6.sin6_addr) == 1) {
+        return egress_allows(policy, (const struct sockaddr *)&ipv6);
+    }
+    return true;
+}
+
 const struct egress_policy *egress_everywhere(void)
 {
     static const struct egress_network all = {.prefix = 0};

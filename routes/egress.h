@@ -30,6 +30,9 @@ MUST_USE enum status egress_network_parse(struct slice text, struct egress_netwo
 /* An allowed IPv4 network covers its IPv4-mapped form, but not translated ones (NAT64, 6to4): those
  * lead through a translator, and must be allowed as what they are. */
 bool egress_allows(const struct egress_policy *policy, const struct sockaddr *address);
+/* Of a host whose addresses are not known here, for a proxy finds them: false for an address that
+ * egress_allows() refuses, and for localhost, unless loopback is allowed. */
+bool egress_allows_host(const struct egress_policy *policy, const char *host);
 /* Allows all: for what the config itself names as the place of a thing, for that use alone. */
 const struct egress_policy *egress_everywhere(void);
 

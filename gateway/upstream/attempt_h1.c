@@ -192,8 +192,11 @@ void attempt_h1_lost_before_answer(struct attempt *attempt)
                         "%s closed the connection inside the answer's head",
                         attempt->request.origin->host);
     } else {
-        attempt_h1_fail(attempt, ATTEMPT_UNREACHABLE, "%s closed the connection without an answer",
-                        attempt->request.origin->host);
+        int alert = attempt->link == NULL ? 0 : attempt->link->alert;
+        attempt_h1_fail(attempt, ATTEMPT_UNREACHABLE,
+                        "%s closed the connection without an answer%s%s",
+                        attempt->request.origin->host, alert == 0 ? "" : "; its alert says: ",
+                        alert == 0 ? "" : SSL_alert_desc_string_long(alert));
     }
 }
 

@@ -16,6 +16,10 @@ struct connect_report {
     unsigned allowed_addresses;  /* that the egress guard let pass */
     unsigned refused_addresses;  /* and that it did not */
     const char *refused_address; /* the last of these */
+    int alert;                   /* that the peer sent: link.h */
+    bool refused_host;           /* the egress guard knows the host by its name alone */
+    bool login_missing;          /* the proxy's secret is not there, or is none */
+    long proxy_status;           /* what the proxy answered to CONNECT; 0: nothing */
     const char *trust_error;     /* why the CA file is of no use; may be empty */
 };
 

@@ -5,12 +5,14 @@
 #include "gateway/upstream/connect_fault.h"
 #include "gateway/upstream/connect_group.h"
 #include "gateway/upstream/connect_line.h"
+#include "gateway/upstream/connect_proxy.h"
 #include "gateway/upstream/endpoint.h"
 #include "gateway/upstream/intake.h"
 #include "gateway/upstream/link.h"
 #include "gateway/upstream/trust.h"
 #include "routes/egress.h"
 #include "routes/origin.h"
+#include "routes/outbound_proxy.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -33,6 +35,8 @@ struct connecting {
     unsigned allowed_addresses;
     unsigned refused_addresses;
     char refused_address[INET6_ADDRSTRLEN];
+    bool refused_host;  /* by its name, for a proxy would look it up */
+    bool login_missing; /* that the proxy's secret should have */
     char detail[CURL_ERROR_SIZE];
     struct error trust_error;
 };
@@ -56,7 +60,13 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     struct connecting *connecting = ctx;
     (void)purpose;
     connect_line_answered(&connecting->connector->line, &connecting->ticket);
-    if (!egress_allows(connecting->settings.egress, &address->addr)) {
+    if (connecting->refused_host || connecting->login_missing) {
+        return CURL_SOCKET_BAD;
+    }
+    const struct egress_policy *egress = connecting->settings.origin->proxy != NULL
+                                             ? egress_everywhere() /* the proxy's own address */
+                                             : connecting->settings.egress;
+    if (!egress_allows(egress, &address->addr)) {
         const struct sockaddr *sockaddr = &address->addr;
         const void *bytes = sockaddr->sa_family == AF_INET6
                                 ? (const void *)&((const struct sockaddr_in6 *)sockaddr)->sin6_addr
@@ -107,6 +117,16 @@ static void set_tls_options(struct connecting *connecting)
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_up_tls);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, connecting);
+    curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, connecting->settings.origin->pins);
+}
+
+static void set_proxy(struct connecting *connecting)
+{
+    const struct origin *origin = connecting->settings.origin;
+    bool by_proxy = origin->proxy != NULL;
+    connecting->refused_host =
+        by_proxy && !egress_allows_host(connecting->settings.egress, origin->host);
+    connecting->login_missing = connect_proxy_set(connecting->easy, origin->proxy) != STATUS_OK;
 }
 
 static void set_options(struct connecting *connecting)
@@ -121,7 +141,7 @@ static void set_options(struct connecting *connecting)
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* for ALPN */
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not the environment's either */
+    set_proxy(connecting);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for getaddrinfo() */
@@ -159,9 +179,7 @@ static void start(struct connecting *connecting)
     struct connector *connector = connecting->connector;
     connecting->easy = curl_easy_init();
     assert(connecting->easy != NULL); /* only for want of memory */
-    connecting->trust =
-        trust_take(&connector->trusts,
-                   connecting->settings.origin->tls ? connecting->settings.origin->ca_file : NULL);
+    connecting->trust = trust_take(&connector->trusts, connecting->settings.origin);
     connecting->link = link_new(connector->loop, &connector->open_links);
     set_options(connecting);
     connecting->group = group_with_room(connector);
@@ -233,9 +251,13 @@ static void fail(struct connecting *connecting, CURLcode code)
         .allowed_addresses = connecting->allowed_addresses,
         .refused_addresses = connecting->refused_addresses,
         .refused_address = connecting->refused_address,
+        .alert = connecting->link->alert,
+        .refused_host = connecting->refused_host,
+        .login_missing = connecting->login_missing,
         .trust_error = connecting->trust_error.message,
     };
     (void)curl_easy_getinfo(connecting->easy, CURLINFO_OS_ERRNO, &report.os_errno);
+    (void)curl_easy_getinfo(connecting->easy, CURLINFO_HTTP_CONNECTCODE, &report.proxy_status);
     connect_fault_describe(connecting->settings.origin, &report, &failure);
     drop_easy(connecting);
     link_close(connecting->link);
@@ -328,7 +350,9 @@ struct connecting *connector_start(struct connector *connector,
     struct connecting *connecting = MEMORY_NEW(struct connecting);
     connecting->connector = connector;
     connecting->settings = *settings;
-    settings->endpoint->is_address = is_address(settings->origin->host);
+    const struct outbound_proxy *proxy = settings->origin->proxy;
+    settings->endpoint->is_address =
+        is_address(proxy != NULL ? proxy->host : settings->origin->host);
     connect_line_join(&connector->line, &connecting->ticket, settings->endpoint);
     start_those_that_may(connector);
     return connecting;

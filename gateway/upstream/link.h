@@ -42,6 +42,7 @@ struct link {
     bool writable; /* the last write took all */
     bool read_armed;
     bool write_armed;
+    int alert;           /* why the peer has ended the TLS session: RFC 8446, 6.2; 0: it did not */
     bool close_notify;   /* the peer ended the TLS session, not only the connection */
     bool buffers_linger; /* OpenSSL holds a write buffer since the last handshake message */
 

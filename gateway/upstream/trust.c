@@ -1,7 +1,9 @@
 #include "gateway/upstream/trust.h"
 
 #include "base/memory.h"
+#include "base/tls_identity.h"
 #include "gateway/upstream/link.h"
+#include "routes/origin.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -20,14 +22,18 @@ struct version {
     struct timespec changed;
 };
 
+/* The files that a trust is made of. */
+enum { CA_FILE, CERT_FILE, KEY_FILE, FILES };
+
 struct trust {
     struct trust_list *list; /* borrowed: outlives it */
     struct trust *next;
-    char *ca_file; /* owned; NULL: the system's */
-    struct version version;
+    char *files[FILES]; /* owned; NULL: the system's, or none */
+    struct version versions[FILES];
     unsigned users;
     CURLSH *share;     /* owned */
     X509_STORE *store; /* ref; NULL: not loaded yet */
+    SSL_CTX *identity; /* owned; NULL: not loaded yet, or none is shown */
 };
 
 static struct version version_of(const char *path)
@@ -50,22 +56,46 @@ static bool same_file(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_files(const struct trust *trust, const char *const files[FILES])
+{
+    bool same = true;
+    for (unsigned i = 0; i < FILES; i++) {
+        same = same && same_file(trust->files[i], files[i]);
+    }
+    return same;
+}
+
+static bool is_current(const struct trust *trust)
+{
+    bool current = true;
+    for (unsigned i = 0; i < FILES; i++) {
+        struct version version = version_of(trust->files[i]);
+        current = current && same_version(&trust->versions[i], &version);
+    }
+    return current;
+}
+
 static void free_trust(struct trust *trust)
 {
     CURLSHcode code = curl_share_cleanup(trust->share);
     assert(code == CURLSHE_OK);
     (void)code;
     X509_STORE_free(trust->store);
-    memory_free(trust->ca_file);
+    SSL_CTX_free(trust->identity);
+    for (unsigned i = 0; i < FILES; i++) {
+        memory_free(trust->files[i]);
+    }
     memory_free(trust);
 }
 
-static struct trust *new_trust(struct trust_list *list, const char *ca_file)
+static struct trust *new_trust(struct trust_list *list, const char *const files[FILES])
 {
     struct trust *trust = MEMORY_NEW(struct trust);
     trust->list = list;
-    trust->ca_file = ca_file == NULL ? NULL : memory_copy(slice_from(ca_file));
-    trust->version = version_of(ca_file);
+    for (unsigned i = 0; i < FILES; i++) {
+        trust->files[i] = files[i] == NULL ? NULL : memory_copy(slice_from(files[i]));
+        trust->versions[i] = version_of(files[i]);
+    }
     trust->share = curl_share_init();
     assert(trust->share != NULL); /* only for want of memory */
     curl_share_setopt(trust->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
@@ -100,14 +130,20 @@ void trust_list_fini(struct trust_list *list)
     assert(list->retired == NULL);
 }
 
-struct trust *trust_take(struct trust_list *list, const char *ca_file)
+struct trust *trust_take(struct trust_list *list, const struct origin *origin)
 {
+    static const char *const none[FILES] = {NULL};
+    const char *const given[FILES] = {
+        [CA_FILE] = origin->ca_file,
+        [CERT_FILE] = origin->cert_file,
+        [KEY_FILE] = origin->key_file,
+    };
+    const char *const *files = origin->tls ? given : none;
     struct trust **place = &list->first;
-    while (*place != NULL && !same_file((*place)->ca_file, ca_file)) {
+    while (*place != NULL && !same_files(*place, files)) {
         place = &(*place)->next;
     }
-    struct version version = version_of(ca_file);
-    if (*place != NULL && !same_version(&(*place)->version, &version)) {
+    if (*place != NULL && !is_current(*place)) {
         retire(place);
         place = &list->first;
         while (*place != NULL) {
@@ -115,7 +151,7 @@ struct trust *trust_take(struct trust_list *list, const char *ca_file)
         }
     }
     if (*place == NULL) {
-        *place = new_trust(list, ca_file);
+        *place = new_trust(list, files);
     }
     (*place)->users++;
     return *place;
@@ -181,15 +217,15 @@ static enum status load(struct trust *trust, struct error *err)
     int loaded = 0;
     if (store != NULL) {
         ERR_clear_error();
-        loaded = trust->ca_file == NULL ? load_system(store)
-                                        : X509_STORE_load_file(store, trust->ca_file);
+        loaded = trust->files[CA_FILE] == NULL ? load_system(store)
+                                               : X509_STORE_load_file(store, trust->files[CA_FILE]);
     }
     if (loaded != 1) {
         X509_STORE_free(store);
         FAIL(err, STATUS_UNAVAILABLE,
              "%s: no certificates can be read from it; write PEM certificates into it, or correct "
              "the route's tls.ca",
-             trust->ca_file == NULL ? "the system's CA directory" : trust->ca_file);
+             trust->files[CA_FILE] == NULL ? "the system's CA directory" : trust->files[CA_FILE]);
     }
     /* As libcurl does: a listed certificate is believed whether it is a root or not. */
     X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
@@ -207,10 +243,27 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
     link->ssl = ssl;
     if (sent == 0 && type == SSL3_RT_ALERT && len == 2 && alert[1] == SSL_AD_CLOSE_NOTIFY) {
         link->close_notify = true;
+    } else if (sent == 0 && type == SSL3_RT_ALERT && len == 2) {
+        link->alert = alert[1];
     }
     if (sent == 0 && type == SSL3_RT_HANDSHAKE) {
         link->buffers_linger = true;
     }
+}
+
+static enum status show_identity(struct trust *trust, SSL_CTX *ctx, struct error *err)
+{
+    const char *cert_file = trust->files[CERT_FILE];
+    if (cert_file == NULL) {
+        return STATUS_OK;
+    }
+    if (trust->identity == NULL) {
+        TRY(tls_identity_new(cert_file, trust->files[KEY_FILE], &trust->identity, err));
+    }
+    if (tls_identity_copy(trust->identity, ctx) != STATUS_OK) {
+        FAIL(err, STATUS_UNAVAILABLE, "%s: OpenSSL does not take this certificate", cert_file);
+    }
+    return STATUS_OK;
 }
 
 enum status trust_apply(struct trust *trust, SSL_CTX *ctx, struct link *link, struct error *err)
@@ -219,6 +272,7 @@ enum status trust_apply(struct trust *trust, SSL_CTX *ctx, struct link *link, st
         TRY(load(trust, err));
     }
     SSL_CTX_set1_cert_store(ctx, trust->store);
+    TRY(show_identity(trust, ctx, err));
     /* Read ahead: one system call a record instead of two. The buffers are given back whenever
      * they are empty; what is written again after EAGAIN may lie elsewhere: see link.c. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

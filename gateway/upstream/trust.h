@@ -1,6 +1,7 @@
 /*
- * trust: which certificates are believed: one CA file, loaded once a worker, and what may only be
- * shared among connections that believe the same: TLS sessions.
+ * trust: which certificates are believed, and which one is shown: a CA file and a client's
+ * certificate, loaded once a worker, and what may only be shared among connections that agree in
+ * these: TLS sessions.
  *
  * libcurl 7.88 would load the CA file for every multi anew, and with the system's directory for
  * every connection: a megabyte and milliseconds. Verification itself stays libcurl's, and on.
@@ -13,6 +14,7 @@
 #include <openssl/ssl.h>
 
 struct link;
+struct origin;
 struct trust;
 
 /* Zero-initialized is empty. */
@@ -23,9 +25,9 @@ struct trust_list {
 
 void trust_list_fini(struct trust_list *list); /* all must have been given back */
 
-/* That of `ca_file` (NULL: the system's), counted as used until trust_give_back(). A file that has
- * changed is another trust. Loads nothing yet. */
-struct trust *trust_take(struct trust_list *list, const char *ca_file);
+/* That of the origin's files, counted as used until trust_give_back(). A file that has changed is
+ * another trust. Loads nothing yet. */
+struct trust *trust_take(struct trust_list *list, const struct origin *origin);
 void trust_give_back(struct trust *trust);
 /* Everything is loaded anew for the next connection. */
 void trust_list_retire(struct trust_list *list);

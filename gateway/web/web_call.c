@@ -6,6 +6,7 @@
 #include "gateway/loop/loop.h"
 #include "routes/egress.h"
 #include "routes/origin.h"
+#include "routes/outbound_proxy.h"
 
 #include <stddef.h>
 
@@ -89,13 +90,17 @@ static bool find_place(const struct web_call_request *request, struct arena *are
     if (!take_apart(request->url, &host, ret_path)) {
         return false;
     }
+    const struct outbound_proxy *proxy = request->snapshot->egress_proxy;
     const char *name = arena_copy(arena, host).ptr;
     *ret_origin = (struct origin){
         .tls = true,
         .host = name,
         .port = HTTPS_PORT,
         .authority = name,
-        .key = arena_print(arena, "https://%s:%d", name, HTTPS_PORT),
+        .proxy = proxy,
+        .key =
+            arena_print(arena, "https://%s:%d%s%s", name, HTTPS_PORT,
+                        proxy == NULL ? "" : " web proxy=", proxy == NULL ? "" : proxy->authority),
     };
     return true;
 }

@@ -362,9 +362,7 @@ Test(snapshot, a_key_of_later_versions_is_unknown)
 {
     static const char *const cases[] = {
         "gateway: {tls: {client_ca: x, cert: /proc/self/status, key: /proc/self/status}}",
-        "egress: {proxy: \"http://x\"}",
         "routes: {a: {provider: http, base_url: \"http://x\", http: \"2\"}}",
-        "routes: {a: {provider: http, base_url: \"https://x\", tls: {pin: []}}}",
         "tenants: {t: {keys: [], mtls: {}}}",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -528,6 +526,18 @@ Test(snapshot, each_thing_that_cannot_be_meant_has_its_sentence)
         {BARE "tenants: {t: {keys: [], allow: [zzz]}}\n",
          "conf/f:3:33: tenants.t.allow[0]: no route is called \"zzz\"; write the name of one below "
          "routes"},
+        {"version: 1\negress: {proxy: \"socks5://x\"}\n",
+         "conf/f:2:17: egress.proxy: a proxy is reached over http; write http://HOST:PORT"},
+        {"version: 1\negress: {proxy_credential: {secret: k}}\nsecrets: [{type: env}]\n",
+         "conf/f:2:37: egress.proxy_credential.secret: there is no proxy to send it to; write "
+         "proxy: http://HOST:PORT next to it, or take this out"},
+        {"version: 1\negress: {proxy: \"http://u:p@x\", proxy_credential: {secret: k}}\n"
+         "secrets: [{type: env}]\n",
+         "conf/f:2:60: egress.proxy_credential.secret: the proxy's URL has a user and a password "
+         "already; take one of the two out"},
+        {UPSTREAM "proxy: none, proxy_credential: {secret: k}}\n",
+         "conf/f:4:85: routes.r.proxy_credential.secret: there is no proxy to send it to; write "
+         "proxy: http://HOST:PORT next to it, or take this out"},
         {"version: 1\negress: {allow_private: [10.0.0.1/8]}\n",
          "conf/f:2:26: egress.allow_private[0]: \"10.0.0.1/8\" has bits behind its prefix; write "
          "10.0.0.0/8"},

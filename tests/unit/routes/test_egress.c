@@ -194,6 +194,29 @@ Test(egress, the_config_can_allow_networks)
     cr_expect(allows(&policy, "8.8.8.8"));
 }
 
+Test(egress, hosts_that_a_proxy_looks_up_are_known_by_their_names)
+{
+    struct egress_network networks[2];
+    const struct egress_policy policy = {.allowed = networks, .allowed_count = 2};
+    cr_assert_eq(egress_network_parse(SLICE("10.1.0.0/16"), &networks[0], NULL), STATUS_OK);
+    cr_assert_eq(egress_network_parse(SLICE("127.0.0.0/8"), &networks[1], NULL), STATUS_OK);
+    static const char *const refused[] = {
+        "127.0.0.1",       "10.1.2.3",  "169.254.169.254", "::1",           "fd00::1",
+        "::ffff:10.1.2.3", "localhost", "LOCALHOST",       "api.localhost", "64:ff9b::a00:1",
+    };
+    static const char *const passed[] = {"api.example.com", "8.8.8.8", "2606:4700::1",
+                                         "notlocalhost", "localhost.example.com"};
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        cr_expect_not(egress_allows_host(&none, refused[i]), "%s", refused[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        cr_expect(egress_allows_host(&none, passed[i]), "%s", passed[i]);
+    }
+    cr_expect(egress_allows_host(&policy, "10.1.2.3"));
+    cr_expect(egress_allows_host(&policy, "localhost"));
+    cr_expect_not(egress_allows_host(&policy, "169.254.169.254"));
+}
+
 Test(egress, networks_are_read)
 {
     static const struct {
