@@ -138,6 +138,13 @@ void connect_fault_describe(const struct origin *origin, const struct connect_re
                 SSL_alert_desc_string_long(report->alert));
             return;
         }
+        if (report->code == CURLE_RECV_ERROR && report->detail[0] == '\0') {
+            say(ret, ATTEMPT_UNREACHABLE,
+                "%s closed the connection behind the TLS handshake; if it wants to see a "
+                "certificate, set routes.NAME.tls.cert",
+                host);
+            return;
+        }
         say(ret, ATTEMPT_UNREACHABLE, "cannot connect to %s, port %u: %s", host, origin->port,
             report->detail[0] != '\0' ? report->detail : curl_easy_strerror(report->code));
     }
