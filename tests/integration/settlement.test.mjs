@@ -184,6 +184,24 @@ for (const shared of [false, true]) test(`budgets of values are settled, too (${
   assert.deepEqual([await as('ada'), await as('bob')], [429, 429]);
 });
 
+test('a form of Twilio settles what its request cost, from the reload on that brings its rule', async (t) => {
+  const world = await start(t);
+  const url = 'https://hooks.example.com/hooks/twilio';
+  await world.gateway.reload((config) => {
+    config.webhooks.twilio = {
+      provider: 'twilio', public_url: url, secrets: ['hook'], deliver: nowhere,
+      settle: { object: 'MessageSid', status: 'MessageStatus', free: ['canceled'] },
+    };
+  });
+  const { sid, id } = await world.send();
+  const form = { MessageSid: sid, MessageStatus: 'canceled' };
+  const answer = await post(world.gateway, '/hooks/twilio', new URLSearchParams(form).toString(),
+    { ...sign.twilio(hookSecret, url, form), 'Content-Type': 'application/x-www-form-urlencoded' });
+  assert.equal(answer.status, 200);
+  await assertBooks(world, 0);
+  assert.equal((await rowOf(world.gateway, id)).object.status, 'canceled');
+});
+
 test('what is settled gives room in the budget again', async (t) => {
   const world = await start(t, { quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month' }] });
   const sent = [await world.send(), await world.send()];
