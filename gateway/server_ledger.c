@@ -50,13 +50,32 @@ static void add_left(void *ctx, const struct ledger_row *row)
     }
 }
 
-static bool snapshot_settles(const struct snapshot *snapshot)
+static void add_provider(struct ledger_settleable *settleable, const char *name)
 {
-    bool settles = false;
-    for (unsigned i = 0; i < snapshot->hook_count; i++) {
-        settles = settles || snapshot->hooks[i]->settle_count > 0;
+    const unsigned most = sizeof(settleable->providers) / sizeof(settleable->providers[0]);
+    for (unsigned i = 0; i < settleable->count; i++) {
+        if (strcmp(settleable->providers[i], name) == 0) {
+            return;
+        }
     }
-    return settles;
+    if (name[0] == '\0' || settleable->count == most) {
+        settleable->any = true;
+    } else {
+        LEDGER_TEXT(settleable->providers[settleable->count], slice_from(name));
+        settleable->count++;
+    }
+}
+
+static struct ledger_settleable settleable_of(const struct snapshot *snapshot)
+{
+    struct ledger_settleable settleable = {0};
+    for (unsigned i = 0; i < snapshot->hook_count; i++) {
+        const struct hook *hook = snapshot->hooks[i];
+        for (unsigned k = 0; k < hook->settle_count; k++) {
+            add_provider(&settleable, hook->settles[k].provider);
+        }
+    }
+    return settleable;
 }
 
 enum status server_ledger_start(struct server *server, struct error *err)
@@ -75,7 +94,7 @@ enum status server_ledger_start(struct server *server, struct error *err)
         .left_ctx = server->quotas,
         .past = server->snapshot->store.redis ? NULL : add_past,
         .ctx = past,
-        .settles = snapshot_settles(server->snapshot)};
+        .settleable = settleable_of(server->snapshot)};
     enum status status = ledger_start(&settings, &server->ledger, err);
     if (status != STATUS_OK) {
         past_windows_free(past);
@@ -92,7 +111,8 @@ void server_ledger_adopt(struct server *server)
 {
     if (server->ledger != NULL) {
         ledger_set_keep(server->ledger, server->snapshot->ledger.keep);
-        ledger_settles(server->ledger, snapshot_settles(server->snapshot));
+        struct ledger_settleable settleable = settleable_of(server->snapshot);
+        ledger_set_settleable(server->ledger, &settleable);
         ledger_tell_differences_again(server->ledger); /* of a rule that is back */
     }
 }

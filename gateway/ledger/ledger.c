@@ -117,7 +117,7 @@ enum status ledger_start(const struct ledger_settings *settings, struct ledger *
     helper_thread_init_news(&ledger->news_came);
     ledger_keys_init(&ledger->keys);
     ledger_settling_init(&ledger->settling);
-    ledger_settles(ledger, settings->settles);
+    ledger_set_settleable(ledger, &settings->settleable);
     enum status status = start(ledger, settings, err);
     if (status != STATUS_OK) {
         free_ledger(ledger);

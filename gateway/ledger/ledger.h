@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "gateway/ledger/ledger_row.h"
+#include "gateway/ledger/ledger_settlement.h"
 
 #include <stdint.h>
 
@@ -32,8 +33,8 @@ struct ledger_settings {
     /* Called at start for what quotas' windows that are not over were charged with, by all that was
      * before; of one window there may be several, which add up. NULL: not wanted. */
     void (*past)(void *ctx, const struct ledger_charge *charge);
-    void *ctx;    /* for past */
-    bool settles; /* see ledger_settles() */
+    void *ctx;                           /* for past */
+    struct ledger_settleable settleable; /* see ledger_set_settleable() */
 };
 
 /* Opens the database, moves there what an earlier process left in any ring (of any number), tells

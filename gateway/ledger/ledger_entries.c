@@ -19,27 +19,27 @@ struct window {
     int64_t start_ms, end_ms;
 };
 
+/* In the order in which they come, as all else would be written to a page of its own. The index is
+ * that of a hash, for the same reason: it is small. */
 static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS objects (object INTEGER NOT NULL, opened_at INTEGER NOT NULL, "
-    "id TEXT NOT NULL, closed_at INTEGER NOT NULL, cost INTEGER NOT NULL, beside INTEGER NOT NULL, "
-    "windows BLOB NOT NULL, PRIMARY KEY (object, opened_at, id)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS objects_closed ON objects (closed_at);";
+    "CREATE TABLE IF NOT EXISTS objects (number INTEGER PRIMARY KEY, object INTEGER NOT NULL, "
+    "opened_at INTEGER NOT NULL, closed_at INTEGER NOT NULL, id TEXT NOT NULL, "
+    "cost INTEGER NOT NULL, beside INTEGER NOT NULL, windows BLOB NOT NULL) STRICT;"
+    "CREATE INDEX IF NOT EXISTS objects_object ON objects (object);";
 
 static enum status prepare(struct ledger_entries *entries, struct error *err)
 {
     static const char *const texts[STATEMENTS] = {
-        [ADD] = "INSERT OR IGNORE INTO objects (object, opened_at, id, closed_at, cost, beside, "
-                "windows) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        [FIND] = "SELECT opened_at, id, closed_at, cost, beside, windows FROM objects "
-                 "WHERE object = ?1 ORDER BY opened_at, id LIMIT ?2",
-        [SET_COST] =
-            "UPDATE objects SET cost = ?4 WHERE object = ?1 AND opened_at = ?2 AND id = ?3",
+        [ADD] = "INSERT INTO objects (object, opened_at, closed_at, id, cost, beside, windows) "
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        [FIND] = "SELECT number, opened_at, closed_at, id, cost, beside, windows FROM objects "
+                 "WHERE object = ?1 ORDER BY opened_at, number LIMIT ?2",
+        [SET_COST] = "UPDATE objects SET cost = ?2 WHERE number = ?1",
         /* Blocks are deleted by their last row's end, so none of the oldest one's goes too early.
          */
-        [TRIM] =
-            "DELETE FROM objects WHERE (object, opened_at, id) IN (SELECT object, opened_at, "
-            "id FROM objects WHERE closed_at < coalesce((SELECT closed_from FROM blocks "
-            "ORDER BY closed_to LIMIT 1), " LEDGER_SQL_LARGEST ") ORDER BY closed_at LIMIT ?1)",
+        [TRIM] = "DELETE FROM objects WHERE number IN (SELECT number FROM objects ORDER BY number "
+                 "LIMIT ?1) AND closed_at < coalesce((SELECT closed_from FROM blocks "
+                 "ORDER BY closed_to LIMIT 1), " LEDGER_SQL_LARGEST ")",
     };
     TRY(ledger_sql_run(entries->db, schema, err));
     for (unsigned i = 0; i < STATEMENTS; i++) {
@@ -93,8 +93,8 @@ enum status ledger_entries_add(struct ledger_entries *entries, uint64_t object,
     }
     (void)sqlite3_bind_int64(statement, 1, (int64_t)object);
     (void)sqlite3_bind_int64(statement, 2, row->opened_at);
-    (void)sqlite3_bind_text(statement, 3, row->id, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 4, row->closed_at);
+    (void)sqlite3_bind_int64(statement, 3, row->closed_at);
+    (void)sqlite3_bind_text(statement, 4, row->id, -1, SQLITE_STATIC);
     (void)sqlite3_bind_int64(statement, 5, ledger_saturated(own));
     (void)sqlite3_bind_int64(statement, 6, ledger_saturated(row->cost - own));
     (void)sqlite3_bind_blob(statement, 7, windows, (int)(count * sizeof(*windows)), SQLITE_STATIC);
@@ -115,18 +115,17 @@ static void read_windows(sqlite3_stmt *statement, int column, struct ledger_entr
     }
 }
 
-static void read_entry(sqlite3_stmt *statement, uint64_t object, struct ledger_entry *ret)
+static void read_entry(sqlite3_stmt *statement, struct ledger_entry *ret)
 {
-    const char *id = (const char *)sqlite3_column_text(statement, 1);
+    const char *id = (const char *)sqlite3_column_text(statement, 3);
     *ret = (struct ledger_entry){
-        .object = object,
-        .opened_at = sqlite3_column_int64(statement, 0),
+        .number = sqlite3_column_int64(statement, 0),
         .closed_at = sqlite3_column_int64(statement, 2),
-        .cost = (uint64_t)sqlite3_column_int64(statement, 3),
-        .beside = (uint64_t)sqlite3_column_int64(statement, 4),
+        .cost = (uint64_t)sqlite3_column_int64(statement, 4),
+        .beside = (uint64_t)sqlite3_column_int64(statement, 5),
     };
     LEDGER_TEXT(ret->id, slice_from(id == NULL ? "" : id));
-    read_windows(statement, 5, ret);
+    read_windows(statement, 6, ret);
 }
 
 enum status ledger_entries_find(struct ledger_entries *entries, uint64_t object,
@@ -139,7 +138,7 @@ enum status ledger_entries_find(struct ledger_entries *entries, uint64_t object,
     (void)sqlite3_bind_int64(statement, 1, (int64_t)object);
     (void)sqlite3_bind_int64(statement, 2, LEDGER_ENTRIES_MAX);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        read_entry(statement, object, &ret[(*ret_count)++]);
+        read_entry(statement, &ret[(*ret_count)++]);
     }
     enum status status = code == SQLITE_DONE ? STATUS_OK : ledger_sql_fail(entries->db, code, err);
     (void)sqlite3_reset(statement);
@@ -151,10 +150,8 @@ enum status ledger_entries_set_cost(struct ledger_entries *entries,
                                     struct error *err)
 {
     sqlite3_stmt *statement = entries->statements[SET_COST];
-    (void)sqlite3_bind_int64(statement, 1, (int64_t)entry->object);
-    (void)sqlite3_bind_int64(statement, 2, entry->opened_at);
-    (void)sqlite3_bind_text(statement, 3, entry->id, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 4, ledger_saturated(cost));
+    (void)sqlite3_bind_int64(statement, 1, entry->number);
+    (void)sqlite3_bind_int64(statement, 2, ledger_saturated(cost));
     return run(entries, SET_COST, err);
 }
 

@@ -15,9 +15,9 @@
 struct ledger_entries;
 
 struct ledger_entry {
-    uint64_t object; /* ledger_key_hash() of its id */
-    char id[33];     /* of the request */
-    usec_t opened_at, closed_at;
+    int64_t number; /* its own */
+    char id[33];    /* of the request */
+    usec_t closed_at;
     uint64_t cost;         /* of the attempt that made the object, as its quotas are charged */
     uint64_t beside;       /* of the request's other attempts */
     unsigned charge_count; /* windows that have `cost` in them */
@@ -31,7 +31,8 @@ MUST_USE enum status ledger_entries_open(sqlite3 *db, struct ledger_entries **re
                                          struct error *err);
 void ledger_entries_close(struct ledger_entries *entries); /* takes NULL; before the database */
 
-/* Of a row that is new in the database, and names an object. */
+/* Of a row that is new in the database, and names an object; `object`: ledger_key_hash() of its id.
+ */
 MUST_USE enum status ledger_entries_add(struct ledger_entries *entries, uint64_t object,
                                         const struct ledger_row *row, struct error *err);
 /* *ret_count entries of that hash, of the requests that came first, in the order in which they

@@ -32,8 +32,7 @@ struct batch {
 static enum status add_object(struct batch *batch, const struct ledger_row *row)
 {
     struct ledger *ledger = batch->ledger;
-    if (row->object.id[0] == '\0' ||
-        !atomic_load_explicit(&ledger->settling.wanted, memory_order_relaxed)) {
+    if (!ledger_settling_wants(ledger, row)) {
         return STATUS_OK;
     }
     uint64_t object = ledger_key_hash(ledger, slice_from(row->object.id));

@@ -37,8 +37,14 @@ enum ledger_settle_result {
 };
 const char *ledger_settle_result_name(enum ledger_settle_result result);
 
-/* Rows that name an object can be settled, from now on or no more. Any thread. */
-void ledger_settles(struct ledger *ledger, bool settles);
+/* Whose rows can be settled, if they name an object: those of these providers' profiles. */
+struct ledger_settleable {
+    bool any;       /* of all */
+    unsigned count; /* else of these */
+    char providers[16][32];
+};
+/* From now on. Any thread. */
+void ledger_set_settleable(struct ledger *ledger, const struct ledger_settleable *settleable);
 /* Copies it. What finds no place is counted. Any thread. */
 void ledger_settle(struct ledger *ledger, const struct ledger_settlement *settlement);
 

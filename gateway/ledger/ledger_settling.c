@@ -122,9 +122,28 @@ static void count_one(struct ledger_settling *settling, const struct ledger_sett
 
 /* ---- what others call ---- */
 
-void ledger_settles(struct ledger *ledger, bool settles)
+void ledger_set_settleable(struct ledger *ledger, const struct ledger_settleable *settleable)
 {
-    atomic_store_explicit(&ledger->settling.wanted, settles, memory_order_relaxed);
+    struct ledger_settling *settling = &ledger->settling;
+    (void)pthread_mutex_lock(&settling->lock);
+    settling->settleable = *settleable;
+    (void)pthread_mutex_unlock(&settling->lock);
+}
+
+bool ledger_settling_wants(struct ledger *ledger, const struct ledger_row *row)
+{
+    struct ledger_settling *settling = &ledger->settling;
+    const struct ledger_settleable *settleable = &settling->settleable;
+    if (row->object.id[0] == '\0') {
+        return false;
+    }
+    (void)pthread_mutex_lock(&settling->lock);
+    bool wants = settleable->any;
+    for (unsigned i = 0; i < settleable->count && !wants; i++) {
+        wants = strcmp(settleable->providers[i], row->provider) == 0;
+    }
+    (void)pthread_mutex_unlock(&settling->lock);
+    return wants;
 }
 
 void ledger_set_epoch(struct ledger *ledger, uint64_t epoch)

@@ -24,10 +24,10 @@ struct ledger_waitings {
 };
 
 struct ledger_settling {
-    atomic_bool wanted;               /* rows that name an object leave entries */
-    atomic_bool again;                /* all sums of differences are to be told once more */
-    atomic_uint_fast64_t epoch;       /* of the shared store's present data */
-    pthread_mutex_t lock;             /* of what follows, up to the thread's own */
+    atomic_bool again;          /* all sums of differences are to be told once more */
+    atomic_uint_fast64_t epoch; /* of the shared store's present data */
+    pthread_mutex_t lock;       /* of what follows, up to the thread's own */
+    struct ledger_settleable settleable;
     struct ledger_waitings came;      /* that the thread has not taken yet */
     unsigned waiting;                 /* of those that it has */
     struct ledger_settled *settled;   /* owned */
@@ -45,6 +45,9 @@ void ledger_settling_init(struct ledger_settling *settling);
 void ledger_settling_fini(struct ledger_settling *settling);
 
 /* ---- the thread ---- */
+
+/* Is the row one that leaves an entry? */
+bool ledger_settling_wants(struct ledger *ledger, const struct ledger_row *row);
 
 /* Tells what a shared store may not have been told, if it was asked for. */
 void ledger_settling_recall(struct ledger *ledger);

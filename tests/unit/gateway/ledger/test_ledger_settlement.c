@@ -386,13 +386,15 @@ Test(ledger_settlement, rows_that_come_behind_a_settled_block_are_found)
 
 /* ---- the ledger as a whole ---- */
 
+static bool any = true;
+
 static struct ledger *start_ledger(void)
 {
     struct ledger *ledger = NULL;
     const struct ledger_settings settings = {.path = scratch_path(&folder, "whole.db"),
                                              .keep = 86400 * SEC * 40000,
                                              .workers = 1,
-                                             .settles = true};
+                                             .settleable = {.any = any}};
     OK(ledger_start(&settings, &ledger, &err));
     return ledger;
 }
@@ -451,4 +453,27 @@ Test(ledger_settlement, an_object_that_stays_unknown_is_counted)
     }
     cr_expect_eq(results[LEDGER_SETTLE_UNKNOWN_OBJECT], 1);
     ledger_stop(ledger);
+}
+
+Test(ledger_settlement, only_rows_that_may_be_settled_leave_entries)
+{
+    any = false;
+    struct ledger *ledger = start_ledger();
+    const struct ledger_settleable others = {.count = 2, .providers = {"stripe", "openai"}};
+    const struct ledger_settleable this = {.count = 2, .providers = {"stripe", "twilio"}};
+    close_row(ledger, 1);
+    ledger_stop(ledger);
+    ledger = start_ledger();
+    ledger_set_settleable(ledger, &others);
+    close_row(ledger, 2);
+    ledger_stop(ledger);
+    ledger = start_ledger();
+    ledger_set_settleable(ledger, &this);
+    close_row(ledger, 3);
+    ledger_stop(ledger);
+    ledger_store_close(store);
+    path = scratch_path(&folder, "whole.db");
+    OK(ledger_store_open(path, 0, &store, &err));
+    cr_expect_eq(number("SELECT count(*) FROM blocks"), 3);
+    cr_expect_eq(number("SELECT count(*) FROM objects"), 1);
 }
