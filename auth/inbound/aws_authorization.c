@@ -44,8 +44,11 @@ enum aws_authorization aws_authorization_read(struct slice value, struct slice *
             return AWS_BROKEN;
         }
     }
+    if (id.ptr == NULL) {
+        return AWS_BROKEN;
+    }
     *ret_id = id;
-    return id.ptr != NULL ? AWS_SIGV4 : AWS_BROKEN;
+    return AWS_SIGV4;
 }
 
 /* ---- queries ---- */

@@ -176,6 +176,9 @@ enum status signing_line(struct buffer *out, struct slice name, struct slice val
 
 enum status signing_append_lower(struct buffer *out, struct slice text)
 {
+    if (text.len == 0) {
+        return STATUS_OK;
+    }
     TRY(buffer_reserve(out, text.len));
     char *to = buffer_tail(out);
     for (size_t i = 0; i < text.len; i++) {
