@@ -11,15 +11,33 @@
 
 /* ---- what it is counted as ---- */
 
-/* The SDKs of OpenAI and Anthropic say which of their own retries a request is. */
+/* "ttl=20261127T120000Z; attempt=2; max=3" */
+static bool is_aws_retry(struct slice value)
+{
+    const struct slice mark = SLICE("attempt=");
+    while (value.len > 0 && !slice_starts_with(value, mark)) {
+        value = slice_skip(value, 1);
+    }
+    value = slice_skip(value, mark.len);
+    uint64_t attempt = 0;
+    return slice_number(slice_trim(slice_make(value.ptr, slice_find(value, ';'))), 1000,
+                        &attempt) &&
+           attempt > 1;
+}
+
+/* The SDKs of OpenAI, Anthropic and AWS say which of their own retries a request is. */
 static bool is_callers_retry(const struct exchange *exchange)
 {
     static const struct slice name = SLICE_INIT("x-stainless-retry-count");
+    static const struct slice aws_name = SLICE_INIT("amz-sdk-request");
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
         if (field->name.len == name.len && slice_equal_nocase(field->name, name)) {
             return field->value.len > 0 && !slice_equal(field->value, SLICE("0"));
+        }
+        if (field->name.len == aws_name.len && slice_equal_nocase(field->name, aws_name)) {
+            return is_aws_retry(field->value);
         }
     }
     return false;

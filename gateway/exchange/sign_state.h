@@ -29,5 +29,6 @@ struct sign_state {
     struct buffer body;          /* chunks signed anew, of a body that is held */
     bool compares;               /* what streams is compared with `said` */
     struct sha256 digest;        /* of it */
+    bool time_learnt;            /* this request was tried again for the upstream's clock */
     size_t held;                 /* counted for a chunk that streams, within held_bytes */
 };

@@ -3,6 +3,7 @@
  * answers say of its clock is believed once it refuses one that is minutes off.
  */
 #include "gateway/exchange/sign.h"
+#include "gateway/exchange/sign_state.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/observe/log.h"
 #include "gateway/upstream/standing.h"
@@ -22,6 +23,14 @@ static bool find_date(const struct http1_response *response, usec_t *ret)
     return false;
 }
 
+static void tell(const char *route, usec_t ahead)
+{
+    log_warn("the clock of route \"%s\"'s upstream is %lld s %s this machine's: its time is signed "
+             "from now on; look after the time here",
+             route, (long long)((ahead < 0 ? -ahead : ahead) / SEC),
+             ahead < 0 ? "behind" : "ahead of");
+}
+
 bool sign_learns_time(struct exchange *exchange, const struct http1_response *response)
 {
     usec_t date = 0;
@@ -35,10 +44,12 @@ bool sign_learns_time(struct exchange *exchange, const struct http1_response *re
     if (error < CLOCKS_DIFFER && error > -CLOCKS_DIFFER) {
         return false;
     }
-    route_standing_set_clock(standing, ahead);
-    log_warn("the clock of route \"%s\"'s upstream is %lld s %s this machine's: its time is signed "
-             "from now on; look after the time here",
-             exchange->route->name, (long long)((ahead < 0 ? -ahead : ahead) / SEC),
-             ahead < 0 ? "behind" : "ahead of");
-    return way_body_held(exchange);
+    if (route_standing_set_clock(standing, ahead, exchange->side->loop->now)) {
+        tell(exchange->route->name, ahead);
+    }
+    bool again = exchange->signing != NULL && !exchange->signing->time_learnt;
+    if (again) { /* once: a clock that jumps is no reason to go on for ever */
+        exchange->signing->time_learnt = true;
+    }
+    return again && way_body_held(exchange);
 }

@@ -263,9 +263,13 @@ usec_t route_standing_clock(const struct route_standing *standing)
     return atomic_load_explicit(&standing->clock_ahead, memory_order_relaxed);
 }
 
-void route_standing_set_clock(struct route_standing *standing, usec_t ahead)
+bool route_standing_set_clock(struct route_standing *standing, usec_t ahead, usec_t now)
 {
+    usec_t told = atomic_load_explicit(&standing->clock_told_at, memory_order_relaxed);
     atomic_store_explicit(&standing->clock_ahead, ahead, memory_order_relaxed);
+    return (told == 0 || now - told >= 60 * SEC) &&
+           atomic_compare_exchange_strong_explicit(&standing->clock_told_at, &told, now,
+                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
 static bool enter(_Atomic unsigned *in_flight, unsigned most)

@@ -51,7 +51,8 @@ void route_standing_charge_retry(struct route_standing *standing,
 
 /* How far it goes before ours; 0 until it was found to be another. */
 usec_t route_standing_clock(const struct route_standing *standing);
-void route_standing_set_clock(struct route_standing *standing, usec_t ahead);
+/* True: it is worth telling, for nothing was told in the last minute. */
+bool route_standing_set_clock(struct route_standing *standing, usec_t ahead, usec_t now);
 
 /* ---- requests in flight ---- */
 

@@ -61,9 +61,10 @@ struct route_standing {
     enum health health;
     unsigned ill_in_a_row;
     _Atomic unsigned in_flight;
-    _Atomic usec_t clock_ahead;  /* of ours */
-    struct standings *standings; /* borrowed: outlives it */
-    const char *name;            /* owned */
+    _Atomic usec_t clock_ahead;   /* of ours */
+    _Atomic usec_t clock_told_at; /* 0: never */
+    struct standings *standings;  /* borrowed: outlives it */
+    const char *name;             /* owned */
     usec_t made_at;
     struct route_standing *next;
 };

@@ -231,17 +231,28 @@ test('the budget of retries is spent once, then grows by its share', async (t) =
   assert.equal(refused[0].headers['x-should-retry'], 'false');
 });
 
-test('a caller’s own retries take from the budget, and are not refused', async (t) => {
-  const { gateway, upstream } = await start(t, { provider: 'openai', count: 2, retry: { attempts: 2, base: '10ms', cap: '10ms' },
+for (const [header, value] of [['x-stainless-retry-count', '1'], ['amz-sdk-request', 'ttl=20261127T120000Z; attempt=2; max=3'], ['amz-sdk-request', 'attempt=3; max=3']]) {
+  test(`a caller’s own retries take from the budget, and are not refused: ${header}: ${value}`, async (t) => {
+    const { gateway, upstream } = await start(t, { provider: 'openai', count: 2, retry: { attempts: 2, base: '10ms', cap: '10ms' },
+      route: { breaker: { min_requests: 1000 } } });
+    upstream.play(answer(503));
+    assert.equal((await call(gateway, '/r1/v1/models')).attempts, 2, 'a budget that nobody took from');
+    upstream.play(answer(404));
+    for (let i = 0; i < 30; i++) {
+      const told = await call(gateway, '/r0/v1/models', { headers: { [header]: value } });
+      assert.equal(told.status, 404);
+    }
+    upstream.play(answer(503));
+    const spent = await call(gateway, '/r0/v1/models');
+    assert.equal(spent.attempts, 1, 'nothing is left of the budget');
+  });
+}
+
+test('a first attempt of AWS’s SDKs is none of their retries', async (t) => {
+  const { gateway, upstream } = await start(t, { provider: 'openai', count: 1, retry: { attempts: 2, base: '10ms', cap: '10ms' },
     route: { breaker: { min_requests: 1000 } } });
-  upstream.play(answer(503));
-  assert.equal((await call(gateway, '/r1/v1/models')).attempts, 2, 'a budget that nobody took from');
   upstream.play(answer(404));
-  for (let i = 0; i < 30; i++) {
-    const told = await call(gateway, '/r0/v1/models', { headers: { 'x-stainless-retry-count': '1' } });
-    assert.equal(told.status, 404);
-  }
+  for (let i = 0; i < 30; i++) await call(gateway, '/r0/v1/models', { headers: { 'amz-sdk-request': 'attempt=1; max=3' } });
   upstream.play(answer(503));
-  const spent = await call(gateway, '/r0/v1/models');
-  assert.equal(spent.attempts, 1, 'nothing is left of the budget');
+  assert.equal((await call(gateway, '/r0/v1/models')).attempts, 2);
 });

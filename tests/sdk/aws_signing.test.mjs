@@ -257,6 +257,13 @@ test('where the upstream\'s clock is another, its time is learnt, once', async (
   assert.equal((await call('/skewed/bucket/')).status, 200, 'and back again');
 });
 
+test('a clock that jumps with each answer is no reason to go on for ever', async () => {
+  let hours = 0;
+  fake.options = { get clockSkew() { return (hours += 2) * 3600 * 1000; } };
+  assert.equal((await call('/skewed/bucket/')).status, 403);
+  assert.equal(fake.seen.length, 2);
+});
+
 test('a hedge beside signed chunks is none, beside others it is signed itself', async () => {
   const data = crypto.randomBytes(3000);
   const slow = () => new Promise((resolve) => { fake.options = { delay: 100 }; resolve(); });

@@ -323,24 +323,34 @@ static void expect_signature(struct scene *scene, usec_t now, char out[64])
 
 Test(sigv4, a_kept_key_is_of_one_day_one_version_and_one_secret)
 {
+    static const struct {
+        const char *name;
+        uint64_t version;
+        struct slice value;
+        usec_t later;
+    } steps[] = {
+        {"aws", 1, SLICE_INIT("AKIDEXAMPLE:one"), 0},
+        {"aws", 1, SLICE_INIT("AKIDEXAMPLE:one"), 0},
+        {"aws", 2, SLICE_INIT("AKIDEXAMPLE:two"), 0},
+        {"aws", 2, SLICE_INIT("AKIDEXAMPLE:two"), 86400 * SEC},
+        {"other", 2, SLICE_INIT("AKIDEXAMPLE:three"), 86400 * SEC},
+        {"aws", 1, SLICE_INIT("AKIDEXAMPLE:one"), 0},
+    };
     struct scene kept;
     begin(&kept);
-    for (unsigned step = 0; step < 6; step++) {
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         char from_kept[64];
         char from_fresh[64];
         struct scene fresh;
         begin(&fresh);
         struct scene *both[] = {&kept, &fresh};
-        usec_t now = suite_time + (step % 2 == 0 ? 0 : 86400 * SEC);
-        for (unsigned i = 0; i < 2; i++) {
-            both[i]->secret.version = 1 + step / 2;
-            both[i]->secret.value =
-                step / 2 == 1 ? SLICE("AKIDEXAMPLE:another") : kept.secret.value;
-            both[i]->secret.name = step > 3 ? "other" : "aws";
+        for (unsigned j = 0; j < 2; j++) {
+            both[j]->secret = (struct signing_secret){
+                .name = steps[i].name, .version = steps[i].version, .value = steps[i].value};
         }
-        expect_signature(&kept, now, from_kept);
-        expect_signature(&fresh, now, from_fresh);
-        cr_expect(memcmp(from_kept, from_fresh, 64) == 0, "step %u", step);
+        expect_signature(&kept, suite_time + steps[i].later, from_kept);
+        expect_signature(&fresh, suite_time + steps[i].later, from_fresh);
+        cr_expect(memcmp(from_kept, from_fresh, 64) == 0, "step %zu", i);
         end(&fresh);
     }
     end(&kept);
