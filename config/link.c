@@ -45,8 +45,7 @@ static void link_all(struct link *link)
 {
     struct error err;
     struct price_book *prices = NULL;
-    if (profile_set_load(link->arena, &link->snapshot->profiles, &err) != STATUS_OK) {
-        problems_add(link->problems, "profiles", 0, 0, "%s", err.message);
+    if (!link_profiles(link)) {
         return;
     }
     if (price_book_load(link->arena, &prices, &err) != STATUS_OK) {

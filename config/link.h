@@ -30,6 +30,9 @@ void link_report(const struct link *link, const struct tree *node, const char *w
 unsigned link_text_count(const struct tree *texts);
 const struct tree *link_text(const struct tree *texts, unsigned index);
 
+/* Those that are built in, and the operator's own. False: there are none; reported. */
+bool link_profiles(const struct link *link);
+
 /* The profile of no provider in particular (`http`): nothing about the upstream is known, so the
  * route has to say it. */
 bool link_generic(const struct profile *profile);

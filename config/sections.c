@@ -139,6 +139,14 @@ static const struct field egress_fields[] = {
     FIELD_END,
 };
 
+static const struct field providers_fields[] = {
+    FIELD_PATH(struct providers_section, path, .required = true, .example = "profiles",
+        .help = "A folder of profiles, each a file NAME.json of the form that `routes/profiles/README.md` "
+                "describes; `sallyport schema --profile` is its JSON Schema. One with the name of a built-in "
+                "profile says `\"replaces\": true`. Read with the config: a change needs a reload."),
+    FIELD_END,
+};
+
 const struct field config_fields[] = {
     FIELD_UINT(struct config_sections, version, .min = 1, .max = 1, .required = true, .example = "1",
         .help = "The version of this format."),
@@ -157,6 +165,8 @@ const struct field config_fields[] = {
                 "Only 'not found' goes on to the next one."),
     FIELD_SECTION(struct config_sections, egress, egress_fields,
         .help = "Which addresses upstreams may have."),
+    FIELD_SECTION(struct config_sections, providers, providers_fields, .example = "{path: profiles}",
+        .help = "Provider profiles of one's own, next to those that are built in."),
     FIELD_NAMED(struct config_sections, routes, struct route_section, route_fields,
         .help = "The upstream APIs, each under its name (a-z, 0-9, `.`, `_`, `-`; 64 bytes at most)."),
     FIELD_NAMED(struct config_sections, tenants, struct tenant_section, tenant_fields,

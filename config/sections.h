@@ -302,8 +302,13 @@ struct queue_section {
     uint64_t max_size;
 };
 
+struct providers_section {
+    const char *path;
+};
+
 struct config_sections {
     unsigned version;
+    struct providers_section providers;
     struct gateway_section gateway;
     struct admin_section admin;
     struct store_section store;

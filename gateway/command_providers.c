@@ -2,19 +2,24 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/memory.h"
+#include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/providers_manual.h"
+#include "routes/price.h"
 #include "routes/profile.h"
 
 enum { OUTPUT_MAX_BYTES = 1024 * 1024 };
 
 static const char usage[] =
-    "usage: sallyport providers [NAME] [--json]\n"
+    "usage: sallyport providers [NAME] [-c FILE] [--json] [--manual]\n"
     "\n"
     "Lists the built-in provider profiles, or tells what is known of one: where its SDKs put the\n"
     "key, how the credential is injected, what SDKs are to be told, what its answers say about\n"
     "trying again.\n"
     "\n"
-    "  --json   for machines\n";
+    "  -c FILE    a config, whose own profiles (providers.path) are among them\n"
+    "  --json     for machines\n"
+    "  --manual   docs/PROVIDERS.md: how an app is pointed at the gateway, provider by provider\n";
 
 /* ---- for people ---- */
 
@@ -361,11 +366,51 @@ static int answer(const struct command_line *line, const struct profile_set *set
     return command_print(line, buffer_bytes(&out));
 }
 
+static int print_manual(const struct command_line *line, const struct profile_set *set)
+{
+    CLEANUP(arena_fini) struct arena arena = {0};
+    struct price_book *prices;
+    struct error err;
+    if (price_book_load(&arena, &prices, &err) != STATUS_OK) {
+        return command_failed(line, "%s", err.message);
+    }
+    struct buffer out CLEANUP(buffer_fini);
+    buffer_init(&out, OUTPUT_MAX_BYTES);
+    if (providers_manual_write(set, prices, &out) != STATUS_OK) {
+        return command_failed(line, "the profiles are too long to print");
+    }
+    return command_print(line, buffer_bytes(&out));
+}
+
+struct wish {
+    bool json, manual;
+};
+
+static int print(const struct command_line *line, const struct profile_set *set, struct wish wish)
+{
+    return wish.manual ? print_manual(line, set) : answer(line, set, line->words[0], wish.json);
+}
+
+/* With the operator's own. */
+static int print_of_config(const struct command_line *line, const char *config, struct wish wish)
+{
+    struct snapshot *snapshot = command_load_config(config);
+    if (snapshot == NULL) {
+        return EXIT_USAGE;
+    }
+    int result = print(line, &snapshot->profiles, wish);
+    snapshot_unref(snapshot);
+    return result;
+}
+
 int command_providers(int argc, char **argv)
 {
-    bool json = false;
+    struct wish wish = {0};
+    const char *config = NULL;
     const struct command_option options[] = {
-        {.name = "json", .flag = &json},
+        {.name = "config", .letter = 'c', .value = &config},
+        {.name = "json", .flag = &wish.json},
+        {.name = "manual", .flag = &wish.manual},
         {.name = NULL},
     };
     struct command_line line;
@@ -374,11 +419,14 @@ int command_providers(int argc, char **argv)
         !command_words_at_most(&line, 1, &result)) {
         return result;
     }
+    if (config != NULL) {
+        return print_of_config(&line, config, wish);
+    }
     CLEANUP(arena_fini) struct arena arena = {0};
     struct profile_set set;
     struct error err;
     if (profile_set_load(&arena, &set, &err) != STATUS_OK) {
         return command_failed(&line, "%s", err.message);
     }
-    return answer(&line, &set, line.words[0], json);
+    return print(&line, &set, wish);
 }

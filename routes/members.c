@@ -3,6 +3,23 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+#include <stdio.h>
+
+enum { LIST_MAX_BYTES = 360 };
+
+/* STATUS_INVALID, with all that could have been meant. */
+static enum status unknown_member(const char *name, const char *const *known, struct error *err)
+{
+    char list[LIST_MAX_BYTES] = "";
+    size_t len = 0;
+    for (; *known != NULL && len < sizeof(list); known++) {
+        int written =
+            snprintf(list + len, sizeof(list) - len, "%s%s", len == 0 ? "" : ", ", *known);
+        len += written > 0 ? (size_t)written : 0;
+    }
+    FAIL(err, STATUS_INVALID, "%s: unknown member; known here: %s", name, list);
+}
+
 enum status members_check(const struct cJSON *object, const char *const *known, struct error *err)
 {
     if (!json_is_object(object)) {
@@ -15,7 +32,7 @@ enum status members_check(const struct cJSON *object, const char *const *known, 
             name++;
         }
         if (*name == NULL) {
-            FAIL(err, STATUS_INVALID, "%s: unknown member", json_name(member));
+            return unknown_member(json_name(member), known, err);
         }
     }
     return STATUS_OK;

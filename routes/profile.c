@@ -7,6 +7,12 @@
 #include <stdlib.h>
 
 extern const struct embedded_file profiles_data[];
+extern const struct embedded_file schemas_data[]; /* one */
+
+struct slice profile_schema(void)
+{
+    return slice_make(schemas_data[0].bytes, schemas_data[0].len);
+}
 
 /* "openai.json": the name without its ending. */
 static struct slice name_of(const struct embedded_file *file)
@@ -69,6 +75,25 @@ enum status profile_set_load(struct arena *arena, struct profile_set *ret, struc
     *ret = (struct profile_set){.profiles = profiles, .count = count};
     gather_header_slots(arena, ret);
     return STATUS_OK;
+}
+
+void profile_set_add(struct arena *arena, struct profile_set *set, const struct profile *own,
+                     unsigned count)
+{
+    struct profile *profiles = ARENA_ARRAY(arena, struct profile, set->count + count);
+    unsigned used = set->count;
+    memcpy(profiles, set->profiles, set->count * sizeof(*profiles));
+    for (unsigned i = 0; i < count; i++) {
+        struct profile *place = &profiles[used];
+        for (unsigned k = 0; k < set->count; k++) {
+            place = strcmp(profiles[k].name, own[i].name) == 0 ? &profiles[k] : place;
+        }
+        used += place == &profiles[used] ? 1 : 0;
+        *place = own[i];
+    }
+    qsort(profiles, used, sizeof(*profiles), compare_names);
+    *set = (struct profile_set){.profiles = profiles, .count = used};
+    gather_header_slots(arena, set);
 }
 
 const struct profile *profile_find(const struct profile_set *set, struct slice name)

@@ -115,6 +115,7 @@ struct profile {
     unsigned key_env_count;
     const char *base_url_env;     /* what the SDK reads its base URL from; may be NULL */
     struct slice sdk_base_suffix; /* what an SDK's base URL has behind the route: "/v1" or "" */
+    bool replaces;                /* an operator's own, in place of the built-in one of its name */
     struct profile_sdk sdk;
     const struct slice *notes; /* what else to know, a sentence or more each */
     unsigned note_count;
@@ -127,9 +128,16 @@ struct profile_set {
     unsigned header_slot_count;
 };
 
+enum { PROFILE_MAX_BYTES = 64 * 1024 };
+
 /* Reads one, as a file NAME.json has it; everything is copied into the arena. */
 MUST_USE enum status profile_read(struct arena *arena, struct slice name, struct slice json,
                                   struct profile *ret, struct error *err);
+/* The JSON Schema (draft 2020-12) of such a file. */
+struct slice profile_schema(void);
+/* Whether each error that the gateway may make is what the profile's media type says, and has words
+ * where the template shows some. */
+MUST_USE enum status profile_check_errors(const struct profile *profile, struct error *err);
 /* The profile's words for a status and the gateway's code: the first entry that fits, or NULL. */
 const struct error_type *profile_error_type(const struct profile *profile, unsigned status,
                                             struct slice error);
@@ -137,6 +145,9 @@ const struct error_type *profile_error_type(const struct profile *profile, unsig
 /* Loads the built-in ones. An error is a bug of the data, found by a test. */
 MUST_USE enum status profile_set_load(struct arena *arena, struct profile_set *ret,
                                       struct error *err);
+/* Adds an operator's own, in place of those of the same name. They outlive the set. */
+void profile_set_add(struct arena *arena, struct profile_set *set, const struct profile *own,
+                     unsigned count);
 const struct profile *profile_find(const struct profile_set *set, struct slice name);
 /* The name that is most like `name`, or NULL. */
 const char *profile_nearest(const struct profile_set *set, struct slice name);

@@ -35,5 +35,6 @@ enum status profile_read_guide(struct arena *arena, const struct cJSON *root, st
         error_prefix(err, "sdk");
         return STATUS_INVALID;
     }
+    TRY(members_flag(root, "replaces", &ret->replaces, err));
     return members_texts(arena, root, "notes", &ret->notes, &ret->note_count, err);
 }

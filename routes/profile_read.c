@@ -17,7 +17,7 @@
 enum { ERROR_BODY_MAX = 4096 };
 
 static const struct json_limits limits = {
-    .bytes = (size_t)64 * 1024,
+    .bytes = PROFILE_MAX_BYTES,
     .depth = 16,
     .names = JSON_NAMES_ONCE,
 };
@@ -164,6 +164,8 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "secret",
         "sdk",
         "notes",
+        "replaces",
+        "$schema",
         NULL,
     };
     /* clang-format on */

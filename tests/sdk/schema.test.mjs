@@ -224,3 +224,72 @@ test('an editor can say what a key means, and what it is without being written',
   assert.match(of('gateway').time_zone.description, /Default: UTC\. Example: `Europe\/Berlin`\./);
   assert.equal(schema.properties.version.default, undefined);
 });
+
+// ---- profiles ----
+
+const profileSchema = JSON.parse(sallyport(['schema', '--profile']));
+const validateProfile = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(profileSchema);
+const profileFolder = path.join(root, 'routes/profiles');
+
+test('profiles: the schema takes every one that is built in', () => {
+  for (const file of fs.readdirSync(profileFolder).filter((name) => name.endsWith('.json'))) {
+    const profile = JSON.parse(fs.readFileSync(path.join(profileFolder, file), 'utf8'));
+    assert.ok(validateProfile(profile), `${file}\n${JSON.stringify(validateProfile.errors, null, 1)}`);
+  }
+});
+
+// What `check` says of a profile of one's own.
+function profileProblems(profile) {
+  const folder = temporaryFolder();
+  fs.mkdirSync(path.join(folder, 'profiles'));
+  fs.writeFileSync(path.join(folder, 'profiles/own.json'), JSON.stringify(profile));
+  fs.writeFileSync(path.join(folder, 'sallyport.yaml'), 'version: 1\nproviders: {path: profiles}\n');
+  const { stderr } = spawnSync(binary, ['check', '-c', path.join(folder, 'sallyport.yaml')], { encoding: 'utf8' });
+  fs.rmSync(folder, { recursive: true });
+  return stderr;
+}
+
+test('profiles: the schema and the reader know the same members of each object', () => {
+  const defs = profileSchema.$defs;
+  const at = (name) => profileSchema.properties[name];
+  for (const [what, object, profile] of [
+    ['root', profileSchema, (it) => it],
+    ['credential', defs.place, (it) => ({ credential: it })],
+    ['slots', defs.slot, (it) => ({ slots: [it] })],
+    ['user_token', at('user_token'), (it) => ({ user_token: it })],
+    ['sign', at('sign'), (it) => ({ sign: it })],
+    ['error', at('error'), (it) => ({ error: it })],
+    ['error_types', at('error_types').items, (it) => ({ error_types: [it] })],
+    ['calls', defs.call, (it) => ({ calls: [it] })],
+    ['calls.nested', defs.call.properties.nested,
+      (it) => ({ calls: [{ method: 'POST', path: '/', model: 'm', usage: 'openai-chat', nested: it }] })],
+    ['objects', defs.object, (it) => ({ objects: [it] })],
+    ['repeatable', at('repeatable').items, (it) => ({ repeatable: [it] })],
+    ['retry', at('retry'), (it) => ({ retry: it })],
+    ['retry.after', at('retry').properties.after.items, (it) => ({ retry: { after: [it] } })],
+    ['retry.throttled', defs.mark, (it) => ({ retry: { throttled: [it] } })],
+    ['retry.limits', at('retry').properties.limits.items, (it) => ({ retry: { limits: [it] } })],
+    ['idempotency', at('idempotency'), (it) => ({ idempotency: it })],
+    ['domains', at('domains').items, (it) => ({ domains: [it] })],
+    ['sdk', at('sdk'), (it) => ({ sdk: it })],
+  ]) {
+    const said = profileProblems({ title: 'T', ...profile({ unheard: 1 }) });
+    const known = /unheard: unknown member; known here: (.*)/.exec(said);
+    assert.ok(known, `${what}: ${said}`);
+    assert.deepEqual(known[1].split(', ').sort(), Object.keys(object.properties).sort(), what);
+  }
+});
+
+test('profiles: what the schema refuses the reader refuses, too', () => {
+  for (const slip of [
+    {}, { title: 1 }, { title: '' }, { base_url: 'http://x' }, { base_url: 'https://x/' }, { credential: [] }, { credential: { in: 'cookie' } },
+    { credential: { in: 'header' } }, { credential: { in: 'query', name: 'k', value: 'no mark' } }, { slots: [{ in: 'basic' }] }, { slots: [{ in: 'header' }] },
+    { user_token: {} }, { headers: { a: 1 } }, { error: { body: {} } }, { error_types: [{ status: 200, type: 'x' }] }, { calls: [{ method: 'POST' }] },
+    { retry: { after: [{ header: 'A', form: 'seconds' }] } }, { retry: { limits: [{ limit: 'a' }] } }, { idempotency: { header: 'K', max_length: 5 } },
+    { sdk: { language: 'C', lines: [] } }, { domain_by_model: 1 },
+  ]) {
+    const profile = Object.keys(slip).length === 0 ? slip : { title: 'T', ...slip };
+    assert.ok(!validateProfile(profile), `the schema takes ${JSON.stringify(slip)}`);
+    assert.match(profileProblems(profile), /profiles\/own\.json: profile own: /, JSON.stringify(slip));
+  }
+});

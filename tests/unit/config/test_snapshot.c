@@ -352,7 +352,7 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
         "conf/f:10:34: tenants.t.allow[1]: \"get\" is no method; write one such as GET, or * for "
         "any",
         "conf/f:11:1: mysterious: unknown key; known here: version, gateway, admin, store, ledger, "
-        "otlp, secrets, egress, routes, tenants, quotas, webhook_queue, webhooks",
+        "otlp, secrets, egress, providers, routes, tenants, quotas, webhook_queue, webhooks",
         NULL,
     };
     expect_lines(expected);

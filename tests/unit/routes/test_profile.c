@@ -231,3 +231,54 @@ Test(profile, slips_in_a_file_are_found)
         cr_expect(strstr(err.message, cases[i].says) != NULL, "%s: %s", cases[i].json, err.message);
     }
 }
+
+Test(profile, errors_that_would_be_none_are_found_beforehand)
+{
+    static const struct {
+        const char *error, *says;
+    } cases[] = {
+        {"\"error\": {\"content_type\": \"application/json\", \"body\": \"{\\\"a\\\":{code}}\"}",
+         "profile test: error: body: with status 400 and code bad_request: "},
+        {"\"error\": {\"content_type\": \"text/plain\", \"body\": \"{mesage}\"}",
+         "and nothing else in braces"},
+        {"\"error\": {\"content_type\": \"text/plain\", \"body\": \"{type}\"}",
+         "error_types: nothing for status 400"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena CLEANUP(arena_fini) = {0};
+        struct profile profile;
+        struct error err = {0};
+        const char *json = arena_print(&arena, "{\"title\": \"T\", %s}", cases[i].error);
+        cr_assert_eq(read_one(&arena, json, &profile, &err), STATUS_OK, "%s", err.message);
+        cr_expect_eq(profile_check_errors(&profile, &err), STATUS_INVALID, "%s", cases[i].error);
+        cr_expect_not_null(strstr(err.message, cases[i].says), "%s", err.message);
+    }
+}
+
+Test(profile, own_ones_are_added_in_order_or_stand_in_for_built_in_ones)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct profile_set set;
+    struct profile own[3];
+    load(&arena, &set);
+    unsigned before = set.count;
+    const char *slots = "\"slots\": [{\"in\": \"header\", \"name\": \"X-Own-Key\"}]";
+    for (unsigned i = 0; i < COUNT_OF(own); i++) {
+        static const char *const names[] = {"zzz", "openai", "acme"};
+        const char *json = arena_print(&arena, "{\"title\": \"Own\", %s}", slots);
+        cr_assert_eq(profile_read(&arena, slice_from(names[i]), slice_from(json), &own[i], NULL),
+                     STATUS_OK);
+    }
+    profile_set_add(&arena, &set, own, COUNT_OF(own));
+    cr_expect_eq(set.count, before + 2);
+    for (unsigned i = 1; i < set.count; i++) {
+        cr_expect_lt(strcmp(set.profiles[i - 1].name, set.profiles[i].name), 0);
+    }
+    cr_expect_str_eq(find(&set, "openai")->title, "Own");
+    cr_expect_str_eq(find(&set, "acme")->title, "Own");
+    unsigned seen = 0;
+    for (unsigned i = 0; i < set.header_slot_count; i++) {
+        seen += slice_equal(set.header_slots[i], SLICE("x-own-key")) ? 1 : 0;
+    }
+    cr_expect_eq(seen, 1);
+}
