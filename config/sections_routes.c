@@ -137,7 +137,8 @@ const struct field route_fields[] = {
                 "Members that are not given are the profile's. `off`: the secret is the token."),
     FIELD_SECTION(struct route_section, sign, sign_fields, .example = "{scheme: aws-sigv4, region: eu-central-1}",
         .help = "What is written over each request with the credential, last of all, instead of or beside "
-                "what is injected; by default the profile's way."),
+                "what is injected; by default the profile's way. Bodies that are signed are held whole, up to "
+                "`gateway.limits.body_bytes`; to S3 over https longer ones stream."),
     FIELD_SECTION(struct route_section, headers, headers_fields,
         .help = "Request headers. Always taken out: hop-by-hop fields, every header in which an SDK "
                 "sends a key, X-Sallyport-*, method and URL overrides. Of Accept-Encoding "
