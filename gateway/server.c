@@ -26,6 +26,7 @@
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
 #include "gateway/server_otlp.h"
+#include "gateway/server_settle_again.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks.h"
 #include "gateway/tokens/tokens.h"
@@ -268,6 +269,7 @@ static enum status start(struct server *server, struct error *err)
     server_refresh_secrets(server);
     TRY(server_otlp_start(server, err));
     TRY(server_webhooks_start(server, err));
+    server_settle_again(server);
     TRY(server_admin_start(server, err));
     TRY(make_workers(server, err));
     watch_signals(server);

@@ -22,9 +22,10 @@ struct ledger_settlement {
     char object[80];   /* as a row has it: LEDGER_TEXT() */
     char provider[32]; /* of the request; empty: any */
     bool has_cost;
-    uint64_t cost;   /* of the call that made the object, in nano-USD */
-    char status[32]; /* of the object; empty: it stays */
-    char hook[64], event[48];
+    uint64_t cost;            /* of the call that made the object, in nano-USD */
+    char status[32];          /* of the object; empty: it stays */
+    char hook[64], event[48]; /* ids of events grow with time */
+    bool again;               /* it was said before, and may not have been heard */
 };
 
 enum ledger_settle_result {

@@ -137,13 +137,14 @@ static enum status find_row(struct ledger_settler *settler, const struct ledger_
 
 /* ---- what it changes ---- */
 
+static const char settled_mark[] = "\"settled\":{\"hook\":";
+
 /* What `explain` tells of it; it is the last member. */
 static void note_in_details(struct ledger_row *row, const struct ledger_settlement *settlement)
 {
-    static const char mark[] = "\"settled\":{\"hook\":";
     char text[256];
     size_t len = strlen(row->details);
-    const char *former = strstr(row->details, mark);
+    const char *former = strstr(row->details, settled_mark);
     if (len < 2) {
         len = 1; /* "{", which is not there yet */
     } else if (former != NULL) {
@@ -154,7 +155,7 @@ static void note_in_details(struct ledger_row *row, const struct ledger_settleme
     }
     int more =
         snprintf(text, sizeof(text), "%s%s\"%s\",\"event\":\"%s\",\"before_nanousd\":%" PRIu64 "}}",
-                 len > 1 ? "," : "", mark, settlement->hook, settlement->event, row->cost);
+                 len > 1 ? "," : "", settled_mark, settlement->hook, settlement->event, row->cost);
     if (more > 0 && (size_t)more < sizeof(text) && len + (size_t)more < sizeof(row->details)) {
         row->details[0] = '{';
         memcpy(row->details + len, text, (size_t)more + 1);
@@ -246,6 +247,19 @@ static enum status set_cost(struct ledger_settler *settler, struct ledger_row *r
     return STATUS_OK;
 }
 
+/* By this event or a later one, as far as the row tells. */
+static bool is_known(const struct ledger_settlement *settlement, const struct ledger_row *row)
+{
+    static const char mark[] = "\"event\":\"";
+    const char *settled = strstr(row->details, settled_mark);
+    const char *event = settled == NULL ? NULL : strstr(settled, mark);
+    if ((row->flags & LEDGER_SETTLED) == 0) {
+        return false;
+    }
+    return event == NULL ||
+           strncmp(event + strlen(mark), settlement->event, strlen(settlement->event)) >= 0;
+}
+
 /* The row is as the event says, and so is what its quotas are charged with. */
 static bool is_settled(const struct ledger_settler *settler, const struct ledger_row *row)
 {
@@ -260,6 +274,9 @@ static enum status settle_row(struct ledger_settler *settler, struct ledger_row 
     const struct ledger_settlement *settlement = settler->settlement;
     *ret = (struct ledger_settler_outcome){
         .found = true, .result = LEDGER_SETTLE_SAME, .before = row->cost, .after = row->cost};
+    if (settlement->again && is_known(settlement, row)) {
+        return STATUS_OK;
+    }
     if (settlement->status[0] != '\0' && strcmp(row->object.status, settlement->status) != 0) {
         memcpy(row->object.status, settlement->status, sizeof(row->object.status));
         ret->result = LEDGER_SETTLE_STATUS;

@@ -1,8 +1,10 @@
 // A provider's event settles what an earlier request cost: the ledger's row, its sums, and what the quotas are charged with
 // follow it together, once, whatever is said again, comes early or late, or is killed meanwhile.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
+import { once } from 'node:events';
+import path from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
 
@@ -244,28 +246,57 @@ test('a difference that Redis took, and the gateway was not told so, is not take
   await assertBooks(world, 300_000);
 });
 
-test('whenever it is killed, the ledger and Redis agree', async (t) => {
+test('an event that was acknowledged, and not settled before the gateway was killed, is settled by the next process', async (t) => {
+  const world = await start(t);
+  const sent = [await world.send(), await world.send()];
+  await world.say({ id: sent[0].sid, cost: '0.5', currency: 'USD' });
+  await assertBooks(world, 500_000_000 + estimate);
+  const other = spawn('sqlite3', [path.join(world.gateway.folder, 'usage.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => other.kill());
+  other.stdin.write('BEGIN IMMEDIATE; SELECT 1;\n');
+  await new Promise((resolve) => other.stdout.once('data', resolve)); // nobody else can write
+  await world.say({ id: sent[0].sid, cost: '0.25', currency: 'USD' });
+  await world.say({ id: sent[1].sid, cost: '0.00001', currency: 'USD' });
+  await world.kill();
+  other.stdin.end('ROLLBACK;\n');
+  await once(other, 'close');
+  await world.begin();
+  await assertBooks(world, 250_010_000);
+  assert.match(world.gateway.stderr, /what the last 3 events say of costs is said to the ledger again/);
+  assert.deepEqual([await result(world, 'settled'), await result(world, 'same')], [2, 1]);
+});
+
+test('whenever it is killed, the ledger and Redis agree, and with them what was acknowledged', async (t) => {
   const world = await start(t, { shared: true });
-  const made = new Map(); // id of the request: {sid}
+  const made = new Map(); // sid: {id, may: what it may cost}
   let seed = 20_231;
   const random = () => ((seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647);
   for (let round = 0; round < 5; round++) {
     for (let i = 0; i < 5; i++) {
       const { sid, id } = await world.send();
-      made.set(id, sid);
+      made.set(sid, { id, may: new Set([estimate]) });
     }
     let killed = false;
     const ends = until('some events are settled', async () => killed || (await result(world, 'settled')) >= 1 + Math.floor(random() * 10))
       .then(async () => { await world.kill(); killed = true; });
     for (let i = 0; !killed && i < 400; i++) {
-      const sids = [...made.values()];
-      const data = { id: sids[Math.floor(random() * sids.length)], cost: usd(Math.floor(random() * 50_000_000)), currency: 'USD' };
-      await world.say(data).catch(() => {});
+      const sids = [...made.keys()];
+      const sid = sids[Math.floor(random() * sids.length)];
+      const cost = Math.floor(random() * 50_000_000);
+      const { may } = made.get(sid);
+      await world.say({ id: sid, cost: usd(cost), currency: 'USD' }).then(() => may.clear(), () => {}); // without an answer both may be
+      may.add(cost);
     }
     await ends;
     await world.begin();
-    let sum = 0;
-    for (const id of made.keys()) sum += (await rowOf(world.gateway, id)).cost_nanousd;
+    const again = Number(/what the last (\d+) events say of costs is said to the ledger again/.exec(world.gateway.stderr)?.[1] ?? 0);
+    await until('what was said before has been looked at', async () => (await world.gateway.metric('webhook_settlements_total')) >= again);
+    let sum;
+    await until('each request costs what was acknowledged last, and all say so', async () => {
+      const costs = await Promise.all([...made.values()].map(async ({ id, may }) => [(await rowOf(world.gateway, id)).cost_nanousd, may]));
+      sum = costs.reduce((all, [cost]) => all + cost, 0);
+      return costs.every(([cost, may]) => may.has(cost)) && (await usage(world)).cost_nanousd === sum && (await quota(world)).used === sum;
+    });
     await assertBooks(world, sum);
   }
 });

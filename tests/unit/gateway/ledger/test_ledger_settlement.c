@@ -343,6 +343,23 @@ Test(ledger_settlement, explain_is_told_by_which_event)
                      "{\"settled\":{\"hook\":\"sms\",\"event\":\"evt-1\",\"before_nanousd\":100}}");
 }
 
+Test(ledger_settlement, what_is_said_again_takes_no_later_event_back)
+{
+    struct ledger_settlement settlement = cost_of("made-1", 30);
+    add_maker(1);
+    settlement.again = true;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST, "it was not heard");
+    LEDGER_TEXT(settlement.event, SLICE("evt-2"));
+    settlement.cost = 40;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST);
+    LEDGER_TEXT(settlement.event, SLICE("evt-1"));
+    settlement.cost = 30;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_SAME);
+    cr_expect_eq(minutes(), 40);
+    settlement.again = false;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST);
+}
+
 Test(ledger_settlement, details_without_room_stay_json)
 {
     struct ledger_row row;
