@@ -67,6 +67,7 @@ static bool show_ready(void *ctx, struct buffer *out)
     enum status status = name_missing_secrets(server->snapshot, out);
     if (status == STATUS_OK) {
         (void)standings_show_readiness(server->standings, server->snapshot, clock_now(), out);
+        (void)tokens_show_readiness(server->tokens, clock_now(), out);
         status = server_webhooks_readiness(server, out);
     }
     if (status == STATUS_OK && server->draining) {

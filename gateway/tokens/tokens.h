@@ -79,6 +79,7 @@ void token_wait_leave(struct token_wait **owner);
 bool tokens_refused(struct tokens *tokens, const struct token_ask *ask,
                     const struct credential *token);
 
-/* Prometheus text: credential_token_age_seconds and credential_token_expires_in_seconds by
- * credential and grant. False: the buffer is full. */
+/* Lines for readyz: secrets that no token is to be had for, and why. False: the buffer is full. */
+bool tokens_show_readiness(struct tokens *tokens, usec_t now, struct buffer *out);
+/* Prometheus text: credential_token_age_seconds{credential,grant}. False: the buffer is full. */
 bool tokens_show_metrics(struct tokens *tokens, usec_t now, struct buffer *out);

@@ -151,6 +151,7 @@ test('an endpoint that is gone is named; it is asked again, less and less often'
   const gateway = await start(t, upstream, endpoint);
   unavailable(await call(gateway), /could not be reached/);
   unavailable(await call(gateway), /asked again in [12] s/);
+  assert.match((await gateway.ask('/readyz?verbose')).body, /credential_unavailable: no token for secret k: https:\/\/localhost:\d+\/oauth2\/token could not be reached/);
   await sleep(1100);
   unavailable(await call(gateway), /could not be reached/);
   assert.equal(await gateway.metric('credential_refreshes_total', { result: 'failed' }), 2);
