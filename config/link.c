@@ -64,6 +64,7 @@ static void link_all(struct link *link)
     link_fallbacks(link);
     link_tenants(link);
     link_jwt(link);
+    link_mtls(link);
     link_shared_keys(link);
     link_quotas(link);
     link_hooks(link);
@@ -194,6 +195,7 @@ void snapshot_unref(struct snapshot *snapshot)
     drop_slot(snapshot->admin.read_token_slot);
     route_table_fini(&snapshot->route_table);
     link_jwt_drop(snapshot);
+    table_fini(&snapshot->sans);
     webhook_schemes_free(snapshot->webhook_schemes);
     struct arena arena = snapshot->arena;
     arena_fini(&arena);

@@ -80,7 +80,8 @@ void link_egress(struct link *link);
 void link_routes(struct link *link);
 void link_fallbacks(struct link *link); /* after routes */
 void link_tenants(struct link *link);
-void link_jwt(struct link *link); /* after tenants */
+void link_jwt(struct link *link);  /* after tenants */
+void link_mtls(struct link *link); /* after tenants and gateway */
 void link_jwt_drop(struct snapshot *snapshot);
 void link_shared_keys(struct link *link); /* after tenants; warnings alone */
 void link_quotas(struct link *link);      /* after tenants, routes, store, ledger and gateway */

@@ -165,6 +165,13 @@ void link_gateway(struct link *link)
     link_time_zone(link);
     gateway->tls_cert = link_keep(link, section->tls.cert);
     gateway->tls_key = link_keep(link, section->tls.key);
+    gateway->tls_client_ca = link_keep(link, section->tls.client_ca);
+    gateway->tls_require = section->tls.require;
+    if (section->tls.require && section->tls.client_ca == NULL) {
+        tree_report(link->problems,
+                    tree_get(tree_get(tree_get(link->root, "gateway"), "tls"), "require"),
+                    "whose certificates are to be required? write client_ca: FILE, too");
+    }
     gateway->workers = section->workers == 0 ? usable_cores() : section->workers;
     gateway->reload_by_signal = section->reload == RELOAD_SIGNAL;
     check_limits(link);

@@ -245,11 +245,6 @@ void link_jwt(struct link *link)
     unsigned total = 0;
     for (unsigned i = 0; i < count; i++) {
         total += sections[i].jwt.count;
-        if (sections[i].keys == NULL && sections[i].jwt.count == 0 && !sections[i].node->faulty &&
-            tree_get(sections[i].node, "keys") == NULL) {
-            tree_report_key(link->problems, sections[i].node,
-                            "keys is missing; write keys: [\"sha256:...\"], or jwt");
-        }
     }
     link->snapshot->issuer_list = ARENA_ARRAY(link->arena, struct jwt_issuer *, total + 1);
     for (unsigned i = 0; i < count; i++) {

@@ -13,6 +13,11 @@ static const struct field server_tls_fields[] = {
         .help = "The certificate and its chain, PEM."),
     FIELD_FILE(struct server_tls_section, key, .required = true, .example = "/etc/sallyport/tls.key",
         .help = "Its private key, PEM, without a passphrase."),
+    FIELD_FILE(struct server_tls_section, client_ca, .example = "/etc/sallyport/clients-ca.pem",
+        .help = "Asks clients for a certificate of these authorities, PEM, for tenants' `mtls`. A client needs none, unless "
+                "`require`; one that does not verify is 401. Not on `webhook_listen`."),
+    FIELD_BOOL(struct server_tls_section, require, .fallback = false, .fallback_text = "false",
+        .help = "`true`: without a certificate of `client_ca` there is no connection."),
     FIELD_END,
 };
 

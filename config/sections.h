@@ -12,7 +12,8 @@
 #include "config/snapshot.h"
 
 struct server_tls_section {
-    const char *cert, *key;
+    const char *cert, *key, *client_ca;
+    bool require;
 };
 
 struct client_tls_section {
@@ -221,10 +222,15 @@ struct deny_section {
     const struct tree *route, *method, *path, *model, *header, *field;
 };
 
+struct mtls_section {
+    const struct tree *san;
+};
+
 struct tenant_section {
     const struct tree *node;
     const struct tree *keys, *allow, *deny;
     struct field_items jwt; /* struct jwt_section */
+    struct mtls_section mtls;
     unsigned max_in_flight;
     struct field_items quotas; /* struct quota_section */
 };

@@ -43,6 +43,12 @@ const struct field jwt_fields[] = {
     FIELD_END,
 };
 
+static const struct field mtls_fields[] = {
+    FIELD_TEXTS(struct mtls_section, san, .lone = true, .required = true, .example = "\"spiffe://corp/checkout\"",
+        .help = "Its subject alternative names, exactly: a URI, or a DNS name; one, or a list of which any will do."),
+    FIELD_END,
+};
+
 const struct field deny_fields[] = {
     FIELD_TEXT(struct deny_section, route, .required = true, .example = "openai", LIKE_A_NAME,
         .help = "Of which route."),
@@ -63,7 +69,7 @@ const struct field deny_fields[] = {
 };
 
 const struct field tenant_fields[] = {
-    FIELD_TEXTS(struct tenant_section, keys, .section = tenant_key_fields, .fallback_text = "none; required without `jwt`",
+    FIELD_TEXTS(struct tenant_section, keys, .section = tenant_key_fields, .fallback_text = "none; required without `jwt` and `mtls`",
         .example = "[\"sha256:...\"]",
         .help = "Hashes of the tenant's keys, as `sallyport keys new --tenant NAME` prints them; or maps, for "
                 "keys that have a time or a label. Several while keys are changed; none shuts the tenant out."),
@@ -71,6 +77,8 @@ const struct field tenant_fields[] = {
         .example = "{issuer: https://login.corp, audience: sallyport, jwks: https://login.corp/keys.json, claims: {sub: checkout}}",
         .help = "JSON Web Tokens that are taken like a key of the tenant, in the same headers. Signature, `exp` (required), "
                 "`nbf` and `iat` are checked."),
+    FIELD_SECTION(struct tenant_section, mtls, mtls_fields, .example = "{san: \"spiffe://corp/checkout\"}",
+        .help = "Client certificates, of `gateway.tls.client_ca`, that are taken like a key of the tenant."),
     FIELD_TEXTS(struct tenant_section, allow, .fallback_text = "nothing",
         .example = "[openai, \"stripe:GET /v1/*\"]",
         .help = "What it may call: `ROUTE`, or `ROUTE:METHOD PATH` where METHOD may be `*`, a `*` in "

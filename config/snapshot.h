@@ -46,8 +46,10 @@ struct gateway_settings {
     unsigned listen_count;
     const char *tls_cert; /* NULL: no TLS */
     const char *tls_key;
-    unsigned workers;       /* resolved: never 0 */
-    const char *public_url; /* no trailing slash; NULL: unknown */
+    const char *tls_client_ca; /* asks for certificates of these; NULL: for none */
+    bool tls_require;          /* and takes no connection without one */
+    unsigned workers;          /* resolved: never 0 */
+    const char *public_url;    /* no trailing slash; NULL: unknown */
     struct limit_settings limits;
     struct timeout_settings timeouts;
     bool reload_by_signal;             /* else also when the config's files change */
@@ -138,6 +140,8 @@ struct snapshot {
     struct table issuers;            /* of tenants' tokens: name -> struct jwt_issuer */
     struct jwt_issuer **issuer_list; /* all of them */
     unsigned issuer_count;
+    struct table
+        sans; /* of tenants' certificates, as snapshot_san_key() has them: -> struct tenant */
     const usec_t *key_expiries; /* of tenants' keys, wall clock, ascending */
     unsigned key_expiry_count;
     struct store_settings store;
@@ -165,6 +169,10 @@ MUST_USE enum status snapshot_parse(const char *file, struct slice text, struct 
                                     struct problems *problems, struct snapshot **ret);
 /* When the next tenant key expires, behind `wall`; 0: none will. */
 usec_t snapshot_next_key_expiry(const struct snapshot *snapshot, usec_t wall);
+/* The kind of a certificate's name, and the name: how snapshot.sans has it. False: it is too long
+ * to be one. */
+enum { SAN_KEY_MAX = 512 };
+bool snapshot_san_key(bool is_uri, struct slice name, char out[SAN_KEY_MAX], struct slice *ret);
 /* NULL: there is none. */
 struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -143,7 +143,11 @@ enum status server_load_tls(const struct snapshot *snapshot, SSL_CTX **ret, stru
     if (snapshot->gateway.tls_cert == NULL) {
         return STATUS_OK;
     }
-    return client_tls_new(snapshot->gateway.tls_cert, snapshot->gateway.tls_key, ret, err);
+    const struct client_tls_files files = {.cert = snapshot->gateway.tls_cert,
+                                           .key = snapshot->gateway.tls_key,
+                                           .client_ca = snapshot->gateway.tls_client_ca,
+                                           .require = snapshot->gateway.tls_require};
+    return client_tls_new(&files, ret, err);
 }
 
 enum status server_load_admin_tls(const struct snapshot *snapshot, SSL_CTX **ret, struct error *err)
@@ -152,8 +156,9 @@ enum status server_load_admin_tls(const struct snapshot *snapshot, SSL_CTX **ret
     if (snapshot->admin.listen == NULL || snapshot->admin.tls_cert == NULL) {
         return STATUS_OK;
     }
-    enum status status =
-        client_tls_new(snapshot->admin.tls_cert, snapshot->admin.tls_key, ret, err);
+    const struct client_tls_files files = {.cert = snapshot->admin.tls_cert,
+                                           .key = snapshot->admin.tls_key};
+    enum status status = client_tls_new(&files, ret, err);
     if (status != STATUS_OK) {
         error_prefix(err, "admin.tls");
     }

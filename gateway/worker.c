@@ -229,7 +229,8 @@ static enum status open_loop(struct worker *worker, struct error *err)
 
 static struct client_side *new_clients(struct worker *worker,
                                        const struct worker_settings *settings,
-                                       const struct connection_ops *ops)
+                                       const struct connection_ops *ops,
+                                       enum worker_purpose purpose)
 {
     return client_side_new(&(struct client_side_settings){
         .loop = &worker->loop,
@@ -237,6 +238,7 @@ static struct client_side *new_clients(struct worker *worker,
         .ctx = worker->ingress,
         .open_connections = settings->open_connections,
         .max_connections = settings->snapshot->gateway.limits.connections,
+        .asks_nothing = purpose != WORKER_ALL,
     });
 }
 
@@ -276,8 +278,9 @@ enum status worker_new(const struct worker_settings *settings, struct worker **r
         .mailbox = worker->mailbox,
         .rates = settings->source_rates,
     });
-    worker->clients = new_clients(worker, settings, &ingress_connection_ops);
-    worker->hook_clients = new_clients(worker, settings, &ingress_only_connection_ops);
+    worker->clients = new_clients(worker, settings, &ingress_connection_ops, WORKER_ALL);
+    worker->hook_clients =
+        new_clients(worker, settings, &ingress_only_connection_ops, WORKER_WEBHOOKS);
     if (settings->tls != NULL) {
         (void)SSL_CTX_up_ref(settings->tls);
         worker->tls = settings->tls;

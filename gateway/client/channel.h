@@ -30,6 +30,10 @@ enum channel_result {
 /* Takes `fd`, which must be non-blocking. `tls` NULL: plain. */
 void channel_open(struct channel *channel, int fd, struct ssl_ctx_st *tls);
 
+/* Before the handshake: the client is not asked for a certificate here, whatever the settings say.
+ */
+void channel_ask_nothing(struct channel *channel);
+
 /* TLS only, until it is done. */
 enum channel_result channel_handshake(struct channel *channel);
 

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "gateway/client/connection_internal.h"
+#include "gateway/client/peer_certificate.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -186,6 +187,7 @@ static void handshake(struct connection *connection)
         break;
     case CHANNEL_EOF:
     case CHANNEL_ERROR:
+        peer_certificate_note_refused(connection);
         /* Not reset: the client shall be able to read the alert. */
         connection_close(connection, CHANNEL_CLOSE);
         break;
@@ -345,6 +347,9 @@ void connection_open(struct client_side *side, int fd, struct ssl_ctx_st *tls,
     struct connection *connection = MEMORY_NEW(struct connection);
     connection->side = side;
     channel_open(&connection->channel, fd, tls);
+    if (side->settings.asks_nothing) {
+        channel_ask_nothing(&connection->channel);
+    }
     waiter_init(&connection->waiter, &loop->ready, on_news);
     timer_init(&connection->read_timer, on_read_timer);
     timer_init(&connection->write_timer, on_write_timer);

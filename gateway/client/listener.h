@@ -23,6 +23,7 @@ struct client_side_settings {
     void *ctx;                        /* for ops */
     atomic_uint *open_connections;    /* borrowed; the process's, of all workers */
     unsigned max_connections;         /* of the process; further ones are closed at once, counted */
+    bool asks_nothing;                /* no client certificates, whatever the TLS settings say */
 };
 
 struct client_side *client_side_new(const struct client_side_settings *settings);

@@ -48,7 +48,34 @@ static bool set_protocol(SSL_CTX *tls)
            SSL_CTX_set_session_id_context(tls, session_context, sizeof(session_context) - 1) == 1;
 }
 
-enum status client_tls_new(const char *cert_file, const char *key_file, struct ssl_ctx_st **ret,
+/* What is wrong stays in the session, for identify to tell: see peer_certificate.h. */
+static int take_any(int verified, X509_STORE_CTX *chain)
+{
+    (void)verified;
+    (void)chain;
+    return 1;
+}
+
+/* Chains are verified with what OpenSSL has for servers: the purpose is client authentication. */
+static enum status ask_clients(SSL_CTX *tls, const struct client_tls_files *names,
+                               struct error *err)
+{
+    STACK_OF(X509_NAME) *authorities = SSL_load_client_CA_file(names->client_ca);
+    if (authorities == NULL || SSL_CTX_load_verify_locations(tls, names->client_ca, NULL) != 1) {
+        sk_X509_NAME_pop_free(authorities, X509_NAME_free);
+        FAIL(err, STATUS_INVALID,
+             "%s: no usable certificate (%s); give the authorities of the clients' certificates as "
+             "PEM",
+             names->client_ca, last_reason());
+    }
+    SSL_CTX_set_client_CA_list(tls, authorities);
+    SSL_CTX_set_verify(tls,
+                       SSL_VERIFY_PEER | (names->require ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                       names->require ? NULL : take_any);
+    return STATUS_OK;
+}
+
+enum status client_tls_new(const struct client_tls_files *files, struct ssl_ctx_st **ret,
                            struct error *err)
 {
     ERR_clear_error();
@@ -57,7 +84,10 @@ enum status client_tls_new(const char *cert_file, const char *key_file, struct s
         SSL_CTX_free(tls);
         FAIL(err, STATUS_UNAVAILABLE, "cannot set up TLS: %s", last_reason());
     }
-    enum status status = tls_identity_load(tls, cert_file, key_file, err);
+    enum status status = tls_identity_load(tls, files->cert, files->key, err);
+    if (status == STATUS_OK && files->client_ca != NULL) {
+        status = ask_clients(tls, files, err);
+    }
     if (status != STATUS_OK) {
         SSL_CTX_free(tls);
         return status;

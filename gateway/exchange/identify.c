@@ -1,12 +1,14 @@
 /*
- * identify: which tenant's key, or token, is in the request, and whether it may call this. Where
- * the keys of a token's issuer have to be fetched it waits for them, and looks at all again.
+ * identify: which tenant's key, token or certificate came with the request, and whether it may call
+ * this. Where the keys of a token's issuer have to be fetched it waits for them, and looks at all
+ * again.
  */
 #include "auth/inbound/api_key.h"
 #include "auth/inbound/authenticate.h"
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/identify_certificate.h"
 #include "gateway/exchange/identify_tokens.h"
 #include "gateway/exchange/inspect.h"
 #include "gateway/exchange/patience.h"
@@ -253,6 +255,22 @@ static enum step_result unsignable(struct exchange *exchange, const struct sign_
     return exchange_fail(exchange, ENDED_BY_CLIENT, refusal->code, "%s", refusal->why);
 }
 
+/* 401 for a certificate: one that is not to be taken, or is nobody's and alone. */
+static enum step_result not_certified(struct exchange *exchange, const char *why)
+{
+    struct error text;
+    (void)snprintf(text.message, sizeof(text.message),
+                   why != NULL ? "the client certificate is not taken: %s"
+                               : "no tenant lists a name of the client certificate%s",
+                   why != NULL ? why : "");
+    audit_refusal(&(struct audit_event){.kind = AUDIT_KEY_REFUSED,
+                                        .route = exchange->route->name,
+                                        .peer = connection_source(exchange->connection),
+                                        .code = problem_code_text(PROBLEM_TENANT_UNKNOWN)},
+                  text.message);
+    return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_TENANT_UNKNOWN, "%s", text.message);
+}
+
 enum step_result identify_begin(struct exchange *exchange)
 {
     struct token_news news;
@@ -263,6 +281,11 @@ enum step_result identify_begin(struct exchange *exchange)
     };
     if (refusal.why != NULL) {
         return unsignable(exchange, &refusal);
+    }
+    const char *why = NULL;
+    enum certificate_answer certificate = identify_certificate(exchange, &auth, &why);
+    if (certificate == CERTIFICATE_REFUSED) {
+        return not_certified(exchange, why);
     }
     look_everywhere(&auth, exchange);
     switch (identify_tokens(exchange, &auth, &news)) {
@@ -275,6 +298,9 @@ enum step_result identify_begin(struct exchange *exchange)
                              "the keys of the token's issuer cannot be had now: try again later");
     }
     enum authenticate_verdict verdict = authenticate_verdict(&auth);
+    if (verdict == AUTHENTICATE_MISSING && certificate == CERTIFICATE_STRANGER) {
+        return not_certified(exchange, NULL);
+    }
     if (verdict != AUTHENTICATE_TENANT) {
         return stranger(exchange, &auth, verdict, &news);
     }

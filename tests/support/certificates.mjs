@@ -21,13 +21,13 @@ export class Authority {
       '-addext', 'basicConstraints=critical,CA:TRUE');
   }
 
-  // {cert, key} in PEM, for names as in "DNS:localhost,IP:127.0.0.1".
-  sign(names) {
+  // {cert, key} in PEM, for names as in "DNS:localhost,IP:127.0.0.1". `usage`: the one that it is for.
+  sign(names, { expired = false, usage } = {}) {
     const base = path.join(this.folder, `${++this.count}`);
     openssl('req', '-new', ...newKey.slice(0, 5), '-subj', '/CN=a server', '-keyout', `${base}.key`, '-out', `${base}.csr`);
-    fs.writeFileSync(`${base}.ext`, `subjectAltName=${names}\n`);
+    fs.writeFileSync(`${base}.ext`, `subjectAltName=${names}\n${usage ? `extendedKeyUsage=${usage}\n` : ''}`);
     openssl('x509', '-req', '-in', `${base}.csr`, '-CA', this.file, '-CAkey', this.key, '-set_serial', String(this.count),
-      '-days', '2', '-extfile', `${base}.ext`, '-out', `${base}.pem`);
+      '-days', expired ? '-1' : '2', '-extfile', `${base}.ext`, '-out', `${base}.pem`);
     return { cert: fs.readFileSync(`${base}.pem`), key: fs.readFileSync(`${base}.key`) };
   }
 

@@ -14,8 +14,9 @@ static void set_up(void)
     struct error err;
     buffer_init(&got, 16 * 1024 * 1024);
     certificate_make(&files, NULL);
-    cr_assert_eq(client_tls_new(files.cert, files.key, &server, &err), STATUS_OK, "%s",
-                 err.message);
+    cr_assert_eq(client_tls_new(&(struct client_tls_files){.cert = files.cert, .key = files.key},
+                                &server, &err),
+                 STATUS_OK, "%s", err.message);
     desk_open(&desk, server, 100);
 }
 
@@ -300,7 +301,9 @@ Test(tls, new_settings_are_for_new_connections)
 {
     struct error err;
     SSL_CTX *newer;
-    cr_assert_eq(client_tls_new(files.cert, files.key, &newer, &err), STATUS_OK);
+    cr_assert_eq(client_tls_new(&(struct client_tls_files){.cert = files.cert, .key = files.key},
+                                &newer, &err),
+                 STATUS_OK);
     (void)SSL_CTX_set_max_proto_version(newer, TLS1_2_VERSION);
     struct secure old;
     secure_open(&old, TLS1_3_VERSION, NULL);
@@ -335,7 +338,10 @@ Test(tls, errors_name_the_file)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err;
         SSL_CTX *tls = NULL;
-        cr_assert_neq(client_tls_new(cases[i].cert, cases[i].key, &tls, &err), STATUS_OK);
+        cr_assert_neq(
+            client_tls_new(&(struct client_tls_files){.cert = cases[i].cert, .key = cases[i].key},
+                           &tls, &err),
+            STATUS_OK);
         cr_assert_not_null(strstr(err.message, cases[i].named), "%s", err.message);
         cr_assert_not_null(strstr(err.message, cases[i].said), "%s", err.message);
         cr_assert_null(tls);
