@@ -9,7 +9,7 @@ build_packages=(cmake ninja-build gcc libc6-dev pkg-config libevent-dev libevhtp
     libcurl4-openssl-dev libcjson-dev libssl-dev libyaml-dev libhiredis-dev libsqlite3-dev
     zlib1g-dev libbrotli-dev libzstd-dev tzdata)
 test_packages=(clang libclang-rt-14-dev clang-format clang-tidy libcriterion-dev prometheus openssl
-    curl ca-certificates redis-server sqlite3 nftables chromium)
+    curl ca-certificates redis-server sqlite3 nftables strace chromium)
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
