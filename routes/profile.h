@@ -33,6 +33,7 @@ struct slot {
     enum slot_kind kind;
     struct slice name;   /* lower-case header, or parameter; "authorization" for the basic kinds */
     struct slice prefix; /* may be empty */
+    char until;          /* what ends the key, in a header; NUL: nothing does */
     uint32_t hash;       /* http1_name_hash(name) */
 };
 

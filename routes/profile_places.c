@@ -115,10 +115,21 @@ static enum status read_basic_slot(const struct cJSON *item, struct slot *ret, s
     return STATUS_OK;
 }
 
+static enum status read_until(const struct cJSON *item, char *ret, struct error *err)
+{
+    struct slice text;
+    TRY(json_text(item, "until", &text, err));
+    if (text.len > 1) {
+        FAIL(err, STATUS_INVALID, "until: one character is expected");
+    }
+    *ret = text.len == 1 ? text.ptr[0] : '\0';
+    return STATUS_OK;
+}
+
 static enum status read_slot(struct arena *arena, const struct cJSON *item, struct slot *ret,
                              struct error *err)
 {
-    static const char *const known[] = {"in", "name", "prefix", "part", NULL};
+    static const char *const known[] = {"in", "name", "prefix", "part", "until", NULL};
     struct slice place;
     TRY(members_check(item, known, err));
     TRY(members_need_text(arena, item, "in", &place, err));
@@ -126,6 +137,7 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
         ret->kind = SLOT_HEADER;
         TRY(need_header_name(arena, item, &ret->name, err));
         lower(arena, &ret->name);
+        TRY(read_until(item, &ret->until, err));
         return members_text(arena, item, "prefix", &ret->prefix, err);
     }
     if (slice_equal(place, SLICE("query"))) {

@@ -51,8 +51,10 @@ static void look_in_fields(struct authentication *auth, const struct exchange *e
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
         if (http1_field_is(field, slot->name, slot->hash)) {
+            size_t end =
+                slot->until == '\0' ? field->value.len : slice_find(field->value, slot->until);
             (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form_of(slot->kind),
-                                     field->value, slot->prefix);
+                                     slice_make(field->value.ptr, end), slot->prefix);
         }
     }
 }
