@@ -90,6 +90,13 @@ void link_hooks(struct link *link);       /* after routes and ledger */
 /* Of one quota; limit->tenant is set. False: it is of no use, which was reported. */
 bool link_quota(const struct link *link, const struct quota_section *section, struct limit *limit);
 
+/* Of one source that is asked over the network, at its place in the list. NULL: it is of no use,
+ * which was reported. */
+struct remote_store;
+const struct remote_store *link_remote_store(const struct link *link,
+                                             const struct secret_source_section *section,
+                                             unsigned index);
+
 /* Of one tenant. `seen`: hash -> the node that lists it, of all tenants so far. */
 void link_keys(const struct link *link, const struct tenant_section *section, struct table *seen,
                struct tenant *tenant);

@@ -1,41 +1,59 @@
 #include "config/link.h"
+#include "config/remote_store.h"
 
-/* A key that the source's type has no use for, or that it needs. */
-struct source_rule {
-    enum secret_source_kind kind;
+/* Which types have a key, and which need it. */
+struct key_rule {
     const char *key;
-    bool needed; /* else: refused */
-    const char *message;
+    unsigned takes, needs; /* bits: 1 << enum secret_source_kind */
+    const char *belongs_to;
+    const char *example;
 };
 
-static const struct source_rule rules[] = {
-    {SECRET_SOURCE_SEALED, "path", true, "path is missing; write path: secrets.sealed"},
-    {SECRET_SOURCE_SEALED, "key_file", true, "key_file is missing; write key_file: master.key"},
-    {SECRET_SOURCE_SEALED, "prefix", false, "belongs to type: env; take it out"},
-    {SECRET_SOURCE_ENV, "path", false, "belongs to type: sealed or directory; take it out"},
-    {SECRET_SOURCE_ENV, "key_file", false, "belongs to type: sealed; take it out"},
-    {SECRET_SOURCE_DIRECTORY, "path", true, "path is missing; write path: /run/secrets"},
-    {SECRET_SOURCE_DIRECTORY, "key_file", false, "belongs to type: sealed; take it out"},
-    {SECRET_SOURCE_DIRECTORY, "prefix", false, "belongs to type: env; take it out"},
+enum {
+    SEALED = 1 << SECRET_SOURCE_SEALED,
+    ENV = 1 << SECRET_SOURCE_ENV,
+    DIRECTORY = 1 << SECRET_SOURCE_DIRECTORY,
+    VAULT = 1 << SECRET_SOURCE_VAULT,
 };
+
+static const struct key_rule rules[] = {
+    {"path", SEALED | DIRECTORY | VAULT, SEALED, "sealed or directory", "secrets.sealed"},
+    {"path", SEALED | DIRECTORY | VAULT, DIRECTORY, "", "/run/secrets"},
+    {"key_file", SEALED, SEALED, "sealed", "master.key"},
+    {"prefix", ENV, 0, "env", ""},
+    {"url", VAULT, VAULT, "vault", "https://vault.internal:8200"},
+    {"auth", VAULT, VAULT, "vault", "{token: {secret: vault-token}}"},
+    {"ca", VAULT, 0, "vault", ""},
+    {"mount", VAULT, 0, "vault", ""},
+    {"version", VAULT, 0, "vault", ""},
+    {"namespace", VAULT, 0, "vault", ""},
+    {"field", VAULT, 0, "vault", ""},
+    {"names", VAULT, 0, "vault", ""},
+    {"refresh", VAULT, 0, "vault", ""},
+    {"max_stale", VAULT, 0, "vault", ""},
+    {"timeout", VAULT, 0, "vault", ""},
+};
+
+/* False: the type itself is wrong, and nothing is known of the others. */
+static bool type_known(const struct secret_source_section *section)
+{
+    const struct tree *type = tree_get(section->node, "type");
+    return type != NULL && !type->faulty &&
+           (section->type != 0 || slice_equal(type->text, SLICE("sealed")));
+}
 
 static void check_source(const struct link *link, const struct secret_source_section *section)
 {
-    /* Where the type itself is wrong, nothing is known of the others. */
-    const struct tree *type = tree_get(section->node, "type");
-    if (type == NULL || type->faulty ||
-        (section->type == 0 && !slice_equal(type->text, SLICE("sealed")))) {
-        return;
-    }
+    unsigned ours = 1U << section->type;
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        const struct tree *given = tree_get(section->node, rules[i].key);
-        if (rules[i].kind != (enum secret_source_kind)section->type) {
-            continue;
-        }
-        if (rules[i].needed && given == NULL) {
-            tree_report(link->problems, section->node, "%s", rules[i].message);
-        } else if (!rules[i].needed && given != NULL) {
-            tree_report_key(link->problems, given, "%s", rules[i].message);
+        const struct key_rule *rule = &rules[i];
+        const struct tree *given = tree_get(section->node, rule->key);
+        if ((rule->needs & ours) != 0 && given == NULL) {
+            tree_report(link->problems, section->node, "%s is missing; write %s: %s", rule->key,
+                        rule->key, rule->example);
+        } else if ((rule->takes & ours) == 0 && given != NULL && rule->belongs_to[0] != '\0') {
+            tree_report_key(link->problems, given, "belongs to type: %s; take it out",
+                            rule->belongs_to);
         }
     }
 }
@@ -51,29 +69,59 @@ static bool prefix_valid(struct slice prefix)
     return true;
 }
 
+static struct secret_source make_local(const struct link *link,
+                                       const struct secret_source_section *section)
+{
+    const struct tree *path = section->path;
+    return (struct secret_source){
+        .kind = (enum secret_source_kind)section->type,
+        .path = path == NULL ? NULL : tree_resolve(path->document, path->text, link->arena),
+        .key_file = link_keep(link, section->key_file),
+        .prefix = section->prefix == NULL && section->type == SECRET_SOURCE_ENV
+                      ? "SALLYPORT_SECRET_"
+                      : link_keep(link, section->prefix),
+    };
+}
+
+static struct secret_source make_remote(const struct secret_source_section *section,
+                                        const struct remote_store *store)
+{
+    return (struct secret_source){
+        .kind = (enum secret_source_kind)section->type,
+        .id = store->plan.id,
+        .where = store->plan.where,
+        .credential = store->plan.credential,
+    };
+}
+
 void link_secrets(struct link *link)
 {
     const struct field_items *items = &link->sections->secrets;
     const struct secret_source_section *sections = items->items;
     struct secret_source *sources =
         ARENA_ARRAY(link->arena, struct secret_source, items->count + 1);
+    const struct remote_store **stores =
+        (const struct remote_store **)ARENA_ARRAY(link->arena, void *, items->count + 1);
+    unsigned count = 0;
     for (unsigned i = 0; i < items->count; i++) {
         const struct secret_source_section *section = &sections[i];
+        if (!type_known(section)) {
+            continue;
+        }
         check_source(link, section);
         if (section->prefix != NULL && !prefix_valid(slice_from(section->prefix))) {
             tree_report(link->problems, tree_get(section->node, "prefix"),
                         "no environment variable can begin so; write letters, digits and '_'");
         }
-        sources[i] = (struct secret_source){
-            .kind = (enum secret_source_kind)section->type,
-            .path = link_keep(link, section->path),
-            .key_file = link_keep(link, section->key_file),
-            .prefix = link_keep(link, section->prefix),
-        };
-        if (sources[i].kind == SECRET_SOURCE_ENV && sources[i].prefix == NULL) {
-            sources[i].prefix = "SALLYPORT_SECRET_";
+        bool local = section->type < SECRET_SOURCE_VAULT;
+        stores[count] = local ? NULL : link_remote_store(link, section, i);
+        if (local || stores[count] != NULL) {
+            sources[count] =
+                local ? make_local(link, section) : make_remote(section, stores[count]);
+            count++;
         }
     }
     link->snapshot->secret_sources = sources;
-    link->snapshot->secret_source_count = items->count;
+    link->snapshot->remote_stores = stores;
+    link->snapshot->secret_source_count = count;
 }

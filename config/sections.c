@@ -108,28 +108,6 @@ static const struct field gateway_fields[] = {
     FIELD_END,
 };
 
-static const char *const source_types[] = {
-    [SECRET_SOURCE_SEALED] = "sealed",
-    [SECRET_SOURCE_ENV] = "env",
-    [SECRET_SOURCE_DIRECTORY] = "directory",
-    NULL,
-};
-
-static const struct field source_fields[] = {
-    FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
-        .example = "env",
-        .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
-                "`directory`: a file a secret."),
-    FIELD_PATH(struct secret_source_section, path, .example = "secrets.sealed",
-        .help = "`sealed`: the file. `directory`: the folder. Required for both."),
-    FIELD_PATH(struct secret_source_section, key_file, .example = "master.key",
-        .help = "`sealed`: the file that has the key to it. Required."),
-    FIELD_STRING(struct secret_source_section, prefix, .example = "SALLYPORT_SECRET_",
-        .help = "`env`: what the variables' names begin with, by default `SALLYPORT_SECRET_`: "
-                "`openai-key` is then `SALLYPORT_SECRET_OPENAI_KEY`."),
-    FIELD_END,
-};
-
 static const struct field egress_fields[] = {
     FIELD_TEXTS(struct egress_section, allow_private, .example = "[10.1.0.0/16, \"fd00::/8\"]",
         .help = "Networks that upstreams may be in although they are not globally reachable "
@@ -164,7 +142,7 @@ const struct field config_fields[] = {
         .help = "Where what each request used and cost is kept, for `sallyport usage`."),
     FIELD_SECTION(struct config_sections, otlp, otlp_fields, .example = "{url: http://collector:4318}",
         .help = "Traces and metrics for a collector, as OTLP over HTTP with JSON. Without it nothing is sent."),
-    FIELD_LIST(struct config_sections, secrets, struct secret_source_section, source_fields,
+    FIELD_LIST(struct config_sections, secrets, struct secret_source_section, secret_source_fields,
         .example = "[{type: env}]",
         .help = "Where credentials are kept: sources, searched in this order for a secret's name. "
                 "Only 'not found' goes on to the next one."),

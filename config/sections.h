@@ -92,10 +92,38 @@ struct otlp_section {
 };
 enum { OTLP_OFF, OTLP_ON };
 
+struct own_secret_section {
+    const struct tree *secret;
+};
+
+struct approle_section {
+    const struct tree *role_id, *mount;
+    struct own_secret_section secret_id;
+};
+
+struct kubernetes_section {
+    const struct tree *role, *mount;
+    const char *token_file;
+};
+
+/* One of them; the node tells which. */
+struct store_auth_section {
+    struct own_secret_section token;
+    struct approle_section approle;
+    struct kubernetes_section kubernetes;
+};
+
 struct secret_source_section {
     const struct tree *node;
     unsigned type; /* enum secret_source_kind */
-    const char *path, *key_file, *prefix;
+    const struct tree *path;
+    const char *key_file, *prefix;
+    /* Of stores that are asked over the network. */
+    const struct tree *url, *mount, *namespace, *field, *names;
+    const char *ca;
+    unsigned version;
+    struct store_auth_section auth;
+    usec_t refresh, max_stale, timeout;
 };
 
 struct egress_section {
@@ -343,6 +371,7 @@ struct config_sections {
 
 extern const struct field config_fields[];
 extern const struct field admin_fields[];
+extern const struct field secret_source_fields[];
 extern const struct field route_fields[];
 extern const struct field sign_fields[];
 extern const struct field retry_fields[]; /* of struct retry_section */

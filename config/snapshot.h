@@ -26,6 +26,7 @@ struct jwt_issuer;
 struct price_book;
 struct problems;
 struct outbound_proxy;
+struct remote_store;
 struct secret_slot;
 struct secret_store;
 struct webhook_schemes;
@@ -127,6 +128,7 @@ struct snapshot {
     struct admin_settings admin;
     const struct secret_source *secret_sources;
     unsigned secret_source_count;
+    const struct remote_store *const *remote_stores; /* of each source; NULL: it is local */
     struct egress_policy egress;
     const struct outbound_proxy *egress_proxy; /* NULL: none */
     struct outbound_proxy *proxies;            /* all that are named somewhere */

@@ -10,6 +10,7 @@
 #include "config/snapshot.h"
 #include "gateway/command.h"
 #include "gateway/observe/timestamp.h"
+#include "gateway/secrets/remote_secrets.h"
 
 #include <stdio.h>
 
@@ -154,11 +155,10 @@ static void note_tenant_keys(const struct tenant *tenant, usec_t now, struct not
 }
 
 /* Reads every secret in use, as the gateway does at its start. */
-static void look_up_secrets(const struct snapshot *snapshot, struct secret_store *store,
+static void look_up_secrets(struct snapshot *snapshot, struct secret_store *store,
                             struct notes *notes)
 {
-    secret_store_set_sources(store, snapshot->secret_sources, snapshot->secret_source_count);
-    secret_store_refresh(store, clock_now(), note_failure, notes);
+    remote_secrets_look_up(snapshot, store, note_failure, notes);
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         note_credentials(snapshot->routes[i], notes);
     }

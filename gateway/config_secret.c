@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "config/snapshot.h"
+#include "gateway/secrets/remote_secrets.h"
 
 static void free_store(struct secret_store **store)
 {
@@ -15,8 +16,8 @@ enum status config_secret_read(const struct snapshot *snapshot, const char *name
 {
     CLEANUP(free_store) struct secret_store *store = secret_store_new();
     struct secret_slot *slot = secret_slot_ref(store, name);
-    secret_store_set_sources(store, snapshot->secret_sources, snapshot->secret_source_count);
-    secret_store_refresh(store, clock_now(), NULL, NULL);
+    /* It is only counted. */
+    remote_secrets_look_up((struct snapshot *)snapshot, store, NULL, NULL);
     struct credential *credential = credential_acquire(slot);
     if (credential != NULL) {
         *ret = secret_new(secret_reveal(credential->secret));

@@ -1,6 +1,5 @@
 #include "gateway/reload.h"
 
-#include "auth/secrets/secret_store.h"
 #include "base/problems.h"
 #include "config/snapshot.h"
 #include "gateway/client/listener.h"
@@ -13,6 +12,7 @@
 #include "gateway/server_admin.h"
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
+#include "gateway/server_secrets.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks.h"
 #include "gateway/tokens/tokens.h"
@@ -218,6 +218,7 @@ static enum status prepare(struct server *server, struct candidate *candidate, s
     TRY(audit_log_prepare(snapshot->gateway.audit_log, err));
     TRY(otlp_prepare(server->otlp, snapshot, err));
     TRY(tokens_adopt(server->tokens, candidate->snapshot, err));
+    TRY(server_secrets_prepare(server, snapshot, err));
     if (server->scribe != NULL) {
         TRY(scribe_reopen(server->scribe, snapshot->gateway.access_log, err));
     }
@@ -259,10 +260,8 @@ static void swap_in(struct server *server, const struct candidate *take)
     server->snapshot = snapshot;
     server->config_taken = clock_wall();
     server->tls = take->tls;
-    secret_store_set_sources(server->secrets, snapshot->secret_sources,
-                             snapshot->secret_source_count);
     server_ledger_adopt(server);
-    server_refresh_secrets(server); /* new routes have their secrets before they serve */
+    server_secrets_adopt(server); /* new routes have their secrets before they serve */
     otlp_adopt(server->otlp, snapshot);
     server_webhooks_adopt(server);
     server_admin_adopt(server, take->admin_tls);

@@ -26,6 +26,7 @@
 #include "gateway/server_audit.h"
 #include "gateway/server_ledger.h"
 #include "gateway/server_otlp.h"
+#include "gateway/server_secrets.h"
 #include "gateway/server_settle_again.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks.h"
@@ -90,41 +91,18 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
     }
 }
 
-/* ---- secrets ---- */
-
-static void on_secret_news(void *ctx, const struct secret_news *news)
-{
-    struct server *server = ctx;
-    struct metrics_block *metrics = server->metrics_block;
-    if (news->changed) {
-        const char *const labels[] = {news->name, "none", "read"};
-        metrics_count(metrics, FAMILY_credential_refreshes_total, labels, 1);
-        log_info("secret \"%s\": a new value is in force", news->name);
-    }
-    server_audit_secret(news);
-    if (news->failed || news->missing) {
-        metrics_add(metrics, METRIC_credential_failures_total, 1);
-        log_warn("secret \"%s\": %s%s", news->name, news->err.message,
-                 news->missing ? "; its routes answer 502 credential_unavailable"
-                               : "; the old value stays in force for now");
-    }
-}
+/* ---- once a second ---- */
 
 static void on_tick(struct timer *timer)
 {
     struct server *server = (struct server *)((char *)timer - offsetof(struct server, tick));
-    secret_store_refresh(server->secrets, server->loop.now, on_secret_news, server);
+    server_secrets_refresh(server);
     breaker_report_news(server->standings);
     audit_log_tick();
     server_otlp_tick(server);
     quotas_corrections_tick(server->quotas, server->snapshot, server->ledger);
     quotas_refill_tick(server->quotas, server->snapshot);
     loop_timer(&server->loop, &server->tick, SEC);
-}
-
-void server_refresh_secrets(struct server *server)
-{
-    secret_store_refresh(server->secrets, clock_now(), on_secret_news, server);
 }
 
 /* ---- circuits ---- */
@@ -249,8 +227,6 @@ static enum status start(struct server *server, struct error *err)
 
     const struct snapshot *snapshot = server->snapshot;
     TRY(server_load_tls(snapshot, &server->tls, err));
-    secret_store_set_sources(server->secrets, snapshot->secret_sources,
-                             snapshot->secret_source_count);
     server->metrics = metrics_new(snapshot->gateway.workers);
     server->metrics_block = metrics_block(server->metrics, snapshot->gateway.workers);
     server->config_taken = clock_wall();
@@ -266,7 +242,7 @@ static enum status start(struct server *server, struct error *err)
     TRY(server_ledger_start(server, err));
     server->tokens = tokens_new(metrics_block(server->metrics, snapshot->gateway.workers + 2));
     TRY(tokens_adopt(server->tokens, server->snapshot, err));
-    server_refresh_secrets(server);
+    TRY(server_secrets_start(server, err));
     TRY(server_otlp_start(server, err));
     TRY(server_webhooks_start(server, err));
     server_settle_again(server);
@@ -287,6 +263,7 @@ static void stop(struct server *server)
     }
     memory_free(server->workers);
     tokens_free(server->tokens);
+    server_secrets_stop(server);
     server_webhooks_stop(server);
     ledger_stop(server->ledger);
     admin_server_stop(server->admin);

@@ -51,7 +51,9 @@ void server_audit_secret(const struct secret_news *news)
         audit_note(&(struct audit_event){.kind = AUDIT_SECRET_READ,
                                          .secret = news->name,
                                          .version = news->version},
-                   "a new value is in force");
+                   "a new value is in force, from %s%s%s",
+                   news->where == NULL ? news->source : news->where,
+                   news->source_version[0] == '\0' ? "" : ", version ", news->source_version);
     }
     if (news->failed || news->missing) {
         audit_note(&(struct audit_event){.kind = AUDIT_SECRET_FAILED, .secret = news->name}, "%s%s",

@@ -22,6 +22,7 @@ struct queue;
 struct quotas;
 struct scribe;
 struct secret;
+struct remote_secrets;
 struct secret_store;
 struct snapshot;
 struct source_rates;
@@ -40,6 +41,7 @@ struct server {
     usec_t config_taken;        /* since 1970: when it was */
     struct error reload_err;    /* why the last reload was refused; "": it was not */
     struct secret_store *secrets;
+    struct remote_secrets *remote_secrets; /* owned; stores that are asked over the network */
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
@@ -67,5 +69,3 @@ struct server {
     atomic_size_t buffered_bytes;
     atomic_uint open_connections;
 };
-
-void server_refresh_secrets(struct server *server);

@@ -4,12 +4,24 @@
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* All slots, each with a reference, so that sources are read without the lock. */
 struct slot_list {
     struct secret_slot **all; /* owned */
     unsigned count;
 };
+
+/* What sources need themselves goes first: those that stand higher before those below. */
+static int by_limit(const void *a, const void *b)
+{
+    const struct secret_slot *const *one = a;
+    const struct secret_slot *const *other = b;
+    unsigned left = (*one)->source_limit;
+    unsigned right = (*other)->source_limit;
+    return left < right ? -1 : left > right;
+}
 
 static struct slot_list list_slots(struct secret_store *store)
 {
@@ -23,6 +35,10 @@ static struct slot_list list_slots(struct secret_store *store)
         slot->refs++;
     }
     (void)pthread_mutex_unlock(&store->mutex);
+    if (list.count > 1) {
+        /* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
+        qsort(list.all, list.count, sizeof(struct secret_slot *), by_limit);
+    }
     return list;
 }
 
@@ -50,11 +66,23 @@ static void put_in_force(struct secret_slot *slot, struct version *take_version)
     credential_unref(old == NULL ? NULL : &old->public);
 }
 
-static uint64_t stamp_of(const struct secret_store *store, const char *name)
+static unsigned searched(const struct secret_store *store, const struct secret_slot *slot)
+{
+    return store->source_count < slot->source_limit ? store->source_count : slot->source_limit;
+}
+
+static uint64_t stamp_of(const struct secret_store *store, const struct secret_slot *slot)
 {
     uint64_t stamp = store->source_generation;
-    for (unsigned i = 0; i < store->source_count; i++) {
-        stamp = stamp * 0x100000001b3U ^ secret_source_stamp(&store->sources[i].source, name);
+    for (unsigned i = 0; i < searched(store, slot); i++) {
+        const struct secret_source *source = &store->sources[i].source;
+        uint64_t of_source =
+            secret_source_remote(source)
+                ? store->remote == NULL
+                      ? 0
+                      : store->remote->stamp(store->remote_ctx, source->id, slot->name)
+                : secret_source_stamp(source, slot->name);
+        stamp = stamp * 0x100000001b3U ^ of_source;
     }
     return stamp;
 }
@@ -67,49 +95,85 @@ static bool is_due(const struct secret_slot *slot, uint64_t stamp, usec_t now)
            now - slot->read_at >= SECRET_REFRESH || suspect;
 }
 
-static void say_where_it_is_not(const struct secret_store *store, const char *name,
+static void say_where_it_is_not(const struct secret_store *store, const struct secret_slot *slot,
                                 struct error *err)
 {
     char places[300] = "";
-    for (unsigned i = 0; i < store->source_count; i++) {
+    for (unsigned i = 0; i < searched(store, slot); i++) {
         char place[128];
-        secret_source_describe(&store->sources[i].source, name, place, sizeof(place));
+        secret_source_describe(&store->sources[i].source, slot->name, place, sizeof(place));
         size_t used = strlen(places);
         (void)snprintf(places + used, sizeof(places) - used, "%s%s", used > 0 ? ", " : "", place);
     }
     (void)error_set(err, STATUS_NOT_FOUND, __FILE__, __LINE__, "is in no source; looked for: %s",
-                    store->source_count == 0 ? "none is configured" : places);
+                    places[0] == '\0' ? "none is configured" : places);
 }
 
-static enum status search(const struct secret_store *store, const char *name, struct secret **ret,
-                          struct error *err)
+/* What a search came to. */
+struct found {
+    struct secret_known_value value;
+    unsigned source;
+};
+
+static enum secret_known as_known(enum status status)
 {
-    for (unsigned i = 0; i < store->source_count; i++) {
-        struct store_source *source = &store->sources[i];
-        enum status status = secret_source_read(&source->source, &source->cache, name, ret, err);
-        if (status != STATUS_NOT_FOUND) {
-            return status;
+    return status == STATUS_OK          ? SECRET_KNOWN
+           : status == STATUS_NOT_FOUND ? SECRET_ABSENT
+                                        : SECRET_FAILS;
+}
+
+static enum secret_known ask_one(const struct secret_store *store, unsigned index, const char *name,
+                                 bool anew, struct secret_known_value *ret, struct error *err)
+{
+    struct store_source *source = &store->sources[index];
+    if (secret_source_remote(&source->source) && store->remote == NULL) {
+        (void)error_set(err, STATUS_UNAVAILABLE, __FILE__, __LINE__, "%s is not asked here",
+                        source->source.where);
+        return SECRET_FAILS;
+    }
+    if (secret_source_remote(&source->source)) {
+        return store->remote->ask(store->remote_ctx, source->source.id, name, anew, ret, err);
+    }
+    return as_known(secret_source_read(&source->source, &source->cache, name, &ret->secret, err));
+}
+
+static enum secret_known search(const struct secret_store *store, const struct secret_slot *slot,
+                                bool anew, struct found *ret, struct error *err)
+{
+    for (unsigned i = 0; i < searched(store, slot); i++) {
+        enum secret_known known = ask_one(store, i, slot->name, anew, &ret->value, err);
+        ret->source = i;
+        if (known != SECRET_ABSENT) {
+            return known;
         }
     }
-    say_where_it_is_not(store, name, err);
-    return STATUS_NOT_FOUND;
+    say_where_it_is_not(store, slot, err);
+    return SECRET_ABSENT;
 }
 
 /* These three tell whether there is news. */
-static bool note_value(struct secret_slot *slot, struct secret *take_secret, usec_t now,
+static bool note_value(struct secret_slot *slot, const struct found *take_found,
                        struct secret_news *news)
 {
+    const struct secret_known_value *value = &take_found->value;
+    const struct secret_source *source = &slot->store->sources[take_found->source].source;
     bool recovered = slot->health == HEALTH_FAILING;
     slot->health = HEALTH_GOOD;
-    slot->confirmed_at = now;
+    slot->confirmed_at = value->at;
+    slot->max_stale = value->max_stale;
+    slot->source = secret_source_type(source->kind);
+    (void)snprintf(slot->source_version, sizeof(slot->source_version), "%s", value->version);
     if (slot->current != NULL &&
-        secret_equal(secret_reveal(slot->current->secret), secret_reveal(take_secret))) {
-        secret_free(take_secret);
+        secret_equal(secret_reveal(slot->current->secret), secret_reveal(value->secret))) {
+        secret_free(value->secret);
         return recovered;
     }
-    put_in_force(slot, version_new(slot->name, take_secret, ++slot->last_version));
+    put_in_force(slot, version_new(slot->name, value->secret, ++slot->last_version));
     news->changed = true;
     news->version = slot->last_version;
+    news->source = slot->source;
+    news->where = source->where;
+    news->source_version = slot->source_version;
     return true;
 }
 
@@ -134,40 +198,42 @@ static bool note_failure(struct secret_slot *slot, struct secret_news *news)
 static bool read_slot(struct secret_store *store, struct secret_slot *slot, usec_t now,
                       struct secret_news *news)
 {
-    struct secret *secret = NULL;
-    if (atomic_exchange_explicit(&slot->suspect, false, memory_order_relaxed)) {
+    struct found found = {.value = {.at = now, .max_stale = SECRET_MAX_STALE}};
+    bool suspect = atomic_exchange_explicit(&slot->suspect, false, memory_order_relaxed);
+    if (suspect) {
         slot->ever_suspected = true;
         slot->suspected_at = now;
     }
     slot->read_at = now;
-    switch (search(store, slot->name, &secret, &news->err)) {
-    case STATUS_OK:
-        return note_value(slot, secret, now, news);
-    case STATUS_NOT_FOUND:
+    switch (search(store, slot, suspect, &found, &news->err)) {
+    case SECRET_KNOWN:
+        return note_value(slot, &found, news);
+    case SECRET_ABSENT:
         return note_absence(slot, news);
-    case STATUS_INVALID:
-    case STATUS_DENIED:
-    case STATUS_TIMEOUT:
-    case STATUS_UNAVAILABLE:
-    case STATUS_TOO_LARGE:
-    case STATUS_CANCELED:
-    case STATUS_COUNT:
+    case SECRET_FAILS:
+        return note_failure(slot, news);
+    case SECRET_NOT_KNOWN:
         break;
     }
-    return note_failure(slot, news);
+    /* What is in force stays until more is known. */
+    if (slot->current == NULL) {
+        slot->health = HEALTH_NEVER_READ;
+    }
+    return false;
 }
 
 /* A source that has failed for too long: nobody can say that the value is still good. */
 static bool drop_if_stale(struct secret_slot *slot, usec_t now, struct secret_news *news)
 {
     if (slot->health != HEALTH_FAILING || slot->current == NULL ||
-        now - slot->confirmed_at < SECRET_MAX_STALE) {
+        now - slot->confirmed_at < slot->max_stale) {
         return false;
     }
     put_in_force(slot, NULL);
     if (!news->failed) {
         (void)error_set(&news->err, STATUS_UNAVAILABLE, __FILE__, __LINE__,
-                        "could not be read for an hour; the old value is dropped");
+                        "could not be read for %lld s; the old value is dropped",
+                        (long long)((now - slot->confirmed_at) / SEC));
     }
     news->failed = true;
     news->missing = true;
@@ -183,7 +249,7 @@ void secret_store_refresh(struct secret_store *store, usec_t now,
         struct secret_news news = {.name = slot->name};
         bool is_news = false;
         /* Before the read: what changes in between will be seen as a change the next time. */
-        uint64_t stamp = stamp_of(store, slot->name);
+        uint64_t stamp = stamp_of(store, slot);
         if (is_due(slot, stamp, now)) {
             slot->stamp = stamp;
             is_news = read_slot(store, slot, now, &news);
@@ -196,6 +262,41 @@ void secret_store_refresh(struct secret_store *store, usec_t now,
     /* What was opened serves one refresh: nothing is kept in memory that no slot uses. */
     for (unsigned i = 0; i < store->source_count; i++) {
         secret_source_cache_fini(&store->sources[i].cache);
+    }
+    drop_list(&list);
+}
+
+bool secret_slot_pending(const struct secret_slot *slot)
+{
+    return slot->health == HEALTH_NEVER_READ;
+}
+
+const char *secret_store_pending(struct secret_store *store)
+{
+    const char *name = NULL;
+    struct slot_list list = list_slots(store);
+    for (unsigned i = 0; i < list.count && name == NULL; i++) {
+        name = secret_slot_pending(list.all[i]) ? list.all[i]->name : NULL;
+    }
+    drop_list(&list);
+    return name;
+}
+
+void secret_store_each(struct secret_store *store,
+                       void (*visit)(void *ctx, const struct secret_standing *standing), void *ctx)
+{
+    struct slot_list list = list_slots(store);
+    for (unsigned i = 0; i < list.count; i++) {
+        const struct secret_slot *slot = list.all[i];
+        visit(ctx, &(struct secret_standing){
+                       .name = slot->name,
+                       .in_force = slot->current != NULL,
+                       .failing = slot->health == HEALTH_FAILING,
+                       .version = slot->current == NULL ? 0 : slot->last_version,
+                       .source = slot->current == NULL ? NULL : slot->source,
+                       .source_version = slot->current == NULL ? "" : slot->source_version,
+                       .confirmed_at = slot->confirmed_at,
+                   });
     }
     drop_list(&list);
 }

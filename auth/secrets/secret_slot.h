@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "auth/secrets/secret_remote.h"
 #include "auth/secrets/secret_source.h"
 #include "auth/secrets/secret_store.h"
 
@@ -27,6 +28,7 @@ struct secret_slot {
     struct secret_slot *next;   /* in the store's list; under its mutex */
     unsigned refs;              /* under the store's mutex */
     char *name;                 /* owned */
+    unsigned source_limit;      /* so many sources are searched, from the first on */
     atomic_bool suspect;
 
     pthread_mutex_t mutex;   /* of `current` alone, and never held for long */
@@ -38,6 +40,9 @@ struct secret_slot {
     uint64_t last_version;
     usec_t read_at;
     usec_t confirmed_at; /* when the value was last read well */
+    usec_t max_stale;    /* how long it may be used from then on */
+    const char *source;  /* the type of where it was found; NULL: nowhere yet */
+    char source_version[SECRET_VERSION_TEXT];
     usec_t suspected_at; /* when it was last read because of a refusal */
     bool ever_suspected;
 };
@@ -46,7 +51,7 @@ struct secret_slot {
 struct store_source {
     struct secret_source source;
     struct secret_source_cache cache;
-    char *strings[3]; /* owned */
+    char *strings[6]; /* owned */
 };
 
 struct secret_store {
@@ -57,5 +62,7 @@ struct secret_store {
     /* The main thread's. */
     struct store_source *sources; /* owned */
     unsigned source_count;
-    uint64_t source_generation; /* so that other sources look like a change */
+    uint64_t source_generation;             /* so that other sources look like a change */
+    const struct secret_remote_ops *remote; /* NULL: remote sources are not asked here */
+    void *remote_ctx;
 };

@@ -24,6 +24,22 @@ bool secret_name_valid(struct slice name)
     return true;
 }
 
+const char *secret_source_type(enum secret_source_kind kind)
+{
+    static const char *const types[SECRET_SOURCE_KINDS] = {
+        [SECRET_SOURCE_SEALED] = "sealed",
+        [SECRET_SOURCE_ENV] = "env",
+        [SECRET_SOURCE_DIRECTORY] = "directory",
+        [SECRET_SOURCE_VAULT] = "vault",
+    };
+    return types[kind];
+}
+
+bool secret_source_remote(const struct secret_source *source)
+{
+    return source->kind >= SECRET_SOURCE_VAULT;
+}
+
 /* The variable's or the file's name; false if it is too long to exist. */
 static bool location_of(const struct secret_source *source, const char *name, char *out,
                         size_t size)
@@ -126,8 +142,11 @@ enum status secret_source_read(const struct secret_source *source,
         return get_env(source, name, ret, err);
     case SECRET_SOURCE_DIRECTORY:
         return get_file(source, name, ret, err);
+    case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_KINDS:
+        break;
     }
-    abort(); /* not reached: every kind is handled above */
+    abort(); /* not reached: remote ones are asked elsewhere */
 }
 
 void secret_source_cache_fini(struct secret_source_cache *cache)
@@ -152,6 +171,10 @@ void secret_source_describe(const struct secret_source *source, const char *name
         (void)location_of(source, name, location, sizeof(location));
         (void)snprintf(out, size, "file %s", location);
         return;
+    case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_KINDS:
+        (void)snprintf(out, size, "%s", source->where);
+        return;
     }
 }
 
@@ -165,6 +188,9 @@ uint64_t secret_source_stamp(const struct secret_source *source, const char *nam
         return 0;
     case SECRET_SOURCE_DIRECTORY:
         return location_of(source, name, path, sizeof(path)) ? small_file_stamp(path) : 1;
+    case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_KINDS:
+        return 0;
     }
     abort(); /* not reached */
 }

@@ -4,6 +4,7 @@
 #include "auth/secrets/secret_slot.h"
 #include "base/memory.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -50,14 +51,21 @@ void secret_store_free(struct secret_store *store)
 
 struct secret_slot *secret_slot_ref(struct secret_store *store, const char *name)
 {
+    return secret_slot_ref_above(store, name, UINT_MAX);
+}
+
+struct secret_slot *secret_slot_ref_above(struct secret_store *store, const char *name,
+                                          unsigned source_count)
+{
     (void)pthread_mutex_lock(&store->mutex);
     struct secret_slot *slot = store->slots;
-    while (slot != NULL && strcmp(slot->name, name) != 0) {
+    while (slot != NULL && (slot->source_limit != source_count || strcmp(slot->name, name) != 0)) {
         slot = slot->next;
     }
     if (slot == NULL) {
         slot = MEMORY_NEW(struct secret_slot);
         slot->store = store;
+        slot->source_limit = source_count;
         slot->name = memory_copy(slice_from(name));
         (void)pthread_mutex_init(&slot->mutex, NULL);
         slot->next = store->slots;
@@ -170,7 +178,7 @@ static bool same_sources(const struct secret_store *store, const struct secret_s
         const struct secret_source *ours = &store->sources[i].source;
         if (ours->kind != sources[i].kind || !same_text(ours->path, sources[i].path) ||
             !same_text(ours->key_file, sources[i].key_file) ||
-            !same_text(ours->prefix, sources[i].prefix)) {
+            !same_text(ours->prefix, sources[i].prefix) || !same_text(ours->id, sources[i].id)) {
             return false;
         }
     }
@@ -194,6 +202,16 @@ void secret_store_set_sources(struct secret_store *store, const struct secret_so
             .path = copy_string(source, 0, sources[i].path),
             .key_file = copy_string(source, 1, sources[i].key_file),
             .prefix = copy_string(source, 2, sources[i].prefix),
+            .id = copy_string(source, 3, sources[i].id),
+            .where = copy_string(source, 4, sources[i].where),
+            .credential = copy_string(source, 5, sources[i].credential),
         };
     }
+}
+
+void secret_store_set_remote(struct secret_store *store, const struct secret_remote_ops *ops,
+                             void *ctx)
+{
+    store->remote = ops;
+    store->remote_ctx = ctx;
 }

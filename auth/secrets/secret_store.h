@@ -4,7 +4,7 @@
  *
  * Workers take a reference to a value (a short lock, no I/O). The main thread refreshes: every
  * 60 s, on change, and when asked to after a 401. A source that fails keeps the old value for
- * SECRET_MAX_STALE, then the value is gone.
+ * SECRET_MAX_STALE (a remote one for what it says itself), then the value is gone.
  */
 #pragma once
 
@@ -20,6 +20,7 @@
 #define SECRET_MAX_STALE (3600 * SEC)
 
 struct scrubber;
+struct secret_remote_ops;
 struct secret_slot;
 struct secret_store;
 
@@ -36,7 +37,13 @@ void secret_store_free(struct secret_store *store);
 
 /* Finds or makes the slot of a name; a reference is taken. Slots live on while referenced. */
 struct secret_slot *secret_slot_ref(struct secret_store *store, const char *name);
+/* The same, of which only the first `source_count` sources are searched: for what a source needs
+ * itself, which lies in those above it. */
+struct secret_slot *secret_slot_ref_above(struct secret_store *store, const char *name,
+                                          unsigned source_count);
 void secret_slot_unref(struct secret_slot *slot);
+/* Main thread: it was not found out yet what its sources say. */
+bool secret_slot_pending(const struct secret_slot *slot);
 
 /* NULL: the secret is missing or too stale (credential_unavailable). Unref it. Any thread. */
 struct credential *credential_acquire(struct secret_slot *slot);
@@ -53,12 +60,19 @@ void secret_slot_suspect(struct secret_slot *slot);
 /* What happened to one secret in a refresh, for the log. */
 struct secret_news {
     const char *name;
-    bool changed;     /* a new value is in force */
-    bool failed;      /* could not be read; err says why; an old value may still be in force */
-    bool missing;     /* no value is in force now */
-    uint64_t version; /* of the new value */
+    bool changed;       /* a new value is in force */
+    bool failed;        /* could not be read; err says why; an old value may still be in force */
+    bool missing;       /* no value is in force now */
+    uint64_t version;   /* of the new value */
+    const char *source; /* of the new value: its type */
+    const char *where;  /* and what it is; NULL: a local one */
+    const char *source_version; /* by its own count; "": it has none */
     struct error err;
 };
+
+/* Of remote sources. Before the sources that need it are set. Main thread, as all below. */
+void secret_store_set_remote(struct secret_store *store, const struct secret_remote_ops *ops,
+                             void *ctx);
 
 /* The sources to search from now on (copied), in order. */
 void secret_store_set_sources(struct secret_store *store, const struct secret_source *sources,
@@ -67,3 +81,19 @@ void secret_store_set_sources(struct secret_store *store, const struct secret_so
  * suspect. Calls `report` for changes, first failures and recoveries. Main thread. */
 void secret_store_refresh(struct secret_store *store, usec_t now,
                           void (*report)(void *ctx, const struct secret_news *news), void *ctx);
+/* Is there a secret whose sources have not said anything yet? NULL: none; else one's name. */
+const char *secret_store_pending(struct secret_store *store);
+
+/* What is known of a secret, for people. */
+struct secret_standing {
+    const char *name;
+    bool in_force;
+    bool failing;               /* its source could not be read the last time */
+    uint64_t version;           /* of the value in force, as this process counts */
+    const char *source;         /* its source's type; NULL: there is none */
+    const char *source_version; /* by the source's own count; "": it has none */
+    usec_t confirmed_at;        /* when the source last said so */
+};
+/* Of each one in use, in no order. */
+void secret_store_each(struct secret_store *store,
+                       void (*visit)(void *ctx, const struct secret_standing *standing), void *ctx);

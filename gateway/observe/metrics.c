@@ -53,7 +53,7 @@ struct metrics *metrics_new(unsigned workers)
     struct metrics *metrics = MEMORY_NEW(struct metrics);
     metrics->started = clock_wall();
     metrics->workers = workers;
-    metrics->count = workers + 3;
+    metrics->count = workers + 4;
     metrics->blocks = memory_alloc(metrics->count * sizeof(struct metrics_block *));
     for (unsigned i = 0; i < metrics->count; i++) {
         metrics->blocks[i] = MEMORY_NEW(struct metrics_block);

@@ -44,7 +44,7 @@ struct request_metrics {
 };
 
 /* Blocks 0..workers-1, then one of the main thread, then one of the thread that delivers webhooks,
- * then one of the thread that fetches tokens. */
+ * then one of the thread that fetches tokens, and one of the thread that asks for secrets. */
 struct metrics *metrics_new(unsigned workers);
 void metrics_free(struct metrics *metrics);
 struct metrics_block *metrics_block(struct metrics *metrics, unsigned index);

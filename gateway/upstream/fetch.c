@@ -32,7 +32,7 @@ static void free_fetch(struct fetch *fetch)
     waiter_cancel(&fetch->waiter);
     timer_cancel(&fetch->loop->timers, &fetch->timer);
     attempt_end(fetch->attempt);
-    buffer_fini(&fetch->body);
+    buffer_wipe(&fetch->body);
     memory_free(fetch);
 }
 
@@ -163,6 +163,10 @@ struct fetch *fetch_start(const struct fetch_request *request, void *ctx,
     waiter_init(&fetch->waiter, &loop->ready, on_news);
     timer_init(&fetch->timer, on_timeout);
     buffer_init(&fetch->body, request->answer_bytes);
+    if (request->answer_secret) {
+        enum status status = buffer_reserve(&fetch->body, request->answer_bytes);
+        (void)status; /* it may be so long */
+    }
     fetch->loop = loop;
     fetch->origin = request->origin;
     fetch->timeout = request->timeout;

@@ -26,6 +26,7 @@ struct fetch_request {
     struct slice body;   /* borrowed until it has ended */
     size_t answer_bytes; /* more of the body is cut off, and `cut` says so */
     bool repeatable;     /* as of attempts: it does no harm if it comes twice */
+    bool answer_secret;  /* the answer's body is a secret: it is wiped, and no copies are left */
 };
 
 struct fetch_result {
