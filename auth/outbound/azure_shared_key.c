@@ -211,7 +211,7 @@ enum status azure_shared_key_sign(const struct signing *it)
     char date[DATE_MAX];
     size_t key_len = 0;
     struct hmac_key key;
-    (void)signing_split(it->secret->value, 2, &parts);
+    (void)signing_split(it->secret, 2, &parts);
     write_date(it->request->now, date);
     TRY(write_standard(it->request, it->text));
     TRY(write_own(it->request, slice_from(date), it->text));

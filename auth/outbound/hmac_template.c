@@ -288,7 +288,7 @@ enum status hmac_template_sign(const struct signing *it)
     struct facts facts = {.stamp = ""};
     char mac[MAC_TEXT_MAX];
     struct signing_parts pair;
-    split(it->secret->value, &pair);
+    split(it->secret, &pair);
     gather(it, pair.id, &facts);
     TRY(make_mac(recipe, pair.key, &facts, mac, &facts.of[PART_SIGNATURE]));
     for (unsigned i = 0; i < recipe->header_count; i++) {

@@ -65,13 +65,13 @@ const struct slice *signer_fields(enum signer_scheme scheme)
 
 /* ---- keys ---- */
 
-/* One that was derived: `purpose` names the day and what else went into it. */
+/* One that was derived. By the secret itself, not by its version: after a reload the numbers may
+ * have begun anew. */
 struct kept_key {
-    char *name; /* owned; of the secret; NULL: an empty place */
-    uint64_t version;
-    char purpose[PURPOSE_MAX];
+    struct secret *key; /* owned: a struct hmac_key in locked memory; NULL: an empty place */
+    unsigned char of[SHA256_BYTES]; /* the secret's digest */
+    char purpose[PURPOSE_MAX];      /* the day, and what else went into it */
     size_t purpose_len;
-    struct secret *key; /* owned: a struct hmac_key in locked memory */
 };
 
 struct signing_keys {
@@ -89,9 +89,8 @@ struct signing_keys *signing_keys_new(void)
 
 static void drop(struct kept_key *kept)
 {
-    memory_free(kept->name);
     secret_free(kept->key);
-    *kept = (struct kept_key){.name = NULL};
+    *kept = (struct kept_key){.key = NULL};
 }
 
 void signing_keys_free(struct signing_keys *keys)
@@ -106,12 +105,14 @@ void signing_keys_free(struct signing_keys *keys)
     memory_free(keys);
 }
 
-const struct hmac_key *signing_keys_find(const struct signing_keys *keys,
-                                         const struct signing_secret *secret, struct slice purpose)
+const struct hmac_key *signing_keys_find(const struct signing_keys *keys, struct slice secret,
+                                         struct slice purpose)
 {
-    for (unsigned i = 0; i < KEYS_MAX && keys->kept[i].name != NULL; i++) {
+    unsigned char of[SHA256_BYTES];
+    digest_sha256(secret, of);
+    for (unsigned i = 0; i < KEYS_MAX && keys->kept[i].key != NULL; i++) {
         const struct kept_key *kept = &keys->kept[i];
-        if (kept->version == secret->version && strcmp(kept->name, secret->name) == 0 &&
+        if (memcmp(kept->of, of, sizeof(of)) == 0 &&
             slice_equal(slice_make(kept->purpose, kept->purpose_len), purpose)) {
             return (const struct hmac_key *)(const void *)secret_reveal(kept->key).ptr;
         }
@@ -119,24 +120,25 @@ const struct hmac_key *signing_keys_find(const struct signing_keys *keys,
     return NULL;
 }
 
-/* Of the same secret's version before, or of the day before: it is of no use any more. */
-static bool replaces(const struct kept_key *kept, const struct signing_secret *secret,
-                     struct slice purpose)
+/* Of the same secret and purpose on another day: it is of no use any more. */
+static bool replaces(const struct kept_key *kept, const unsigned char *of, struct slice purpose)
 {
     struct slice old = slice_make(kept->purpose, kept->purpose_len);
-    return kept->name == NULL || (strcmp(kept->name, secret->name) == 0 &&
-                                  slice_equal(slice_skip(old, slice_find(old, '/')),
-                                              slice_skip(purpose, slice_find(purpose, '/'))));
+    return kept->key == NULL || (memcmp(kept->of, of, SHA256_BYTES) == 0 &&
+                                 slice_equal(slice_skip(old, slice_find(old, '/')),
+                                             slice_skip(purpose, slice_find(purpose, '/'))));
 }
 
-void signing_keys_put(struct signing_keys *keys, const struct signing_secret *secret,
-                      struct slice purpose, const struct hmac_key *key)
+void signing_keys_put(struct signing_keys *keys, struct slice secret, struct slice purpose,
+                      const struct hmac_key *key)
 {
     unsigned place = 0;
+    unsigned char of[SHA256_BYTES];
     if (purpose.len > PURPOSE_MAX) {
         return; /* then it is derived each time */
     }
-    while (place < KEYS_MAX && !replaces(&keys->kept[place], secret, purpose)) {
+    digest_sha256(secret, of);
+    while (place < KEYS_MAX && !replaces(&keys->kept[place], of, purpose)) {
         place++;
     }
     if (place == KEYS_MAX) {
@@ -145,8 +147,7 @@ void signing_keys_put(struct signing_keys *keys, const struct signing_secret *se
     }
     struct kept_key *kept = &keys->kept[place];
     drop(kept);
-    kept->name = memory_copy(slice_from(secret->name));
-    kept->version = secret->version;
+    memcpy(kept->of, of, sizeof(of));
     memcpy(kept->purpose, purpose.ptr, purpose.len);
     kept->purpose_len = purpose.len;
     kept->key = secret_new(slice_make((const char *)key, sizeof(*key)));
@@ -243,13 +244,13 @@ enum status signer_check_secret(const struct signing_rule *rule, struct slice se
     return signers[rule->scheme].check(secret, err);
 }
 
-enum status signer_sign(const struct signing_rule *rule, const struct signing_secret *secret,
+enum status signer_sign(const struct signing_rule *rule, struct slice secret,
                         struct signing_keys *keys, const struct signing_request *request,
                         struct buffer *out, struct sigv4_seed *ret_seed)
 {
     struct buffer *text = &keys->text;
     assert(buffer_len(text) == 0 && request->field_count <= SIGNING_FIELDS_MAX);
-    TRY(signers[rule->scheme].check(secret->value, NULL));
+    TRY(signers[rule->scheme].check(secret, NULL));
     const struct signing it = {rule, secret, keys, request, out, text, ret_seed};
     enum status status = signers[rule->scheme].sign(&it);
     if (text->ptr != NULL) { /* a token may be in it */

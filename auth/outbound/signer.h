@@ -49,13 +49,6 @@ struct signing_request {
     usec_t now;           /* wall clock, as the provider has it */
 };
 
-/* A version of a secret. */
-struct signing_secret {
-    const char *name;
-    uint64_t version;
-    struct slice value;
-};
-
 /* What signatures of chunks begin with (sigv4_chunks.h). As secret as a key. */
 struct sigv4_seed {
     struct hmac_key key;
@@ -88,7 +81,6 @@ MUST_USE enum status signer_check_secret(const struct signing_rule *rule, struct
 
 /* Appends the header lines. STATUS_INVALID: the secret is not of the form; STATUS_TOO_LARGE: `out`
  * is full. `ret_seed` (aws-sigv4 alone) may be NULL. */
-MUST_USE enum status signer_sign(const struct signing_rule *rule,
-                                 const struct signing_secret *secret, struct signing_keys *keys,
-                                 const struct signing_request *request, struct buffer *out,
-                                 struct sigv4_seed *ret_seed);
+MUST_USE enum status signer_sign(const struct signing_rule *rule, struct slice secret,
+                                 struct signing_keys *keys, const struct signing_request *request,
+                                 struct buffer *out, struct sigv4_seed *ret_seed);

@@ -11,7 +11,7 @@ struct secret;
 /* One signature that is being made. */
 struct signing {
     const struct signing_rule *rule;
-    const struct signing_secret *secret;
+    struct slice secret;
     struct signing_keys *keys;
     const struct signing_request *request;
     struct buffer *out;      /* lines to append to */
@@ -25,12 +25,13 @@ struct signing_parts {
 };
 bool signing_split(struct slice secret, unsigned parts, struct signing_parts *ret);
 
-/* The key that `purpose` and the day name for this secret, or NULL: it is to be put there. */
-const struct hmac_key *signing_keys_find(const struct signing_keys *keys,
-                                         const struct signing_secret *secret, struct slice purpose);
-/* Copies it; the one that was there for that secret and purpose, or the oldest, makes room. */
-void signing_keys_put(struct signing_keys *keys, const struct signing_secret *secret,
-                      struct slice purpose, const struct hmac_key *key);
+/* The key that was derived from this secret for `purpose`, which begins with the day, or NULL: it
+ * is to be put there. */
+const struct hmac_key *signing_keys_find(const struct signing_keys *keys, struct slice secret,
+                                         struct slice purpose);
+/* Copies it; the one of another day, or the oldest, makes room. */
+void signing_keys_put(struct signing_keys *keys, struct slice secret, struct slice purpose,
+                      const struct hmac_key *key);
 
 /* "name: value\r\n" */
 MUST_USE enum status signing_line(struct buffer *out, struct slice name, struct slice value);

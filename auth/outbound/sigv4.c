@@ -93,13 +93,13 @@ static void derive(const struct signing *it, struct slice secret, struct slice d
 static void find_key(const struct signing *it, struct slice secret, struct slice scope,
                      struct hmac_key *ret)
 {
-    const struct hmac_key *kept = signing_keys_find(it->keys, it->secret, scope);
+    const struct hmac_key *kept = signing_keys_find(it->keys, secret, scope);
     if (kept != NULL) {
         *ret = *kept;
         return;
     }
     derive(it, secret, slice_make(scope.ptr, DAY_LEN), ret);
-    signing_keys_put(it->keys, it->secret, scope, ret);
+    signing_keys_put(it->keys, secret, scope, ret);
 }
 
 /* ---- the signature ---- */
@@ -207,7 +207,7 @@ enum status sigv4_sign(const struct signing *it)
     struct hmac_key key;
     unsigned count = 0;
 
-    (void)signing_split(it->secret->value, 3, &parts);
+    (void)signing_split(it->secret, 3, &parts);
     sigv4_time(it->request->now, time_text);
     TRY(gather(it, &parts, time, fields, &count));
     TRY(sigv4_canonical(it->rule, it->request, fields, count, it->text, &signed_fields));

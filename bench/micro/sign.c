@@ -23,10 +23,7 @@ static void sign_one(struct signing_keys *keys, struct slice body, usec_t now, s
     static const struct signing_rule rule = {.scheme = SIGNER_AWS_SIGV4,
                                              .region = SLICE_INIT("eu-central-1"),
                                              .service = SLICE_INIT("dynamodb")};
-    static const struct signing_secret secret = {
-        .name = "aws",
-        .version = 1,
-        .value = SLICE_INIT("AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")};
+    const struct slice secret = SLICE("AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
     struct signing_field fields[SIGNING_FIELDS_MAX];
     struct signing_request request = {.now = now};
     unsigned char hash[SHA256_BYTES];
@@ -37,7 +34,7 @@ static void sign_one(struct signing_keys *keys, struct slice body, usec_t now, s
     assert(status == STATUS_OK);
     request.payload = slice_make(hex, sizeof(hex));
     buffer_consume(out, buffer_len(out));
-    status = signer_sign(&rule, &secret, keys, &request, out, NULL);
+    status = signer_sign(&rule, secret, keys, &request, out, NULL);
     assert(status == STATUS_OK);
 }
 

@@ -282,11 +282,7 @@ enum status sign_head(const struct exchange *exchange, struct buffer *head)
         side->signing_keys = signing_keys_new();
     }
     usec_t now = clock_wall() + route_standing_clock(route->standing);
-    const struct signing_secret secret = {
-        .name = exchange->credential->name,
-        .version = exchange->credential->version,
-        .value = secret_reveal(exchange->credential->secret),
-    };
+    struct slice secret = secret_reveal(exchange->credential->secret);
     /* The head must not move while it is read: its memory was taken at once. */
     struct slice text = buffer_bytes(head);
     struct signing_request request = {.now = now};
@@ -295,7 +291,7 @@ enum status sign_head(const struct exchange *exchange, struct buffer *head)
     if (signs_aws(route)) {
         request.payload = payload_text(exchange, state);
     }
-    return signer_sign(route->sign, &secret, side->signing_keys, &request, head, &state->seed);
+    return signer_sign(route->sign, secret, side->signing_keys, &request, head, &state->seed);
 }
 
 /* ---- bodies in signed chunks ---- */

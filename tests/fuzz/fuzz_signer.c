@@ -64,12 +64,11 @@ static enum status sign(const struct signing_rule *rule, struct slice secret, st
 {
     static struct signing_field fields[SIGNING_FIELDS_MAX];
     struct signing_request request = {.body = head, .payload = SLICE("x"), .now = 1 * SEC};
-    struct signing_secret with = {.name = "s", .version = 1, .value = secret};
     if (signer_read_head(head, fields, &request) != STATUS_OK || !could_be_sent(&request)) {
         return STATUS_INVALID;
     }
     struct signing_keys *keys = signing_keys_new();
-    enum status status = signer_sign(rule, &with, keys, &request, out, NULL);
+    enum status status = signer_sign(rule, secret, keys, &request, out, NULL);
     signing_keys_free(keys);
     return status;
 }

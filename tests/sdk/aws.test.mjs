@@ -2,9 +2,9 @@
 // The pretend AWS behind it checks each signature itself.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
-import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { after, before, beforeEach, test } from 'node:test';
 

@@ -52,6 +52,10 @@ Test(object, the_built_in_profiles_know_what_their_calls_make)
         {"azure-openai", "POST", "/openai/deployments/d/chat/completions", ""},
         {"anthropic", "POST", "/v1/messages", ""},
         {"cohere", "POST", "/v2/chat", "chat"},
+        {"aws-ses", "POST", "/v2/email/outbound-emails", "email"},
+        {"aws-ses", "POST", "/v2/email/identities", NULL},
+        {"aws-sqs", "POST", "/", "message"},
+        {"aws-dynamodb", "POST", "/", NULL},
         {"http", "POST", "/anything", NULL},
     };
     struct arena arena = {0};

@@ -115,6 +115,34 @@ Test(profile_advice, azure_openai)
     expect_answers(cases, COUNT_OF(cases));
 }
 
+Test(profile_advice, aws_and_azure_storage)
+{
+    static const struct answer_case cases[] = {
+        {"aws-dynamodb",
+         "400 Bad Request\r\n" JSON "x-amzn-ErrorType: ProvisionedThroughputExceededException", -1,
+         ADVICE_NO_WORD, true, false, 0, 0, -1},
+        {"aws-dynamodb", "400 Bad Request\r\n" JSON "x-amzn-ErrorType: ValidationException", -1,
+         ADVICE_NO_WORD, false, false, 0, 0, -1},
+        {"aws-dynamodb",
+         "400 Bad Request\r\n" JSON "x-amzn-ErrorType: com.amazon.coral.service#"
+         "UnrecognizedClientException",
+         -1, ADVICE_NO_WORD, false, true, 0, 0, -1},
+        {"aws-ses", "403 Forbidden\r\n" JSON "x-amzn-ErrorType: ExpiredTokenException", -1,
+         ADVICE_NO_WORD, false, true, 0, 0, -1},
+        {"aws-ses", "403 Forbidden\r\n" JSON "x-amzn-ErrorType: AccessDeniedException:http://x/",
+         -1, ADVICE_NO_WORD, false, false, 0, 0, -1},
+        {"aws-lambda", "429 Too Many Requests\r\n" JSON "Retry-After: 2", 2 * SEC, ADVICE_NO_WORD,
+         true, false, 0, 0, -1},
+        {"aws-s3", "503 Slow Down\r\n" JSON "Retry-After: 1", 1 * SEC, ADVICE_NO_WORD, false, false,
+         0, 0, -1},
+        {"azure-blob",
+         "503 Server Busy\r\n" JSON "x-ms-error-code: ServerBusy\r\n"
+         "x-ms-retry-after-ms: 250",
+         250 * MSEC, ADVICE_NO_WORD, true, false, 0, 0, -1},
+    };
+    expect_answers(cases, COUNT_OF(cases));
+}
+
 Test(profile_advice, anthropic)
 {
     static const struct answer_case cases[] = {

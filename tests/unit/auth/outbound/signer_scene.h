@@ -23,11 +23,10 @@ static inline enum status sign_with(const struct signing_rule *rule, const char 
 {
     struct signing_field fields[SIGNING_FIELDS_MAX];
     struct signing_request request = {.body = body, .now = now};
-    const struct signing_secret with = {.name = "s", .version = 1, .value = slice_from(secret)};
     struct signing_keys *keys = signing_keys_new();
     cr_assert(signer_read_head(head, fields, &request) == STATUS_OK);
     buffer_consume(&lines, buffer_len(&lines));
-    enum status status = signer_sign(rule, &with, keys, &request, &lines, NULL);
+    enum status status = signer_sign(rule, slice_from(secret), keys, &request, &lines, NULL);
     signing_keys_free(keys);
     return status;
 }
