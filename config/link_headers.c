@@ -1,5 +1,6 @@
 #include "base/http1.h"
 #include "config/link.h"
+#include "config/token.h"
 
 #include <string.h>
 
@@ -131,7 +132,7 @@ void link_headers(const struct link *link, const struct route_section *section, 
         .slot_count = link->snapshot->profiles.header_slot_count,
     };
     unsigned set_max = headers->set == NULL ? 0 : headers->set->count;
-    unsigned drop_max = link_text_count(headers->drop) + INJECTIONS_MAX + SIGN_FIELDS_MAX;
+    unsigned drop_max = link_text_count(headers->drop) + INJECTIONS_MAX + SIGN_FIELDS_MAX + 1;
     CLEANUP(memory_free_at)
     struct header_setting *set = memory_alloc((set_max + 1) * sizeof(*set));
     CLEANUP(memory_free_at) struct slice *drop = memory_alloc(drop_max * sizeof(*drop));
@@ -148,6 +149,9 @@ void link_headers(const struct link *link, const struct route_section *section, 
         if (route->injections.list[i].place == INJECT_HEADER) {
             drop[input.drop_count++] = route->injections.list[i].name;
         }
+    }
+    if (route->token != NULL && route->token->plan.values[TOKEN_SUBJECT_HEADER].len > 0) {
+        drop[input.drop_count++] = route->token->plan.values[TOKEN_SUBJECT_HEADER];
     }
     input.drop_count += link_sign_fields(route, drop + input.drop_count);
     if (route->profile == NULL || route->origin.host == NULL) {

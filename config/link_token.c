@@ -103,6 +103,10 @@ static const char *wrong_with(enum token_key key, struct slice text)
     case TOKEN_DIRECTORY:
     case TOKEN_INSTALLATION:
         return made_of_names(text) ? NULL : "it has letters, digits, '.', '_' and '-'";
+    case TOKEN_SUBJECT_HEADER:
+        return !http1_valid_token(text) || header_name_reserved(text)
+                   ? "write the name of a header that callers send"
+                   : NULL;
     case TOKEN_URL:
     case TOKEN_SCOPE:
     case TOKEN_AUDIENCE:
@@ -135,6 +139,10 @@ static struct slice usual_text(const struct making *making, enum token_key key)
 static void set_text(struct making *making, enum token_key key, const struct tree *given)
 {
     const char *wrong = given == NULL ? NULL : wrong_with(key, given->text);
+    if (given != NULL && key == TOKEN_SUBJECT_HEADER &&
+        link_header_is_slot(making->link, given->text)) {
+        wrong = "SDKs send keys in it; take another";
+    }
     struct slice *value = &making->rule->plan.values[key];
     if (given != NULL && !token_grant_takes(making->grant, key)) {
         tree_report_key(making->link->problems, given, "the grant %s has no %s; take it out",
@@ -170,6 +178,7 @@ static void set_texts(struct making *making)
         [TOKEN_ISSUER] = section->issuer,
         [TOKEN_SUBJECT] = section->subject,
         [TOKEN_SUBJECT_TYPE] = section->subject_type,
+        [TOKEN_SUBJECT_HEADER] = section->subject_header,
         [TOKEN_ALGORITHM] = section->algorithm,
         [TOKEN_KEY_ID] = section->key_id,
         [TOKEN_DIRECTORY] = section->directory,

@@ -177,7 +177,7 @@ struct meter_section {
 struct token_section {
     const struct tree *grant;
     const struct tree *url, *scope, *audience, *resource, *client, *issuer, *subject, *subject_type,
-        *algorithm, *key_id, *directory, *installation;
+        *subject_header, *algorithm, *key_id, *directory, *installation;
     const struct tree *parameters, *claims;
     usec_t lifetime;
     struct client_tls_section tls;

@@ -35,6 +35,9 @@ const struct field route_token_fields[] = {
     FIELD_TEXT(struct token_section, subject_type, .fallback_text = "urn:ietf:params:oauth:token-type:jwt",
         .example = "\"urn:ietf:params:oauth:token-type:access_token\"",
         .help = "`token_exchange`: what kind of token the secret is."),
+    FIELD_TEXT(struct token_section, subject_header, .example = "X-User-Token",
+        .help = "`token_exchange`: the header in which callers send the token of whom they act for, with or without "
+                "`Bearer `; it is exchanged, and not sent on. The secret is `ID:SECRET` of the client then."),
     FIELD_TEXT(struct token_section, algorithm, .pattern = "RS256|ES256", .fallback_text = "RS256", .example = "ES256",
         .help = "What the JWT of `jwt_bearer` or `client: jwt` is signed with."),
     FIELD_TEXT(struct token_section, key_id, .example = "key-1",

@@ -20,8 +20,9 @@ static const struct token_grant grants[] = {
      .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(ISSUER) | BIT(SUBJECT) | BIT(ALGORITHM) | BIT(KEY_ID),
      .needs = BIT(URL) | BIT(ISSUER), .takes_parameters = true, .takes_claims = true, .dated = true,
      .call = grant_jwt_bearer_call},
-    {.name = "token_exchange", .secret = "the subject's token",
-     .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(RESOURCE) | BIT(SUBJECT_TYPE), .needs = BIT(URL),
+    {.name = "token_exchange", .secret = "the subject's token; with subject_header: ID:SECRET of the client",
+     .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(RESOURCE) | BIT(CLIENT) | BIT(SUBJECT_TYPE) |
+              BIT(SUBJECT_HEADER), .needs = BIT(URL),
      .takes_parameters = true, .call = grant_token_exchange_call},
     {.name = "google_service_account", .secret = "Google's JSON file, of type service_account or authorized_user",
      .takes = BIT(URL) | BIT(SCOPE) | BIT(SUBJECT), .needs = BIT(SCOPE), .dated = true,

@@ -25,6 +25,7 @@ struct token_grant;
     X(ISSUER, "issuer")                                                                            \
     X(SUBJECT, "subject")                                                                          \
     X(SUBJECT_TYPE, "subject_type")                                                                \
+    X(SUBJECT_HEADER, "subject_header")                                                            \
     X(ALGORITHM, "algorithm")                                                                      \
     X(KEY_ID, "key_id")                                                                            \
     X(DIRECTORY, "directory")                                                                      \
@@ -67,9 +68,9 @@ struct token_plan {
 struct token_input {
     const struct token_plan *plan;
     struct slice secret;
-    struct slice
-        refresh_token; /* the one given last, of a grant that rotates; empty: the secret's */
-    int64_t wall;      /* seconds since 1970, by the endpoint's clock */
+    struct slice subject;       /* the token of whom is acted for; empty: none is given */
+    struct slice refresh_token; /* the last one, of a grant that rotates; empty: the secret's */
+    int64_t wall;               /* seconds since 1970, by the endpoint's clock */
 };
 
 /* POST to the plan's URL. Both buffers hold secrets: the caller inits them with TOKEN_CALL_MAX,

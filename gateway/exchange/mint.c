@@ -1,19 +1,64 @@
 #include "gateway/exchange/mint.h"
 
 #include "auth/secrets/secret_store.h"
+#include "base/digest.h"
+#include "config/token.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/tokens/tokens.h"
 
 #include <assert.h>
 
-static struct token_ask ask_of(const struct exchange *exchange)
+/* The token of whom the caller acts for, in the header of that name; empty: there is none, there
+ * are several, or it is none that a form of RFC 6750 allows. */
+static struct slice subject_of(const struct exchange *exchange, struct slice header)
 {
-    return (struct token_ask){
-        .rule = exchange->route->token,
+    struct slice subject = {NULL, 0};
+    const struct http1_request *request = exchange->request;
+    for (unsigned i = 0; i < request->field_count; i++) {
+        if (slice_equal_nocase(request->fields[i].name, header)) {
+            if (subject.len > 0) {
+                return slice_make(NULL, 0);
+            }
+            subject = request->fields[i].value;
+        }
+    }
+    if (slice_starts_with_nocase(subject, SLICE("Bearer "))) {
+        subject = slice_trim(slice_skip(subject, strlen("Bearer ")));
+    }
+    for (size_t i = 0; i < subject.len; i++) {
+        if (subject.ptr[i] <= ' ' || subject.ptr[i] > '~' || subject.ptr[i] == ',') {
+            return slice_make(NULL, 0);
+        }
+    }
+    return subject;
+}
+
+/* False: the rule wants a subject, and the request has none. */
+static bool ask_of(const struct exchange *exchange, struct token_ask *ret)
+{
+    const struct token_rule *rule = exchange->route->token;
+    struct slice header = rule->plan.values[TOKEN_SUBJECT_HEADER];
+    *ret = (struct token_ask){
+        .rule = rule,
         .snapshot = exchange->snapshot,
         .secret = exchange->secret,
         .now = exchange->side->loop->now,
     };
+    if (header.len == 0) {
+        return true;
+    }
+    ret->subject = subject_of(exchange, header);
+    digest_sha256(ret->subject, ret->subject_id);
+    return ret->subject.len > 0;
+}
+
+static enum step_result no_subject(struct exchange *exchange)
+{
+    const struct token_rule *rule = exchange->route->token;
+    way_give_back(exchange);
+    return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST,
+                         "this route acts for whose token is in the header %.*s: send it, once",
+                         SLICE_ARG(rule->plan.values[TOKEN_SUBJECT_HEADER]));
 }
 
 /* ---- there is none ---- */
@@ -64,10 +109,13 @@ enum step_result mint_resume(struct exchange *exchange)
 {
     struct error why;
     struct exchange_side *side = exchange->side;
-    const struct token_ask ask = ask_of(exchange);
+    struct token_ask ask;
     const struct token_asker asker = {.mailbox = side->quota.mailbox, .waiter = &exchange->waiter};
     if (exchange->token_wait != NULL) {
         return STEP_WAIT; /* other news */
+    }
+    if (!ask_of(exchange, &ask)) {
+        return no_subject(exchange);
     }
     switch (tokens_ask(side->minted, &ask, &asker, &exchange->token_wait, &exchange->credential,
                        &why)) {
@@ -108,8 +156,9 @@ bool mint_refused(struct exchange *exchange, const struct http1_response *respon
                   const struct judgement *judgement)
 {
     const struct route *route = exchange->route;
-    const struct token_ask ask = ask_of(exchange);
-    bool renewed = tokens_refused(exchange->side->minted, &ask, exchange->credential);
+    struct token_ask ask;
+    bool renewed = ask_of(exchange, &ask) &&
+                   tokens_refused(exchange->side->minted, &ask, exchange->credential);
     bool harmless = !judgement->executed || judgement->key_refused || way_harmless(exchange) ||
                     says_invalid_token(response);
     bool again = renewed && harmless && !exchange->token_renewed && way_body_held(exchange) &&

@@ -34,6 +34,7 @@ struct token_fetch {
     struct snapshot *snapshot;       /* ref */
     const struct token_rule *rule;   /* of the snapshot */
     struct credential *secret;       /* ref */
+    struct secret *subject;          /* owned; NULL: nobody is acted for */
     usec_t began;
     struct buffer head, body; /* wiped */
     struct fetch *fetch;      /* NULL: none runs */
@@ -51,6 +52,7 @@ static void free_fetch(struct token_fetch *it)
     buffer_wipe(&it->head);
     buffer_wipe(&it->body);
     credential_unref(it->secret);
+    secret_free(it->subject);
     snapshot_unref(it->snapshot);
     memory_free(it);
 }
@@ -112,8 +114,10 @@ static void fail(struct token_fetch *it, const char *why, const char *detail)
         (void)snprintf(text, sizeof(text), "%s", why);
     }
     count(it, "failed");
-    audit(LOG_LEVEL_WARN, &event, "secret \"%s\": no token by %s: %s%s%s", it->secret->name,
-          plan->grant->name, text, detail[0] == '\0' ? "" : ": ", detail);
+    if (it->subject == NULL) { /* else a caller could fill the log */
+        audit(LOG_LEVEL_WARN, &event, "secret \"%s\": no token by %s: %s%s%s", it->secret->name,
+              plan->grant->name, text, detail[0] == '\0' ? "" : ": ", detail);
+    }
     settle(it, &(struct token_result){.failure = text});
 }
 
@@ -136,7 +140,9 @@ static void succeed(struct token_fetch *it, struct slice token, usec_t life)
     struct credential *credential = credential_new(it->secret->name, secret_new(token),
                                                    scrubber_of(grant, token), it->secret->version);
     count(it, "fetched");
-    audit_note(&event, "a token by %s, for %lld s", grant->name, (long long)(life / SEC));
+    if (it->subject == NULL) {
+        audit_note(&event, "a token by %s, for %lld s", grant->name, (long long)(life / SEC));
+    }
     settle(it, &(struct token_result){.take_token = credential, .began = it->began, .life = life});
 }
 
@@ -311,6 +317,9 @@ static void begin(struct token_fetch *it)
                                 .secret = secret_reveal(it->secret->secret),
                                 .wall = wall_seconds() + it->skew};
     it->began = it->tokens->loop.now;
+    if (it->subject != NULL) {
+        input.subject = secret_reveal(it->subject);
+    }
     if (input.secret.len > TOKEN_SECRET_MAX) {
         fail(it, "is not asked: the secret is longer than any that it takes", "");
         return;
@@ -409,6 +418,7 @@ void token_fetch_post(struct tokens *tokens, struct token_entry *entry, const st
     it->snapshot = snapshot_ref(ask->snapshot);
     it->rule = ask->rule;
     it->secret = credential_ref(ask->secret);
+    it->subject = ask->subject.len > 0 ? secret_new(ask->subject) : NULL;
     it->skew = entry->skew;
     timer_init(&it->retry, on_retry);
     buffer_init(&it->head, TOKEN_CALL_MAX);

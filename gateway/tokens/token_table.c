@@ -8,12 +8,14 @@
 #include <assert.h>
 #include <string.h>
 
-/* The plan's id is a hash already. */
-static unsigned bucket_of(const unsigned char plan_id[TOKEN_PLAN_ID_BYTES], const char *name)
+/* The ids are hashes already. */
+static unsigned bucket_of(const struct token_ask *ask)
 {
-    uint64_t hash;
-    memcpy(&hash, plan_id, sizeof(hash));
-    for (const char *at = name; *at != '\0'; at++) {
+    uint64_t hash, of_subject;
+    memcpy(&hash, ask->rule->plan.id, sizeof(hash));
+    memcpy(&of_subject, ask->subject_id, sizeof(of_subject));
+    hash ^= of_subject;
+    for (const char *at = ask->secret->name; *at != '\0'; at++) {
         hash = (hash ^ (unsigned char)*at) * 0x100000001b3U;
     }
     return (unsigned)(hash >> 32) % TOKENS_BUCKETS;
@@ -22,6 +24,7 @@ static unsigned bucket_of(const unsigned char plan_id[TOKEN_PLAN_ID_BYTES], cons
 static bool is_of(const struct token_entry *entry, const struct token_ask *ask)
 {
     return memcmp(entry->plan_id, ask->rule->plan.id, TOKEN_PLAN_ID_BYTES) == 0 &&
+           memcmp(entry->subject_id, ask->subject_id, SHA256_BYTES) == 0 &&
            strcmp(entry->secret->name, ask->secret->name) == 0;
 }
 
@@ -33,7 +36,7 @@ static bool same_value(const struct credential *a, const struct credential *b)
 
 struct token_entry *token_table_find(struct tokens *tokens, const struct token_ask *ask)
 {
-    struct token_entry *entry = tokens->buckets[bucket_of(ask->rule->plan.id, ask->secret->name)];
+    struct token_entry *entry = tokens->buckets[bucket_of(ask)];
     while (entry != NULL && !(is_of(entry, ask) && same_value(entry->secret, ask->secret))) {
         entry = entry->next;
     }
@@ -96,13 +99,15 @@ static bool make_room(struct tokens *tokens)
 
 struct token_entry *token_table_add(struct tokens *tokens, const struct token_ask *ask)
 {
-    unsigned bucket = bucket_of(ask->rule->plan.id, ask->secret->name);
+    unsigned bucket = bucket_of(ask);
     drop_older(tokens, ask, bucket);
     if (tokens->count >= TOKENS_MAX && !make_room(tokens)) {
         return NULL;
     }
     struct token_entry *entry = MEMORY_NEW(struct token_entry);
     memcpy(entry->plan_id, ask->rule->plan.id, TOKEN_PLAN_ID_BYTES);
+    memcpy(entry->subject_id, ask->subject_id, SHA256_BYTES);
+    entry->of_subject = ask->subject.len > 0;
     entry->grant = ask->rule->plan.grant;
     entry->secret = credential_ref(ask->secret);
     entry->next = tokens->buckets[bucket];

@@ -11,6 +11,8 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/digest.h"
+#include "base/slice.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -57,6 +59,8 @@ struct token_ask {
     const struct token_rule *rule; /* of the snapshot */
     struct snapshot *snapshot;     /* borrowed */
     struct credential *secret;     /* borrowed */
+    struct slice subject;          /* borrowed; of whom is acted for, where the rule wants one */
+    unsigned char subject_id[SHA256_BYTES]; /* of it; zeros: there is none */
     usec_t now;
 };
 

@@ -11,7 +11,7 @@ static const struct token_entry *younger(const struct tokens *tokens,
 {
     for (unsigned i = 0; i < TOKENS_BUCKETS; i++) {
         for (const struct token_entry *it = tokens->buckets[i]; it != NULL; it = it->next) {
-            bool same = it->grant == entry->grant && it->token != NULL &&
+            bool same = it->grant == entry->grant && it->token != NULL && !it->of_subject &&
                         strcmp(it->secret->name, entry->secret->name) == 0;
             if (same && (it->made > entry->made || (it->made == entry->made && it > entry))) {
                 return it;
@@ -28,7 +28,7 @@ static enum status show(const struct tokens *tokens, usec_t now, struct buffer *
                                  "# TYPE sallyport_credential_token_age_seconds gauge\n")));
     for (unsigned i = 0; i < TOKENS_BUCKETS; i++) {
         for (const struct token_entry *it = tokens->buckets[i]; it != NULL; it = it->next) {
-            if (it->token != NULL && younger(tokens, it) == NULL) {
+            if (it->token != NULL && !it->of_subject && younger(tokens, it) == NULL) {
                 usec_t age = now > it->made ? now - it->made : 0;
                 TRY(buffer_print(
                     out,
@@ -54,7 +54,7 @@ static enum status show_missing(const struct tokens *tokens, usec_t now, struct 
     for (unsigned i = 0; i < TOKENS_BUCKETS; i++) {
         for (const struct token_entry *it = tokens->buckets[i]; it != NULL; it = it->next) {
             bool here = it->token != NULL && now < it->expires;
-            if (!here && it->failures > 0) {
+            if (!here && !it->of_subject && it->failures > 0) {
                 TRY(buffer_print(out, "credential_unavailable: no token for secret %s: %s\n",
                                  it->secret->name, it->failure));
             }

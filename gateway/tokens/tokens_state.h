@@ -25,6 +25,8 @@ enum {
 struct token_entry {
     struct token_entry *next; /* of its bucket */
     unsigned char plan_id[TOKEN_PLAN_ID_BYTES];
+    unsigned char subject_id[SHA256_BYTES]; /* zeros: nobody is acted for */
+    bool of_subject;
     const struct token_grant *grant;
     struct credential *secret; /* ref; what it is had for */
     struct credential *token;  /* ref; NULL: there is none */

@@ -150,6 +150,34 @@ test('a token is exchanged for another', async (t) => {
   assert.equal(sent(upstream), 'Bearer the-token-in-exchange');
 });
 
+test('on behalf of: the token that a caller sends is exchanged, each for its own; it is not sent on', async (t) => {
+  const endpoint = await endpointFor(t, ({ form, headers }) => {
+    assert.equal(Buffer.from(headers.authorization.slice(6), 'base64').toString(), 'my-id:my-secret-of-it');
+    return form.subject_token === 'token-of-nobody' ? { status: 400, body: { error: 'invalid_grant' } } : granted(`for-${form.subject_token}`);
+  });
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream, { grant: 'token_exchange', subject_header: 'X-User-Token', ...at(endpoint) }, 'my-id:my-secret-of-it');
+  const as = (...users) => fetch(`${gateway.url}/api/x`, { headers: [['x-sallyport-key', gateway.key], ...users.map((user) => ['x-user-token', user])] });
+  for (const user of ['token-of-ann', 'Bearer token-of-bob', 'token-of-ann', 'bearer token-of-bob']) {
+    assert.equal((await as(user)).status, 200);
+    assert.equal(sent(upstream), `Bearer for-${user.split(' ').at(-1)}`);
+    assert.doesNotMatch(upstream.requests.at(-1).head, /x-user-token/i);
+  }
+  assert.equal(endpoint.calls.length, 2);
+  const nobody = await as('token-of-nobody');
+  assert.equal(nobody.status, 502);
+  assert.match(await nobody.text(), /invalid_grant/);
+  assert.equal((await as('token-of-ann')).status, 200);
+  for (const users of [[], ['token-of-ann', 'token-of-bob'], ['']]) {
+    const answer = await as(...users);
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /X-User-Token/);
+  }
+  await many(40, (i) => as(`token-of-user-${i}`));
+  assert.doesNotMatch(gateway.stderr, /token-of/);
+  assert.equal(await gateway.metric('credential_refreshes_total', { result: 'failed' }), 1);
+});
+
 test('Apple\'s: signed here, and the same for all', async (t) => {
   const upstream = await upstreamFor(t, () => 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');
   const gateway = await start(t, upstream, { grant: 'apns' }, `TEAM000001:KEY0000001:${pem(p256.privateKey)}`);

@@ -146,6 +146,10 @@ Test(tokens, what_is_wrong_is_said)
          "is no directory; it has letters"},
         {"{grant: github_app, installation: \"1/2\"}", "is no installation; it has letters"},
         {"{grant: vapid}", "the grant vapid needs subject"},
+        {"{grant: token_exchange, url: \"https://a\", subject_header: Authorization}",
+         "is no subject_header; SDKs send keys in it"},
+        {"{grant: token_exchange, url: \"https://a\", subject_header: \"a b\"}",
+         "is no subject_header; write the name of a header"},
         {"[a]", "token"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
