@@ -137,6 +137,8 @@ void link_injection(const struct link *link, const struct route_section *section
                     struct route *route); /* after its signature */
 void link_headers(const struct link *link, const struct route_section *section,
                   struct route *route);
+void link_validate(const struct link *link, const struct route_section *section,
+                   struct route *route);
 void link_token(const struct link *link, const struct route_section *section,
                 struct route *route); /* after its credentials and origin */
 

@@ -128,6 +128,7 @@ static void link_one(const struct link *link, const struct route_section *sectio
     link_injection(link, section, route);
     link_token(link, section, route);
     link_headers(link, section, route);
+    link_validate(link, section, route);
     link_resilience(link, section, route);
 }
 

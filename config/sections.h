@@ -197,6 +197,13 @@ struct price_section {
     unsigned context, max_output;
 };
 
+struct validate_section {
+    const struct tree *node;
+    const struct tree *method, *path, *content_types, *required, *types;
+    uint64_t max_body;
+    const char *schema;
+};
+
 struct route_section {
     const struct tree *node;
     const struct tree *path, *host, *provider, *base_url;
@@ -215,7 +222,8 @@ struct route_section {
     unsigned max_in_flight;
     unsigned idempotency; /* IDEMPOTENCY_... */
     const struct tree *models;
-    struct field_items prices; /* struct price_section */
+    struct field_items prices;   /* struct price_section */
+    struct field_items validate; /* struct validate_section */
     const struct tree *proxy;
     struct proxy_credential_section proxy_credential;
     struct upstream_tls_section tls;
@@ -374,6 +382,7 @@ extern const struct field admin_fields[];
 extern const struct field secret_source_fields[];
 extern const struct field route_fields[];
 extern const struct field sign_fields[];
+extern const struct field validate_fields[];
 extern const struct field retry_fields[]; /* of struct retry_section */
 extern const struct field breaker_fields[];
 extern const struct field hedge_fields[];

@@ -179,6 +179,10 @@ const struct field route_fields[] = {
     FIELD_TEXT_MAP(struct route_section, models, .example = "{gpt-4o: my-deployment}",
         .help = "Names of models as callers write them, and what each is called at this upstream; "
                 "put into the body. Others go as they are."),
+    FIELD_LIST(struct route_section, validate, struct validate_section, validate_fields, .lone = true,
+        .example = "{content_types: [application/json], max_body: 1MiB, required: [/model]}",
+        .help = "What bodies have to be like, before any quota is asked: else 400, or 413. Up to 16, each for all calls or "
+                "some. Of the route that is asked, not of its fallbacks."),
     FIELD_LIST(struct route_section, prices, struct price_section, price_fields,
         .example = "[{model: \"gpt-4o*\", input: 2 USD, output: 8 USD}]",
         .help = "What this upstream costs, where that is not the provider's list price. A model that has no "

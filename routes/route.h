@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 struct key_standing;
+struct body_rule;
 struct price_list;
 struct profile;
 struct route_standing;
@@ -78,6 +79,7 @@ struct route {
     struct health_check health;
     const struct model_alias *models; /* renamed in bodies of calls that name a model */
     unsigned model_count;
+    const struct body_rule *body_rules;                /* NULL: bodies are passed on as they are */
     const struct route *fallback[ROUTE_FALLBACKS_MAX]; /* in the order of trying */
     unsigned fallback_count;
     struct route_standing *standing; /* borrowed; set by standings_join() */

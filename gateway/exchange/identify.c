@@ -14,6 +14,7 @@
 #include "gateway/exchange/patience.h"
 #include "gateway/exchange/sign.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/validate.h"
 #include "gateway/observe/audit_log.h"
 #include "routes/allow.h"
 #include "routes/profile.h"
@@ -230,7 +231,11 @@ static enum step_result enter_as(struct exchange *exchange, const struct tenant 
     }
     const char *denial =
         inspect_head(exchange, exchange->route, exchange->rest, &exchange->inspect_behind);
-    return denial != NULL ? inspect_refuse(exchange, denial) : enter(exchange);
+    if (denial != NULL) {
+        return inspect_refuse(exchange, denial);
+    }
+    enum step_result refused;
+    return validate_head(exchange, &exchange->inspect_behind, &refused) ? refused : enter(exchange);
 }
 
 static void look_everywhere(struct authentication *auth, const struct exchange *exchange)

@@ -1,6 +1,6 @@
 /*
- * inspect: what the body is asked about before anything is reserved: by the tenant's deny rules. It
- * is held for that.
+ * inspect: what the body is asked about before anything is reserved: by the tenant's deny rules,
+ * and by the route's own (validate.h). It is held for that.
  */
 #include "gateway/exchange/inspect.h"
 
@@ -9,6 +9,7 @@
 #include "base/pattern.h"
 #include "gateway/exchange/body_facts.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/validate.h"
 #include "routes/deny.h"
 #include "routes/target.h"
 
@@ -16,9 +17,8 @@
 
 /* ---- by the head ---- */
 
-/* `memory` is for the caller to free. */
-static struct deny_call make_call(const struct exchange *exchange, const struct route *route,
-                                  struct slice rest, char **memory)
+struct deny_call inspect_call(const struct exchange *exchange, const struct route *route,
+                              struct slice rest, char **memory)
 {
     size_t len = rest.len;
     *memory = memory_alloc(3 * len + 1);
@@ -47,7 +47,7 @@ const char *inspect_head(const struct exchange *exchange, const struct route *ro
     if (rule == NULL) {
         return NULL;
     }
-    struct deny_call call = make_call(exchange, route, rest, &memory);
+    struct deny_call call = inspect_call(exchange, route, rest, &memory);
     for (; rule != NULL; rule = rule->next) {
         if (!deny_fits_head(rule, &call)) {
             continue;
@@ -176,7 +176,7 @@ static enum status ask_rules(const struct exchange *exchange, const struct route
     if (exchange->tenant->denials == NULL || !has_body(exchange)) {
         return STATUS_OK;
     }
-    struct deny_call call = make_call(exchange, route, rest, &memory);
+    struct deny_call call = inspect_call(exchange, route, rest, &memory);
     denial = MEMORY_NEW(struct denial);
     collect(exchange, &call, denial);
     if (denial->count == 0) {
@@ -215,5 +215,9 @@ enum step_result inspect_begin(struct exchange *exchange)
     if (ask_rules(exchange, exchange->route, exchange->rest, &rule, &err) != STATUS_OK) {
         return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s", err.message);
     }
-    return rule != NULL ? inspect_refuse(exchange, rule) : exchange_go(exchange, EXCHANGE_ADMIT);
+    if (rule != NULL) {
+        return inspect_refuse(exchange, rule);
+    }
+    enum step_result refused;
+    return validate_body(exchange, &refused) ? refused : exchange_go(exchange, EXCHANGE_ADMIT);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/slice.h"
+#include "routes/deny.h"
 
 #include <stdbool.h>
 
@@ -15,6 +16,10 @@ struct route;
  * rule that forbids it, or NULL. */
 const char *inspect_head(const struct exchange *exchange, const struct route *route,
                          struct slice rest, bool *ret_body);
+
+/* The call as rules see it. *memory is the caller's to free. */
+struct deny_call inspect_call(const struct exchange *exchange, const struct route *route,
+                              struct slice rest, char **memory);
 
 /* A fallback's route: with the body, which is held. */
 bool inspect_allows(const struct exchange *exchange, const struct route *route, struct slice rest);

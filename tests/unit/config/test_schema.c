@@ -39,7 +39,7 @@ Test(schema, has_every_key_once_for_each_place)
     cr_expect_gt(keys, 50U);
     /* What may be one or a list of such is there twice: the keys of a credential (3) and of a place
      * to inject (6), and these. */
-    const struct field *const lone[] = {target_fields, jwt_fields, settle_fields};
+    const struct field *const lone[] = {target_fields, jwt_fields, validate_fields, settle_fields};
     unsigned twice = 3 + 6;
     for (unsigned i = 0; i < sizeof(lone) / sizeof(*lone); i++) {
         twice += expect_keys(buffer_bytes(&schema).ptr, lone[i]);
