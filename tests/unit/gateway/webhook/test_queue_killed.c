@@ -317,7 +317,7 @@ static void teardown(void)
     scratch_remove(&folder);
 }
 
-TestSuite(queue_killed, .init = setup, .fini = teardown, .timeout = 280);
+TestSuite(queue_killed, .init = setup, .fini = teardown, .timeout = 2900);
 
 Test(queue_killed, nothing_that_was_acknowledged_is_lost_and_nothing_settled_comes_back)
 {
