@@ -164,7 +164,7 @@ struct injections injections_of(const struct injection *list, unsigned count)
 {
     struct injections all = {.list = list, .count = count};
     for (unsigned i = 0; i < count; i++) {
-        all.in_body = all.in_body || list[i].place == INJECT_BODY;
+        all.places |= 1U << list[i].place;
         for (unsigned k = 0; k < list[i].piece_count; k++) {
             all.needs_pair = all.needs_pair || list[i].pieces[k].part != INJECT_SECRET;
         }

@@ -46,7 +46,7 @@ struct injection {
 struct injections {
     const struct injection *list;
     unsigned count;  /* 0: nothing is injected */
-    bool in_body;    /* one of them is INJECT_BODY */
+    unsigned places; /* bits of the places that are among them */
     bool needs_pair; /* a template has {user} or {password}: the secret must have a colon */
 };
 
@@ -69,6 +69,10 @@ MUST_USE enum status injection_beside_check(const struct injection *others, unsi
 /* Fills in what follows from the list. */
 struct injections injections_of(const struct injection *list, unsigned count);
 
+static inline bool injections_go_to(const struct injections *injections, enum injection_place place)
+{
+    return (injections->places & 1U << place) != 0;
+}
 /* Whether one goes into this header; `name` in any case. */
 bool injections_has_header(const struct injections *injections, struct slice name);
 

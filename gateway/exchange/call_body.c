@@ -35,9 +35,9 @@ static bool key_is_in_body(const struct exchange *exchange)
 /* Here, or where it may go from here. */
 static bool takes_credential(const struct route *route)
 {
-    bool takes = route->injections.in_body;
+    bool takes = injections_go_to(&route->injections, INJECT_BODY);
     for (unsigned i = 0; i < route->fallback_count; i++) {
-        takes = takes || route->fallback[i]->injections.in_body;
+        takes = takes || injections_go_to(&route->fallback[i]->injections, INJECT_BODY);
     }
     return takes;
 }
@@ -151,7 +151,8 @@ enum status call_body_inject(struct exchange *exchange, struct error *err)
 {
     struct buffer *injected = &exchange->injected;
     size_t most = exchange->outgoing.len + inject_body_growth(exchange);
-    if (!exchange->route->injections.in_body || exchange->body_mode != BODY_WHOLE) {
+    if (!injections_go_to(&exchange->route->injections, INJECT_BODY) ||
+        exchange->body_mode != BODY_WHOLE) {
         return STATUS_OK;
     }
     if (most > injected->max) { /* the first time, or a longer secret than before */

@@ -86,25 +86,19 @@ static unsigned dropped_parameters(const struct route *route, struct slice *name
     return count;
 }
 
-static const struct injection *find_place(const struct injections *injections,
-                                          enum injection_place place)
+static enum status write_path(const struct exchange *exchange, struct buffer *out)
 {
-    for (unsigned i = 0; i < injections->count; i++) {
-        if (injections->list[i].place == place) {
-            return &injections->list[i];
-        }
-    }
-    return NULL;
-}
-
-static enum status write_path(const struct exchange *exchange, const struct injection *injection,
-                              struct buffer *out)
-{
+    const struct injections *injections = &exchange->route->injections;
     struct injection_values values;
     (void)values_of(exchange, &values); /* inject_check() saw it */
     TRY(buffer_append(out, exchange->route->base_path));
     TRY(buffer_append(out, SLICE("/")));
-    return injection_write_encoded(injection, &values, out);
+    for (unsigned i = 0; i < injections->count; i++) {
+        if (injections->list[i].place == INJECT_PATH) { /* one at most */
+            return injection_write_encoded(&injections->list[i], &values, out);
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status write_parameters(const struct exchange *exchange, size_t start,
@@ -134,19 +128,18 @@ enum status inject_write_target(const struct exchange *exchange, struct buffer *
     const struct route *route = exchange->route;
     unsigned count = dropped_parameters(route, dropped);
     size_t start = buffer_len(out);
-    const struct injection *path = find_place(&route->injections, INJECT_PATH);
 
-    if (path == NULL) {
+    if (!injections_go_to(&route->injections, INJECT_PATH)) {
         TRY(target_write(route, exchange->path, exchange->query, dropped, count, out));
     } else {
         struct route behind = *route; /* what comes before the rest is written here */
         behind.base_path = slice_make("", 0);
-        TRY(write_path(exchange, path, out));
+        TRY(write_path(exchange, out));
         TRY(target_write(&behind, exchange->path, exchange->query, dropped, count, out));
     }
-    return find_place(&route->injections, INJECT_QUERY) == NULL
-               ? STATUS_OK
-               : write_parameters(exchange, start, out);
+    return injections_go_to(&route->injections, INJECT_QUERY)
+               ? write_parameters(exchange, start, out)
+               : STATUS_OK;
 }
 
 /* ---- headers ---- */
@@ -230,7 +223,7 @@ size_t inject_body_growth(const struct exchange *exchange)
     const struct injections *injections = &exchange->route->injections;
     struct injection_values values;
     size_t growth = 0;
-    if (!injections->in_body || !values_of(exchange, &values)) {
+    if (!injections_go_to(injections, INJECT_BODY) || !values_of(exchange, &values)) {
         return 0;
     }
     for (unsigned i = 0; i < injections->count; i++) {

@@ -93,8 +93,9 @@ Test(injection, one_place_is_taken_once)
                      "%zu", i);
     }
     const struct injections all = injections_of(list, 4);
-    cr_expect(all.in_body);
+    cr_expect(injections_go_to(&all, INJECT_BODY));
     cr_expect(injections_has_header(&all, SLICE("AUTHORIZATION")));
     cr_expect_not(injections_has_header(&all, SLICE("key")));
-    cr_expect_not(injections_of(list, 3).in_body);
+    const struct injections three = injections_of(list, 3);
+    cr_expect_not(injections_go_to(&three, INJECT_BODY));
 }
