@@ -189,15 +189,18 @@ static void hash_hex(struct slice bytes, char out[HEX_BYTES])
     encode_hex(slice_make((const char *)hash, sizeof(hash)), out);
 }
 
-/* Afresh for each attempt: another route may sign otherwise. */
+/* Afresh for each attempt: another route may sign otherwise, or not at all. */
 static struct sign_state *begin_state(struct exchange *exchange)
 {
+    if (exchange->signing == NULL && exchange->route->sign != NULL) {
+        exchange->signing = MEMORY_NEW(struct sign_state);
+    }
     struct sign_state *state = exchange->signing;
     if (state == NULL) {
-        state = MEMORY_NEW(struct sign_state);
-        exchange->signing = state;
+        return NULL;
     }
     sigv4_chunks_free(TAKE(state->chunks));
+    state->bound = false;
     state->compares = false;
     state->payload =
         signs_aws(exchange->route) ? payload_of(exchange, &state->said) : PAYLOAD_NOT_SAID;
@@ -221,11 +224,11 @@ bool sign_check(struct exchange *exchange, enum step_result *ret)
 {
     struct error err;
     const struct route *route = exchange->route;
+    struct sign_state *state = begin_state(exchange);
     if (route->sign == NULL) {
         return true;
     }
     assert(exchange->credential != NULL); /* config/link sees to it */
-    struct sign_state *state = begin_state(exchange);
     if (signer_check_secret(route->sign, secret_reveal(exchange->credential->secret), &err) !=
         STATUS_OK) {
         *ret = exchange_fail(exchange, ENDED_BY_GATEWAY, PROBLEM_CREDENTIAL_UNAVAILABLE,
@@ -319,6 +322,8 @@ static enum status renew_whole(struct exchange *exchange, struct sign_state *sta
         FAIL(err, STATUS_INVALID, "the body ends within a signed chunk");
     }
     exchange->outgoing = buffer_bytes(&state->body);
+    state->bound = true;
+    sigv4_chunks_free(TAKE(state->chunks)); /* with a chunk's memory */
     return STATUS_OK;
 }
 
@@ -371,7 +376,7 @@ bool sign_body(struct exchange *exchange, enum step_result *ret)
 
 bool sign_is_bound(const struct exchange *exchange)
 {
-    return exchange->signing != NULL && exchange->signing->chunks != NULL;
+    return exchange->signing != NULL && exchange->signing->bound;
 }
 
 void sign_fini(struct exchange *exchange)

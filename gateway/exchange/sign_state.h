@@ -27,6 +27,7 @@ struct sign_state {
     struct sigv4_seed seed;      /* of the head that was signed last; wiped once it is used */
     struct sigv4_chunks *chunks; /* owned; NULL: none are signed anew */
     struct buffer body;          /* chunks signed anew, of a body that is held */
+    bool bound;                  /* that is what goes upstream, with this head alone */
     bool compares;               /* what streams is compared with `said` */
     struct sha256 digest;        /* of it */
     bool time_learnt;            /* this request was tried again for the upstream's clock */
