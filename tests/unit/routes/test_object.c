@@ -57,6 +57,18 @@ Test(object, the_built_in_profiles_know_what_their_calls_make)
         {"aws-sqs", "POST", "/", "message"},
         {"aws-dynamodb", "POST", "/", NULL},
         {"http", "POST", "/anything", NULL},
+        {"slack", "POST", "/chat.postMessage", "message"},
+        {"slack", "POST", "/auth.test", NULL},
+        {"telegram", "POST", "/sendMessage", "message"},
+        {"notion", "POST", "/v1/search", NULL},
+        {"gitlab", "POST", "/api/v4/projects/1/issues", "issue"},
+        {"zendesk", "POST", "/api/v2/tickets.json", "ticket"},
+        {"postmark", "POST", "/email", "email"},
+        {"replicate", "POST", "/v1/predictions", "prediction"},
+        {"hubspot", "POST", "/crm/v3/objects/contacts", "contact"},
+        {"hubspot", "POST", "/crm/v3/objects/contacts/search", NULL},
+        {"shopify", "POST", "/admin/api/2026-10/orders.json", "order"},
+        {"posthog", "POST", "/batch/", NULL},
     };
     struct arena arena = {0};
     struct profile_set set;

@@ -260,3 +260,83 @@ Test(profile_advice, bedrock_and_resend)
     };
     expect_answers(cases, COUNT_OF(cases));
 }
+
+Test(profile_advice, groq_cerebras_and_openrouter)
+{
+    static const struct answer_case cases[] = {
+        {"groq",
+         "200 OK\r\n" JSON
+         "x-ratelimit-limit-requests: 14400\r\nx-ratelimit-limit-tokens: 18000\r\n"
+         "x-ratelimit-remaining-requests: 14370\r\nx-ratelimit-remaining-tokens: 9000\r\n"
+         "x-ratelimit-reset-requests: 2m59.56s\r\nx-ratelimit-reset-tokens: 7.66s",
+         -1, ADVICE_NO_WORD, false, false, 18000, 9000, 7660 * MSEC},
+        {"groq", "429 Too Many Requests\r\n" JSON "retry-after: 7\r\nx-should-retry: false",
+         7 * SEC, ADVICE_NOT_AGAIN, true, false, 0, 0, -1},
+        {"groq", "498 Capacity\r\n" JSON "x-request-id: r", -1, ADVICE_NO_WORD, true, false, 0, 0,
+         -1},
+        {"cerebras",
+         "200 OK\r\n" JSON "x-ratelimit-limit-requests-day: 14400\r\n"
+         "x-ratelimit-remaining-requests-day: 14000\r\nx-ratelimit-reset-requests-day: "
+         "33011.382867\r\n"
+         "x-ratelimit-limit-tokens-minute: 60000\r\nx-ratelimit-remaining-tokens-minute: 100\r\n"
+         "x-ratelimit-reset-tokens-minute: 11.5",
+         -1, ADVICE_NO_WORD, false, false, 60000, 100, 11500 * MSEC},
+        {"openrouter",
+         "429 Too Many Requests\r\n" JSON "X-RateLimit-Limit: 20\r\nX-RateLimit-Remaining: 0\r\n"
+         "X-RateLimit-Reset: 1795708097000",
+         30 * SEC, ADVICE_NO_WORD, true, false, 20, 0, 30 * SEC},
+    };
+    expect_answers(cases, COUNT_OF(cases));
+}
+
+Test(profile_advice, tools_that_teams_work_with)
+{
+    static const struct answer_case cases[] = {
+        {"notion", "529 Overloaded\r\n" JSON "retry-after: 3", 3 * SEC, ADVICE_NO_WORD, true, false,
+         0, 0, -1},
+        {"hubspot",
+         "477 Migration\r\n" JSON "retry-after: 10\r\nx-hubspot-ratelimit-max: 100\r\n"
+         "x-hubspot-ratelimit-remaining: 40\r\nx-hubspot-ratelimit-daily: 250000\r\n"
+         "x-hubspot-ratelimit-daily-remaining: 240000",
+         10 * SEC, ADVICE_NO_WORD, true, false, 100, 40, -1},
+        {"linear",
+         "400 Bad Request\r\n" JSON "x-ratelimit-requests-limit: 1500\r\n"
+         "x-ratelimit-requests-remaining: 0\r\nx-ratelimit-requests-reset: 1795708127000",
+         60 * SEC, ADVICE_NO_WORD, true, false, 1500, 0, 60 * SEC},
+        {"linear",
+         "400 Bad Request\r\n" JSON "x-ratelimit-requests-limit: 1500\r\n"
+         "x-ratelimit-requests-remaining: 1499\r\nx-ratelimit-requests-reset: 1795708127000",
+         -1, ADVICE_NO_WORD, false, false, 1500, 1499, 60 * SEC},
+        {"okta",
+         "429 Too Many Requests\r\n" JSON "x-rate-limit-limit: 600\r\nx-rate-limit-remaining: 0\r\n"
+         "x-rate-limit-reset: 1795708097",
+         30 * SEC, ADVICE_NO_WORD, true, false, 600, 0, 30 * SEC},
+        {"discord",
+         "429 Too Many Requests\r\n" JSON "retry-after: 64.57\r\nx-ratelimit-limit: 5\r\n"
+         "x-ratelimit-remaining: 0\r\nx-ratelimit-reset-after: 64.57",
+         64570 * MSEC, ADVICE_NO_WORD, true, false, 5, 0, 64570 * MSEC},
+        {"gitlab",
+         "200 OK\r\n" JSON "RateLimit-Limit: 60\r\nRateLimit-Remaining: 59\r\n"
+         "RateLimit-Reset: 1795708097",
+         -1, ADVICE_NO_WORD, false, false, 60, 59, 30 * SEC},
+        {"jira",
+         "429 Too Many Requests\r\n" JSON "Retry-After: 5\r\nX-RateLimit-Limit: 100\r\n"
+         "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 2026-11-26T15:48:17Z",
+         5 * SEC, ADVICE_NO_WORD, true, false, 100, 0, 30 * SEC},
+        {"intercom",
+         "429 Too Many Requests\r\n" JSON "x-ratelimit-limit: 83\r\nx-ratelimit-remaining: 0\r\n"
+         "x-ratelimit-reset: 1795708077",
+         10 * SEC, ADVICE_NO_WORD, true, false, 83, 0, 10 * SEC},
+        {"datadog",
+         "429 Too Many Requests\r\n" JSON "x-ratelimit-limit: 300\r\nx-ratelimit-remaining: 0\r\n"
+         "x-ratelimit-reset: 25",
+         25 * SEC, ADVICE_NO_WORD, true, false, 300, 0, 25 * SEC},
+        {"slack", "429 Too Many Requests\r\n" JSON "Retry-After: 30", 30 * SEC, ADVICE_NO_WORD,
+         true, false, 0, 0, -1},
+        {"cloudinary",
+         "420 Rate Limited\r\n" JSON "X-FeatureRateLimit-Limit: 500\r\n"
+         "X-FeatureRateLimit-Remaining: 0",
+         -1, ADVICE_NO_WORD, true, false, 500, 0, -1},
+    };
+    expect_answers(cases, COUNT_OF(cases));
+}
