@@ -44,6 +44,7 @@ static const char *const source_types[] = {
     [SECRET_SOURCE_SEALED] = "sealed",
     [SECRET_SOURCE_ENV] = "env",
     [SECRET_SOURCE_DIRECTORY] = "directory",
+    [SECRET_SOURCE_SYSTEMD] = "systemd",
     [SECRET_SOURCE_VAULT] = "vault",
     NULL,
 };
@@ -52,7 +53,7 @@ const struct field secret_source_fields[] = {
     FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
         .example = "env",
         .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
-                "`directory`: a file a secret. `vault`: HashiCorp Vault or OpenBao, asked over the network."),
+                "`directory`: a file a secret. `systemd`: what `LoadCredential=` of the unit has. `vault`: HashiCorp Vault or OpenBao, asked over the network."),
     FIELD_TEXT(struct secret_source_section, path, .example = "secrets.sealed",
         .help = "`sealed`: the file. `directory`: the folder. Required for both. `vault`: what stands before a "
                 "secret's name, by default nothing: `openai-key` is read at `PATH/openai-key`."),

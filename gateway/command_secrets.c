@@ -3,12 +3,15 @@
 #include "auth/outbound/scrub.h"
 #include "auth/secrets/sealed_file.h"
 #include "auth/secrets/secret_source.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "config/snapshot.h"
 #include "gateway/command.h"
+#include "gateway/command_answer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -18,11 +21,15 @@ static const char usage[] =
     "usage: sallyport secrets set NAME [-c FILE | --file FILE --key-file FILE]\n"
     "       sallyport secrets rm NAME  [...]\n"
     "       sallyport secrets list     [...] [--json]\n"
+    "       sallyport secrets list --in-use [-c FILE] [--json]\n"
     "\n"
     "set    reads the value from stdin (one newline at its end is dropped) and seals it; the\n"
     "       first one makes the file and its key file\n"
     "rm     removes a secret\n"
     "list   prints the names\n"
+    "       --in-use: of all secrets that the running gateway uses, of whatever source: the "
+    "state,\n"
+    "       the source, its version there, and how long ago that was last said; never a value\n"
     "\n"
     "  -c FILE          the config whose first sealed source is meant (default:\n"
     "                   " COMMAND_DEFAULT_CONFIG ")\n"
@@ -42,12 +49,16 @@ struct arguments {
     const char *file; /* the sealed file: as said, or the config's */
     const char *key_file;
     bool json;
+    bool in_use;
     struct snapshot *snapshot; /* ref; NULL: no config was needed */
 };
 
 static int check_options(const struct arguments *arguments)
 {
     bool file = arguments->file != NULL;
+    if (arguments->in_use && file) {
+        return command_misused(&arguments->line, "--in-use is asked of the gateway: say -c");
+    }
     if (file != (arguments->key_file != NULL) || (file && arguments->config != NULL)) {
         return command_misused(&arguments->line, "say --file and --key-file, or -c");
     }
@@ -72,6 +83,9 @@ static int read_words(struct arguments *arguments)
     }
     if (line->word_count != wanted) {
         return command_misused(line, list ? "'list' takes no name" : "say one name");
+    }
+    if (!list && arguments->in_use) {
+        return command_misused(line, "--in-use belongs to 'list'");
     }
     if (list) {
         return EXIT_DONE;
@@ -250,6 +264,33 @@ static int list_secrets(const struct arguments *arguments)
     return command_print(&arguments->line, SLICE(""));
 }
 
+static void print_in_use(const struct cJSON *answer)
+{
+    const struct cJSON *item = json_first(json_get(answer, "secrets"));
+    (void)printf("%-32s %-9s %-10s %-12s %s\n", "SECRET", "STATE", "SOURCE", "VERSION", "AGE");
+    for (; item != NULL; item = json_next(item)) {
+        (void)printf("%-32.*s %-9.*s %-10.*s %-12.*s %" PRIu64 " s\n",
+                     SLICE_ARG(command_text_of(item, "secret")),
+                     SLICE_ARG(command_text_of(item, "state")),
+                     SLICE_ARG(command_text_of(item, "source")),
+                     SLICE_ARG(command_text_of(item, "source_version")),
+                     command_number_of(item, "age_seconds"));
+    }
+}
+
+static int list_in_use(const struct arguments *arguments)
+{
+    return command_show(
+        &arguments->line,
+        &(struct command_question){
+            .config = arguments->config == NULL ? COMMAND_DEFAULT_CONFIG : arguments->config,
+            .call = ADMIN_CALL_GET,
+            .target = "/api/v1/secrets",
+            .json = arguments->json,
+            .print = print_in_use,
+        });
+}
+
 static int act(const struct arguments *arguments)
 {
     if (strcmp(arguments->verb, "set") == 0) {
@@ -272,6 +313,7 @@ int command_secrets(int argc, char **argv)
         {.name = "file", .value = &arguments.file},
         {.name = "key-file", .value = &arguments.key_file},
         {.name = "json", .flag = &arguments.json},
+        {.name = "in-use", .flag = &arguments.in_use},
         {.name = NULL},
     };
     int result;
@@ -282,6 +324,9 @@ int command_secrets(int argc, char **argv)
     result = check_options(&arguments);
     if (result == EXIT_DONE) {
         result = read_words(&arguments);
+    }
+    if (result == EXIT_DONE && arguments.in_use) {
+        return list_in_use(&arguments);
     }
     if (result == EXIT_DONE && arguments.file == NULL) {
         result = find_files(&arguments);

@@ -19,6 +19,7 @@
 #include "gateway/reprice_note.h"
 #include "gateway/server_ledger.h"
 #include "gateway/server_pages.h"
+#include "gateway/server_secrets.h"
 #include "gateway/server_state.h"
 #include "gateway/server_webhooks_admin.h"
 #include "gateway/tokens/tokens.h"
@@ -101,6 +102,7 @@ static bool show_others(const struct server *server, struct buffer *out)
 {
     return standings_show_metrics(server->standings, server->snapshot, clock_now(), out) &&
            tokens_show_metrics(server->tokens, clock_now(), out) &&
+           server_secrets_show_metrics(server, out) &&
            quotas_show_metrics(server->quotas, server->snapshot, out) == STATUS_OK;
 }
 

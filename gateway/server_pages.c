@@ -9,6 +9,7 @@
 #include "gateway/observe/timestamp.h"
 #include "gateway/quotas.h"
 #include "gateway/request_report.h"
+#include "gateway/server_secrets.h"
 #include "gateway/server_state.h"
 #include "limiter/zone.h"
 #include "routes/allow.h"
@@ -259,6 +260,8 @@ static enum status put_page(const struct server *server, enum admin_page page, s
         return show_routes(server->snapshot, out);
     case ADMIN_TENANTS:
         return show_tenants(server->snapshot, out);
+    case ADMIN_SECRETS:
+        return server_secrets_show(server, out);
     case ADMIN_LIVE:
         return live_render(server->metrics, out);
     case ADMIN_ERRORS:

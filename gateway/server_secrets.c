@@ -1,6 +1,8 @@
 #include "gateway/server_secrets.h"
 
 #include "auth/secrets/secret_store.h"
+#include "base/buffer.h"
+#include "base/encode.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
 #include "gateway/loop/mailbox.h"
@@ -10,6 +12,8 @@
 #include "gateway/secrets/remote_secrets.h"
 #include "gateway/server_audit.h"
 #include "gateway/server_state.h"
+
+#include <inttypes.h>
 
 /* ---- what is said of them ---- */
 
@@ -98,6 +102,80 @@ void server_secrets_adopt(struct server *server)
 {
     remote_secrets_adopt(server->remote_secrets, server->snapshot, server->secrets);
     wait_for_all(server, REMOTE_RELOAD_WAIT);
+}
+
+/* ---- for people ---- */
+
+struct showing {
+    struct buffer *out;
+    usec_t now;
+    bool any;
+    enum status status;
+};
+
+static const char *state_of(const struct secret_standing *it)
+{
+    return it->failing ? it->in_force ? "stale" : "failing" : it->in_force ? "in force" : "missing";
+}
+
+static enum status put_standing(struct showing *showing, const struct secret_standing *it)
+{
+    struct buffer *out = showing->out;
+    usec_t age = showing->now > it->confirmed_at ? showing->now - it->confirmed_at : 0;
+    TRY(buffer_append(out, showing->any ? SLICE(",\n{") : SLICE("{")));
+    showing->any = true;
+    TRY(buffer_print(out, "\"secret\":\"%s\",\"state\":\"%s\",\"source\":\"%s\"", it->name,
+                     state_of(it), it->source == NULL ? "" : it->source));
+    TRY(buffer_append(out, SLICE(",\"source_version\":")));
+    TRY(encode_json_string(slice_from(it->source_version), out));
+    return buffer_print(out, ",\"version\":%" PRIu64 ",\"age_seconds\":%" PRId64 "}", it->version,
+                        it->in_force ? age / SEC : 0);
+}
+
+static void show_one(void *ctx, const struct secret_standing *it)
+{
+    struct showing *showing = ctx;
+    if (showing->status == STATUS_OK) {
+        showing->status = put_standing(showing, it);
+    }
+}
+
+enum status server_secrets_show(const struct server *server, struct buffer *out)
+{
+    struct showing showing = {.out = out, .now = clock_now()};
+    TRY(buffer_append(out, SLICE("{\"secrets\":[\n")));
+    secret_store_each(server->secrets, show_one, &showing);
+    TRY(showing.status);
+    return buffer_append(out, SLICE("\n]}\n"));
+}
+
+static enum status put_age(struct showing *showing, const struct secret_standing *it)
+{
+    usec_t age = showing->now > it->confirmed_at ? showing->now - it->confirmed_at : 0;
+    if (!showing->any) {
+        TRY(buffer_append(showing->out,
+                          SLICE("# HELP sallyport_secret_age_seconds Since the source of a secret "
+                                "that is in force last said that this is its value.\n"
+                                "# TYPE sallyport_secret_age_seconds gauge\n")));
+        showing->any = true;
+    }
+    return buffer_print(showing->out, "sallyport_secret_age_seconds{name=\"%s\"} %" PRId64 "\n",
+                        it->name, age / SEC);
+}
+
+static void show_age(void *ctx, const struct secret_standing *it)
+{
+    struct showing *showing = ctx;
+    if (showing->status == STATUS_OK && it->in_force) {
+        showing->status = put_age(showing, it);
+    }
+}
+
+bool server_secrets_show_metrics(const struct server *server, struct buffer *out)
+{
+    struct showing showing = {.out = out, .now = clock_now()};
+    secret_store_each(server->secrets, show_age, &showing);
+    return showing.status == STATUS_OK;
 }
 
 void server_secrets_stop(struct server *server)

@@ -282,12 +282,26 @@ const char *secret_store_pending(struct secret_store *store)
     return name;
 }
 
+/* One that a source needs itself may be in use by a route, too: that one is told of. */
+static bool is_hidden_by_another(const struct slot_list *list, unsigned index)
+{
+    for (unsigned i = index + 1; i < list->count; i++) {
+        if (strcmp(list->all[i]->name, list->all[index]->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void secret_store_each(struct secret_store *store,
                        void (*visit)(void *ctx, const struct secret_standing *standing), void *ctx)
 {
     struct slot_list list = list_slots(store);
     for (unsigned i = 0; i < list.count; i++) {
         const struct secret_slot *slot = list.all[i];
+        if (is_hidden_by_another(&list, i)) {
+            continue;
+        }
         visit(ctx, &(struct secret_standing){
                        .name = slot->name,
                        .in_force = slot->current != NULL,

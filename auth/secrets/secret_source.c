@@ -27,9 +27,8 @@ bool secret_name_valid(struct slice name)
 const char *secret_source_type(enum secret_source_kind kind)
 {
     static const char *const types[SECRET_SOURCE_KINDS] = {
-        [SECRET_SOURCE_SEALED] = "sealed",
-        [SECRET_SOURCE_ENV] = "env",
-        [SECRET_SOURCE_DIRECTORY] = "directory",
+        [SECRET_SOURCE_SEALED] = "sealed",       [SECRET_SOURCE_ENV] = "env",
+        [SECRET_SOURCE_DIRECTORY] = "directory", [SECRET_SOURCE_SYSTEMD] = "systemd",
         [SECRET_SOURCE_VAULT] = "vault",
     };
     return types[kind];
@@ -40,13 +39,24 @@ bool secret_source_remote(const struct secret_source *source)
     return source->kind >= SECRET_SOURCE_VAULT;
 }
 
+/* Of systemd what it has put there for this service alone; NULL: nothing. */
+static const char *folder_of(const struct secret_source *source)
+{
+    /* Nothing sets variables once the process has started. */
+    return source->kind == SECRET_SOURCE_SYSTEMD
+               ? getenv("CREDENTIALS_DIRECTORY") /* NOLINT(concurrency-mt-unsafe) */
+               : source->path;
+}
+
 /* The variable's or the file's name; false if it is too long to exist. */
 static bool location_of(const struct secret_source *source, const char *name, char *out,
                         size_t size)
 {
     bool is_env = source->kind == SECRET_SOURCE_ENV;
+    const char *folder = is_env ? "" : folder_of(source);
     int len = is_env ? snprintf(out, size, "%s%s", source->prefix, name)
-                     : snprintf(out, size, "%s/%s", source->path, name);
+                     : snprintf(out, size, "%s/%s",
+                                folder == NULL ? "$CREDENTIALS_DIRECTORY" : folder, name);
     if (len < 0 || (size_t)len >= size) {
         return false;
     }
@@ -88,11 +98,20 @@ static enum status get_file(const struct secret_source *source, const char *name
                             struct secret **ret, struct error *err)
 {
     char path[PATH_MAX];
+    struct stat info;
+    if (folder_of(source) == NULL) {
+        FAIL(err, STATUS_NOT_FOUND,
+             "$CREDENTIALS_DIRECTORY is not set; systemd sets it where a unit has LoadCredential=");
+    }
     if (!location_of(source, name, path, sizeof(path))) {
         FAIL(err, STATUS_INVALID, "the path of the secret's file is too long");
     }
     struct secret *contents CLEANUP(secret_free_at) = NULL;
-    TRY(small_file_read(path, VALUE_MAX, &contents, NULL, err));
+    TRY(small_file_read(path, VALUE_MAX, &contents, &info, err));
+    if ((info.st_mode & S_IWOTH) != 0) {
+        FAIL(err, STATUS_DENIED, "%s: may be written by everybody (mode %04o); chmod o-w %s", path,
+             (unsigned)(info.st_mode & 07777), path);
+    }
     struct slice value = without_newline(secret_reveal(contents));
     if (value.len == 0) {
         FAIL(err, STATUS_INVALID, "%s: is empty; write the secret into it", path);
@@ -141,6 +160,7 @@ enum status secret_source_read(const struct secret_source *source,
     case SECRET_SOURCE_ENV:
         return get_env(source, name, ret, err);
     case SECRET_SOURCE_DIRECTORY:
+    case SECRET_SOURCE_SYSTEMD:
         return get_file(source, name, ret, err);
     case SECRET_SOURCE_VAULT:
     case SECRET_SOURCE_KINDS:
@@ -168,6 +188,7 @@ void secret_source_describe(const struct secret_source *source, const char *name
         (void)snprintf(out, size, "variable %s", location);
         return;
     case SECRET_SOURCE_DIRECTORY:
+    case SECRET_SOURCE_SYSTEMD:
         (void)location_of(source, name, location, sizeof(location));
         (void)snprintf(out, size, "file %s", location);
         return;
@@ -187,7 +208,10 @@ uint64_t secret_source_stamp(const struct secret_source *source, const char *nam
     case SECRET_SOURCE_ENV:
         return 0;
     case SECRET_SOURCE_DIRECTORY:
-        return location_of(source, name, path, sizeof(path)) ? small_file_stamp(path) : 1;
+    case SECRET_SOURCE_SYSTEMD:
+        return folder_of(source) != NULL && location_of(source, name, path, sizeof(path))
+                   ? small_file_stamp(path)
+                   : 1;
     case SECRET_SOURCE_VAULT:
     case SECRET_SOURCE_KINDS:
         return 0;

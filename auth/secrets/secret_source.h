@@ -18,7 +18,8 @@ enum secret_source_kind {
     SECRET_SOURCE_SEALED,
     SECRET_SOURCE_ENV,
     SECRET_SOURCE_DIRECTORY,
-    SECRET_SOURCE_VAULT, /* this one and those behind it are remote */
+    SECRET_SOURCE_SYSTEMD, /* the directory that $CREDENTIALS_DIRECTORY names */
+    SECRET_SOURCE_VAULT,   /* this one and those behind it are remote */
     SECRET_SOURCE_KINDS
 };
 
@@ -49,8 +50,9 @@ struct secret_source_cache {
 
 /* Of a source that is not remote. STATUS_NOT_FOUND: this source has no such name (or its file,
  * folder or variable is not there, or the variable is empty), ask the next. Any other failure ends
- * the search. env: "openai-key" with prefix P is P + OPENAI_KEY. directory: the file of that name,
- * one trailing newline removed, 64 KiB at most. */
+ * the search. env: "openai-key" with prefix P is P + OPENAI_KEY. directory, systemd: the file of
+ * that name, one trailing newline removed, 64 KiB at most; one that everybody may write to is
+ * refused. */
 MUST_USE enum status secret_source_read(const struct secret_source *source,
                                         struct secret_source_cache *cache, const char *name,
                                         struct secret **ret, struct error *err);

@@ -94,6 +94,6 @@ struct secret_standing {
     const char *source_version; /* by the source's own count; "": it has none */
     usec_t confirmed_at;        /* when the source last said so */
 };
-/* Of each one in use, in no order. */
+/* Of each name in use, in no order. */
 void secret_store_each(struct secret_store *store,
                        void (*visit)(void *ctx, const struct secret_standing *standing), void *ctx);

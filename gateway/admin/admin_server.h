@@ -76,6 +76,7 @@ enum admin_page {
     ADMIN_CONFIG,
     ADMIN_ROUTES,
     ADMIN_TENANTS,
+    ADMIN_SECRETS, /* names and where they come from, never values */
     ADMIN_LIVE,
     ADMIN_ERRORS, /* of late, from the ledger; STATUS_NOT_FOUND: there is none */
 };

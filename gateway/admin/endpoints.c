@@ -195,6 +195,7 @@ PAGE(show_status, ADMIN_STATUS)
 PAGE(show_config, ADMIN_CONFIG)
 PAGE(show_routes, ADMIN_ROUTES)
 PAGE(show_tenants, ADMIN_TENANTS)
+PAGE(show_secrets, ADMIN_SECRETS)
 PAGE(show_live, ADMIN_LIVE)
 PAGE(show_errors, ADMIN_ERRORS)
 #undef PAGE
@@ -243,6 +244,7 @@ static const struct endpoint {
     {"/api/v1/config", ADMIN_READS, show_config},
     {"/api/v1/routes", ADMIN_READS, show_routes},
     {"/api/v1/tenants", ADMIN_READS, show_tenants},
+    {"/api/v1/secrets", ADMIN_READS, show_secrets},
     {"/api/v1/live", ADMIN_READS, show_live},
     {"/api/v1/errors", ADMIN_READS, show_errors},
     {"/api/v1/quotas", ADMIN_READS, show_quotas},

@@ -1,11 +1,12 @@
 // Secrets in a store that is asked over the network: found, rotated, away, lying; and nothing of them leaks.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
 import { many, tally } from '../support/call.mjs';
-import { Child, Gateway, gatewayFor, sleep, until } from '../support/gateway.mjs';
+import { binary, Child, Gateway, gatewayFor, sleep, until } from '../support/gateway.mjs';
 import { vaultFor } from '../support/vault.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
@@ -62,7 +63,7 @@ const unavailable = async (gateway, name) => {
 
 // All that the process says of itself.
 async function everything(gateway) {
-  const pages = await Promise.all(['/metrics', '/readyz', '/api/v1/config', '/api/v1/status', '/api/v1/routes'].map(async (page) => (await gateway.ask(page)).body));
+  const pages = await Promise.all(['/metrics', '/readyz', '/api/v1/config', '/api/v1/status', '/api/v1/routes', '/api/v1/secrets'].map(async (page) => (await gateway.ask(page)).body));
   return [gateway.stderr, gateway.stdout, JSON.stringify(gateway.accessLog()), JSON.stringify(audited(gateway)), ...pages].join('\n');
 }
 
@@ -81,6 +82,13 @@ test('a secret is there from the first request on; a new version is used within 
   });
   assert.match(JSON.stringify(lines[0]), /vault https:\/\/localhost:\d+\/secret\/sallyport, version 1"/);
   assert.match(JSON.stringify(lines[1]), /, version 2"/);
+  assert.match(await gateway.metrics(), /^sallyport_secret_age_seconds\{name="openai-key"\} [0-9]+$/m);
+  const listed = await new Promise((resolve, reject) => execFile(binary, ['secrets', 'list', '--in-use', '-c', gateway.file, '--json'],
+    (error, stdout) => (error ? reject(error) : resolve(JSON.parse(stdout).secrets))));
+  assert.deepEqual(listed.map(({ age_seconds, ...rest }) => rest).sort((a, b) => a.secret.localeCompare(b.secret)), [
+    { secret: 'openai-key', state: 'in force', source: 'vault', source_version: '2', version: 2 },
+    { secret: 'vault-token', state: 'in force', source: 'env', source_version: '', version: 1 },
+  ]);
   assert.ok(await gateway.metric('secret_refreshes_total', { source: 'vault', result: 'read' }) >= 2);
   assert.doesNotMatch(await everything(gateway), /first-value|second-value|static-token/);
 });

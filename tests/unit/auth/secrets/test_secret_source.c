@@ -2,6 +2,11 @@
 #include "auth/secrets/secret_source.h"
 #include "tests/support/scratch_folder.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <criterion/criterion.h>
 
 static struct scratch_folder folder;
@@ -252,4 +257,74 @@ Test(secret_source, describes_where_it_looks)
     source = (struct secret_source){.kind = SECRET_SOURCE_SEALED, .path = "secrets.sealed"};
     secret_source_describe(&source, "openai-key", text, sizeof(text));
     cr_expect_str_eq(text, "sealed file secrets.sealed");
+}
+
+/* ---- folders that are swapped, as Kubernetes and Docker do it ---- */
+
+static void path_in_folder(const char *name, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s/%s", folder.path, name);
+}
+
+/* As of one version of a mounted volume: "..NAME/key", with one link to it and one to that. */
+static void write_volume(const char *version, const char *value)
+{
+    char place[300];
+    char file[320];
+    path_in_folder(version, place, sizeof(place));
+    cr_assert_eq(mkdir(place, 0755), 0);
+    (void)snprintf(file, sizeof(file), "%s/key", version);
+    scratch_write_text(&folder, file, value);
+}
+
+static void swap_volume(const char *version)
+{
+    char data[300];
+    char beside[300];
+    path_in_folder("..data", data, sizeof(data));
+    path_in_folder("..data_tmp", beside, sizeof(beside));
+    cr_assert_eq(symlink(version, beside), 0);
+    cr_assert_eq(rename(beside, data), 0);
+}
+
+Test(secret_source, directory_whose_data_link_is_swapped_has_the_new_value_and_another_stamp)
+{
+    char key[300];
+    struct secret_source source = directory_source();
+    write_volume("..2026_1", "the-first-value");
+    swap_volume("..2026_1");
+    path_in_folder("key", key, sizeof(key));
+    cr_assert_eq(symlink("..data/key", key), 0);
+    expect_value(&source, "key", SLICE("the-first-value"));
+    uint64_t stamp = secret_source_stamp(&source, "key");
+    cr_expect_eq(secret_source_stamp(&source, "key"), stamp);
+    write_volume("..2026_2", "the-other-value"); /* of the same length */
+    cr_expect_eq(secret_source_stamp(&source, "key"), stamp);
+    swap_volume("..2026_2");
+    cr_expect_neq(secret_source_stamp(&source, "key"), stamp);
+    expect_value(&source, "key", SLICE("the-other-value"));
+}
+
+Test(secret_source, file_that_everybody_may_write_to_is_refused)
+{
+    char key[300];
+    struct secret_source source = directory_source();
+    scratch_write_text(&folder, "key", "value");
+    path_in_folder("key", key, sizeof(key));
+    cr_assert_eq(chmod(key, 0444), 0);
+    expect_value(&source, "key", SLICE("value"));
+    cr_assert_eq(chmod(key, 0666), 0);
+    expect_failure(&source, "key", STATUS_DENIED, "may be written by everybody (mode 0666)");
+}
+
+Test(secret_source, systemd_is_the_folder_that_its_variable_names)
+{
+    struct secret_source source = {.kind = SECRET_SOURCE_SYSTEMD};
+    cr_assert_eq(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    expect_failure(&source, "key", STATUS_NOT_FOUND, "LoadCredential=");
+    cr_expect_eq(secret_source_stamp(&source, "key"), 1U);
+    cr_assert_eq(setenv("CREDENTIALS_DIRECTORY", folder.path, 1), 0);
+    expect_failure(&source, "key", STATUS_NOT_FOUND, "no such file");
+    scratch_write_text(&folder, "key", "value\n");
+    expect_value(&source, "key", SLICE("value"));
 }
