@@ -8,15 +8,18 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, beforeEach, test } from 'node:test';
 
+import { BedrockRuntimeClient, ConverseCommand } from '@aws-sdk/client-bedrock-runtime';
 import { DynamoDBClient, GetItemCommand, PutItemCommand, RequestLimitExceeded } from '@aws-sdk/client-dynamodb';
+import { InvokeCommand, LambdaClient, TooManyRequestsException as LambdaTooManyRequests } from '@aws-sdk/client-lambda';
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SendEmailCommand, SESv2Client, TooManyRequestsException } from '@aws-sdk/client-sesv2';
+import { AuthorizationErrorException, PublishCommand, SNSClient, ThrottledException } from '@aws-sdk/client-sns';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import aws4 from 'aws4';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import { Authority } from '../support/certificates.mjs';
-import { Gateway } from '../support/gateway.mjs';
+import { Gateway, until } from '../support/gateway.mjs';
 import { AwsFake, credentials as real } from './aws_fake.mjs';
 
 let authority;
@@ -24,7 +27,7 @@ let fake;
 let gateway;
 let agent;
 
-const services = ['s3', 'dynamodb', 'sqs', 'ses', 'secrets-manager'];
+const services = ['s3', 'dynamodb', 'sqs', 'ses', 'secrets-manager', 'sns', 'lambda'];
 
 before(async () => {
   authority = new Authority();
@@ -36,14 +39,14 @@ before(async () => {
     provider: `aws-${name}`, base_url: `https://localhost:${fake.port}`, credential: { secret: 'aws' },
     sign: { region: 'eu-central-1' }, tls: { ca: authority.file }, retry: { base: '10ms', buffer: '64KiB' },
   });
-  const routes = Object.fromEntries(services.map((name) => [`aws-${name}`, route(name)]));
+  const routes = { ...Object.fromEntries(services.map((name) => [`aws-${name}`, route(name)])), 'aws-bedrock': { ...route(''), provider: 'bedrock' } };
   gateway = await Gateway.start({
     routes,
     secrets: { aws: `${real.accessKeyId}:${real.secretAccessKey}` },
     tenants: {
       app: { allow: Object.keys(routes) },
       limited: { allow: Object.keys(routes), quotas: [{ requests: 1, per: '1h' }] },
-      stranger: { allow: ['aws-s3:GET /*'] },
+      stranger: { allow: ['aws-s3:GET /*', 'aws-sns:GET /'] },
     },
     gateway: { tls: { cert: path.join(authority.folder, 'gw.pem'), key: path.join(authority.folder, 'gw.key') } },
   });
@@ -173,4 +176,37 @@ test('ses: an email is sent; a quota is its own exception', async () => {
 test('secrets manager: a secret is had', async () => {
   const { SecretString } = await new SecretsManagerClient(settings('secrets-manager')).send(new GetSecretValueCommand({ SecretId: 'x' }));
   assert.equal(SecretString, 's3cret');
+});
+
+test('sns: a message is published; a quota and a rule are its own exceptions', async () => {
+  const publish = (key) => new SNSClient(settings('sns', key)).send(new PublishCommand({ TopicArn: 'arn:aws:sns:eu-central-1:1:t', Message: 'a & b' }));
+  assert.equal((await publish()).MessageId, 'm-2');
+  await publish(gateway.keys.limited).catch(() => {});
+  await assert.rejects(publish(gateway.keys.limited), ThrottledException);
+  await assert.rejects(publish(gateway.keys.stranger), (error) => {
+    assert.ok(error instanceof AuthorizationErrorException, error.name);
+    assert.match(error.message, /tenant "stranger" may not call this/, 'a text with quotes, as XML');
+    return true;
+  });
+});
+
+test('lambda: a function is invoked, by a name that is encoded', async () => {
+  const client = (key) => new LambdaClient(settings('lambda', key));
+  const { Payload } = await client().send(new InvokeCommand({ FunctionName: 'arn:aws:lambda:eu-central-1:1:function:f', Payload: JSON.stringify({ a: 1 }) }));
+  const answer = JSON.parse(Buffer.from(Payload).toString());
+  assert.deepEqual(answer.got, { a: 1 });
+  assert.match(answer.path, /arn%3Aaws%3Alambda/);
+  await client(gateway.keys.limited).send(new InvokeCommand({ FunctionName: 'f' })).catch(() => {});
+  await assert.rejects(client(gateway.keys.limited).send(new InvokeCommand({ FunctionName: 'f' })), LambdaTooManyRequests);
+});
+
+test('bedrock: a conversation is signed, and its usage is known', async () => {
+  const client = new BedrockRuntimeClient(settings('bedrock', gateway.key, { requestHandler: new NodeHttpHandler({ httpsAgent: agent }) }));
+  const { output } = await client.send(new ConverseCommand({
+    modelId: 'anthropic.claude-3-haiku-20240307-v1:0', messages: [{ role: 'user', content: [{ text: 'hi' }] }],
+  }));
+  assert.equal(output.message.content[0].text, 'hello');
+  assert.match(fake.seen[0].url, /^\/model\/anthropic\.claude-3-haiku-20240307-v1%3A0\/converse$/);
+  const line = await until('it is in the log', () => gateway.accessLog().find((it) => it.route === 'aws-bedrock'));
+  assert.deepEqual([line.input_tokens, line.output_tokens], [3, 5]);
 });

@@ -78,8 +78,7 @@ const strict = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (byte) => 
 // A body in chunks, decoded; where they are signed, each signature is checked.
 function readChunks(body, auth, { signed, trailers }) {
   const scope = `${auth.day}/${auth.region}/${auth.service}/aws4_request`;
-  const key = ['aws4_request'].reduce((it, text) => hmac(it, text),
-    hmac(hmac(hmac(`AWS4${credentials.secretAccessKey}`, auth.day), auth.region), auth.service));
+  const key = [auth.day, auth.region, auth.service, 'aws4_request'].reduce((it, text) => hmac(it, text), `AWS4${credentials.secretAccessKey}`);
   const pieces = [];
   let before = auth.signature;
   const check = (kind, hashes, given, what) => {
@@ -158,6 +157,22 @@ const services = {
   sqs(fake, request, response, { data }) {
     const { MessageBody } = JSON.parse(data);
     fake.answer(response, { MessageId: crypto.randomUUID(), MD5OfMessageBody: crypto.createHash('md5').update(MessageBody).digest('hex') });
+  },
+  sns(fake, request, response, { data }) {
+    const action = new URLSearchParams(data.toString()).get('Action');
+    response.writeHead(200, { 'content-type': 'text/xml' });
+    response.end(`<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result><MessageId>m-2</MessageId></${action}Result></${action}Response>`);
+  },
+  lambda(fake, request, response, { data }) {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ path: request.url, got: JSON.parse(data) }));
+  },
+  bedrock(fake, request, response) {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({
+      output: { message: { role: 'assistant', content: [{ text: 'hello' }] } }, stopReason: 'end_turn',
+      usage: { inputTokens: 3, outputTokens: 5, totalTokens: 8 }, metrics: { latencyMs: 1 },
+    }));
   },
   ses(fake, request, response) {
     fake.answer(response, { MessageId: 'm-1' });
