@@ -215,6 +215,17 @@ static enum status put_domains(const struct profile *profile, struct buffer *out
                     profile->domain_by_model ? SLICE("each model") : SLICE(""));
 }
 
+/* What a route's `token` says by default. */
+static enum status put_token(const struct profile *profile, struct buffer *out)
+{
+    for (unsigned i = 0; i < profile->token_count; i++) {
+        const struct token_setting *setting = &profile->token[i];
+        TRY(buffer_print(out, "  %-16s %.*s: %.*s\n", "token is had by", SLICE_ARG(setting->name),
+                         SLICE_ARG(setting->value)));
+    }
+    return STATUS_OK;
+}
+
 static enum status put_details(const struct profile *profile, struct buffer *out)
 {
     TRY(buffer_print(out, "%s (%s)\n", profile->name, profile->title));
@@ -223,6 +234,7 @@ static enum status put_details(const struct profile *profile, struct buffer *out
     TRY(put_line(out, "base URL, as in", profile->base_url_form));
     TRY(put_line(out, "secret", profile->secret));
     TRY(put_line(out, "reference", profile->docs_url));
+    TRY(put_token(profile, out));
     if (profile->sign.scheme.len == 0 || profile->injections.count > 0) {
         TRY(put_injections(&profile->injections, out));
     }

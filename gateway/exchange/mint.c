@@ -9,7 +9,7 @@
 #include <assert.h>
 
 /* The token of whom the caller acts for, in the header of that name; empty: there is none, there
- * are several, or it is none that a form of RFC 6750 allows. */
+ * are several, or it is none that a form of RFC 6750 allows, or longer than any. */
 static struct slice subject_of(const struct exchange *exchange, struct slice header)
 {
     struct slice subject = {NULL, 0};
@@ -24,6 +24,9 @@ static struct slice subject_of(const struct exchange *exchange, struct slice hea
     }
     if (slice_starts_with_nocase(subject, SLICE("Bearer "))) {
         subject = slice_trim(slice_skip(subject, strlen("Bearer ")));
+    }
+    if (subject.len > TOKEN_BYTES_MAX) {
+        return slice_make(NULL, 0);
     }
     for (size_t i = 0; i < subject.len; i++) {
         if (subject.ptr[i] <= ' ' || subject.ptr[i] > '~' || subject.ptr[i] == ',') {

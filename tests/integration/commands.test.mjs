@@ -198,7 +198,7 @@ test('--help goes to stdout and ends well', () => {
   }
 });
 
-test('providers: what is known of trying again, a fact a line', () => {
+test('providers: what is known of trying again, and how a token is had, a fact a line', () => {
   const facts = (name) => run(['providers', name]).stdout.split('\n').map((line) => line.trim().replace(/ {2,}/, ': '));
   for (const [name, lines] of [
     ['openai', ['wait in: retry-after-ms, milliseconds', 'says whether in: x-should-retry', 'key refused: 401',
@@ -209,6 +209,7 @@ test('providers: what is known of trying again, a fact a line', () => {
     ['square', ['idempotency key: member of the body idempotency_key, up to 45 bytes, for POST PUT of some paths']],
     ['bedrock', ['throttled: an error with x-amzn-errortype: ThrottlingException', 'may be repeated: POST /model/{model}/converse']],
     ['http', ['wait in: retry-after, seconds or a date']],
+    ['salesforce', ['token is had by: grant: client_credentials', 'token is had by: url: /services/oauth2/token']],
   ]) {
     for (const line of lines) assert.ok(facts(name).includes(line), `${name}: ${line}\n${facts(name).join('\n')}`);
   }
