@@ -86,29 +86,12 @@ static enum status write_standard(const struct signing_request *request, struct 
     return STATUS_OK;
 }
 
-static int compare_texts(struct slice a, struct slice b)
-{
-    size_t shorter = a.len < b.len ? a.len : b.len;
-    for (size_t i = 0; i < shorter; i++) {
-        int order = (unsigned char)ascii_lower(a.ptr[i]) - (unsigned char)ascii_lower(b.ptr[i]);
-        if (order != 0) {
-            return order;
-        }
-    }
-    return (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_fields(const void *left, const void *right)
 {
     const struct signing_field *a = left;
     const struct signing_field *b = right;
-    int order = compare_texts(a->name, b->name);
-    if (order != 0) {
-        return order;
-    }
-    size_t shorter = a->value.len < b->value.len ? a->value.len : b->value.len;
-    order = shorter == 0 ? 0 : memcmp(a->value.ptr, b->value.ptr, shorter);
-    return order != 0 ? order : (a->value.len > b->value.len) - (a->value.len < b->value.len);
+    int order = signing_compare_nocase(a->name, b->name);
+    return order != 0 ? order : signing_compare(a->value, b->value);
 }
 
 static enum status write_own(const struct signing_request *request, struct slice date,
@@ -134,19 +117,14 @@ static enum status write_own(const struct signing_request *request, struct slice
 
 /* ---- the resource ---- */
 
-/* Decoded, a '+' being a space. What is no triplet stands for itself. */
+/* Decoded, a '+' being a space. */
 static struct slice decode_part(struct slice part, char **to)
 {
     char *start = *to;
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned high = i + 2 < part.len ? ascii_hex_value(part.ptr[i + 1]) : ASCII_NOT_HEX;
-        unsigned low = i + 2 < part.len ? ascii_hex_value(part.ptr[i + 2]) : ASCII_NOT_HEX;
-        if (part.ptr[i] == '%' && high != ASCII_NOT_HEX && low != ASCII_NOT_HEX) {
-            *(*to)++ = (char)(high << 4 | low);
-            i += 2;
-        } else {
-            *(*to)++ = part.ptr[i] == '+' ? ' ' : part.ptr[i];
-        }
+    for (size_t at = 0; at < part.len;) {
+        bool plus = part.ptr[at] == '+';
+        unsigned char byte = signing_take_decoded(part, &at);
+        *(*to)++ = plus ? ' ' : (char)byte;
     }
     return slice_make(start, (size_t)(*to - start));
 }

@@ -189,9 +189,43 @@ enum status signing_append_lower(struct buffer *out, struct slice text)
     return STATUS_OK;
 }
 
+int signing_compare(struct slice a, struct slice b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter == 0 ? 0 : memcmp(a.ptr, b.ptr, shorter);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int signing_compare_nocase(struct slice a, struct slice b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    for (size_t i = 0; i < shorter; i++) {
+        int order = (unsigned char)ascii_lower(a.ptr[i]) - (unsigned char)ascii_lower(b.ptr[i]);
+        if (order != 0) {
+            return order;
+        }
+    }
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+unsigned char signing_take_decoded(struct slice text, size_t *at)
+{
+    unsigned char byte = (unsigned char)text.ptr[*at];
+    if (byte == '%' && *at + 2 < text.len) {
+        unsigned high = ascii_hex_value(text.ptr[*at + 1]);
+        unsigned low = ascii_hex_value(text.ptr[*at + 2]);
+        if (high != ASCII_NOT_HEX && low != ASCII_NOT_HEX) {
+            *at += 3;
+            return (unsigned char)(high << 4 | low);
+        }
+    }
+    *at += 1;
+    return byte;
+}
+
 /* ---- the head ---- */
 
-static struct slice take_line(struct slice *text)
+struct slice signing_take_line(struct slice *text)
 {
     size_t end = slice_find(*text, '\n');
     struct slice line = slice_make(text->ptr, end);
@@ -205,7 +239,7 @@ static struct slice take_line(struct slice *text)
 enum status signer_read_head(struct slice head, struct signing_field *fields,
                              struct signing_request *ret)
 {
-    struct slice start = take_line(&head);
+    struct slice start = signing_take_line(&head);
     size_t method = slice_find(start, ' ');
     size_t version = start.len;
     while (version > 0 && start.ptr[version - 1] != ' ') {
@@ -219,7 +253,7 @@ enum status signer_read_head(struct slice head, struct signing_field *fields,
     ret->fields = fields;
     ret->field_count = 0;
     while (head.len > 0) {
-        struct slice line = take_line(&head);
+        struct slice line = signing_take_line(&head);
         size_t colon = slice_find(line, ':');
         if (line.len == 0) {
             break;

@@ -35,6 +35,13 @@ void signing_keys_put(struct signing_keys *keys, struct slice secret, struct sli
 
 /* "name: value\r\n" */
 MUST_USE enum status signing_line(struct buffer *out, struct slice name, struct slice value);
+/* The next line, without its end. */
+struct slice signing_take_line(struct slice *text);
+/* The order of bytes; and the same of letters in lower case. */
+int signing_compare(struct slice a, struct slice b);
+int signing_compare_nocase(struct slice a, struct slice b);
+/* The byte at *at, decoded if it is a triplet (what is none stands for itself); steps over it. */
+unsigned char signing_take_decoded(struct slice text, size_t *at);
 /* In lower case. */
 MUST_USE enum status signing_append_lower(struct buffer *out, struct slice text);
 

@@ -8,22 +8,6 @@
 
 static const char upper_hex[] = "0123456789ABCDEF";
 
-/* The byte at *at, decoded if it is a triplet; steps over it. */
-static unsigned char take_decoded(struct slice text, size_t *at)
-{
-    unsigned char byte = (unsigned char)text.ptr[*at];
-    if (byte == '%' && *at + 2 < text.len) {
-        unsigned high = ascii_hex_value(text.ptr[*at + 1]);
-        unsigned low = ascii_hex_value(text.ptr[*at + 2]);
-        if (high != ASCII_NOT_HEX && low != ASCII_NOT_HEX) {
-            *at += 3;
-            return (unsigned char)(high << 4 | low);
-        }
-    }
-    *at += 1;
-    return byte;
-}
-
 /* What is not unreserved is encoded, '/' as `slash_stays` says. There is room for three times the
  * text at `to`. */
 static char *encode_byte(char *to, unsigned char byte, bool slash_stays)
@@ -46,7 +30,7 @@ static enum status write_path_once(struct slice path, struct buffer *out)
     TRY(buffer_reserve(out, 3 * path.len));
     char *to = buffer_tail(out);
     for (size_t at = 0; at < path.len;) {
-        to = encode_byte(to, take_decoded(path, &at), true);
+        to = encode_byte(to, signing_take_decoded(path, &at), true);
     }
     buffer_commit(out, (size_t)(to - buffer_tail(out)));
     return STATUS_OK;
@@ -108,19 +92,12 @@ struct pairs {
     char *bytes; /* owned */
 };
 
-static int compare_slices(struct slice a, struct slice b)
-{
-    size_t shorter = a.len < b.len ? a.len : b.len;
-    int order = shorter == 0 ? 0 : memcmp(a.ptr, b.ptr, shorter);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_pairs(const void *left, const void *right)
 {
     const struct pair *a = left;
     const struct pair *b = right;
-    int order = compare_slices(a->name, b->name);
-    return order != 0 ? order : compare_slices(a->value, b->value);
+    int order = signing_compare(a->name, b->name);
+    return order != 0 ? order : signing_compare(a->value, b->value);
 }
 
 /* Decoded, a '+' being a space, and encoded anew. */
@@ -129,7 +106,7 @@ static struct slice encode_part(struct slice part, char **to)
     char *start = *to;
     for (size_t at = 0; at < part.len;) {
         bool plus = part.ptr[at] == '+';
-        unsigned char byte = take_decoded(part, &at);
+        unsigned char byte = signing_take_decoded(part, &at);
         *to = encode_byte(*to, plus ? ' ' : byte, false);
     }
     return slice_make(start, (size_t)(*to - start));
@@ -249,18 +226,6 @@ static bool is_signed(struct slice name)
     return true;
 }
 
-static int compare_names(struct slice a, struct slice b)
-{
-    size_t shorter = a.len < b.len ? a.len : b.len;
-    for (size_t i = 0; i < shorter; i++) {
-        int order = (unsigned char)ascii_lower(a.ptr[i]) - (unsigned char)ascii_lower(b.ptr[i]);
-        if (order != 0) {
-            return order;
-        }
-    }
-    return (a.len > b.len) - (a.len < b.len);
-}
-
 /* Leaves those that are signed, sorted; those of one name in the order of sending. */
 static unsigned sort_fields(struct signing_field *fields, unsigned count)
 {
@@ -271,7 +236,7 @@ static unsigned sort_fields(struct signing_field *fields, unsigned count)
             continue;
         }
         unsigned at = used++;
-        while (at > 0 && compare_names(fields[at - 1].name, field.name) > 0) {
+        while (at > 0 && signing_compare_nocase(fields[at - 1].name, field.name) > 0) {
             fields[at] = fields[at - 1];
             at--;
         }

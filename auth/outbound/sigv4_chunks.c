@@ -186,17 +186,6 @@ static enum status begin_chunk(struct sigv4_chunks *chunks, struct error *err)
 
 /* ---- trailers ---- */
 
-static struct slice take_line(struct slice *text)
-{
-    size_t end = slice_find(*text, '\n');
-    struct slice line = slice_make(text->ptr, end);
-    *text = slice_skip(*text, end + 1);
-    if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
-        line.len--;
-    }
-    return line;
-}
-
 static enum status sign_trailers(struct sigv4_chunks *chunks, struct error *err)
 {
     struct buffer text CLEANUP(buffer_fini);
@@ -205,7 +194,7 @@ static enum status sign_trailers(struct sigv4_chunks *chunks, struct error *err)
     struct slice given = {NULL, 0};
     buffer_init(&text, 2 * SIGV4_TRAILERS_MAX);
     while (rest.len > 0 && given.ptr == NULL) {
-        struct slice line = take_line(&rest);
+        struct slice line = signing_take_line(&rest);
         size_t colon = slice_find(line, ':');
         struct slice value = slice_trim(slice_skip(line, colon + 1));
         if (slice_starts_with_nocase(line, trailer_mark)) {

@@ -121,6 +121,30 @@ test('signed chunks whose length nobody says, in small pieces', async () => {
   assert.ok(fake.objects.get('pieces').equals(data));
 });
 
+test('chunks that wait to be whole count against the held bytes', async (t) => {
+  const small = await Gateway.start({
+    routes: { s3: { provider: 'aws-s3', base_url: `https://localhost:${fake.port}`, credential: { secret: 'aws' }, sign: { region: 'x' }, tls: { ca: authority.file }, retry: 'off' } },
+    secrets: { aws: `${real.accessKeyId}:${real.secretAccessKey}` },
+    gateway: { limits: { buffered_bytes: '1MiB' } },
+  });
+  t.after(() => small.stop());
+  const data = crypto.randomBytes(1000000);
+  const body = chunks(data, data.length);
+  const put = () => {
+    const request = http.request({ port: small.port, path: '/s3/bucket/held', method: 'PUT', headers: { ...signedChunks(data), authorization: authorization(small.key), 'content-length': body.length } });
+    return { request, answer: new Promise((resolve) => request.on('response', (it) => resolve(it.resume().statusCode)).on('error', (error) => resolve(error.code))) };
+  };
+  const first = put();
+  first.request.write(body.subarray(0, 500000));
+  await until('the first chunk is held', async () => (await small.metric('buffered_bytes')) > 900000);
+  const second = put();
+  second.request.end(body);
+  assert.ok([503, 'ECONNRESET', 'EPIPE'].includes(await second.answer));
+  first.request.end(body.subarray(500000));
+  assert.equal(await first.answer, 200);
+  await until('all is given back', async () => (await small.metric('buffered_bytes')) === 0);
+});
+
 test('what is no body of signed chunks is refused, held or streaming', async () => {
   for (const length of [1000, 1000000]) {
     const data = crypto.randomBytes(length);
