@@ -241,7 +241,9 @@ static enum status write_head(const struct token_fetch *it, struct slice fields,
     TRY(buffer_append(head, it->rule->path));
     TRY(buffer_append(head, SLICE(" HTTP/1.1\r\nHost: ")));
     TRY(buffer_append(head, slice_from(it->rule->origin.authority)));
-    TRY(buffer_append(head, SLICE("\r\nUser-Agent: sallyport\r\nAccept: application/json\r\n")));
+    /* It is called once an hour: a connection that is kept until then is one that may be dead. */
+    TRY(buffer_append(head, SLICE("\r\nUser-Agent: sallyport\r\nAccept: application/json\r\n"
+                                  "Connection: close\r\n")));
     TRY(buffer_append(head, fields));
     TRY(buffer_append(head, SLICE("Content-Length: ")));
     TRY(buffer_append_number(head, body_len));

@@ -103,6 +103,16 @@ test('near its end a token is had anew while it is still sent; behind it, all wa
   assert.ok(upstream.requests.slice(-1000).every((request) => request.head.includes('Bearer token-number-2\r\n')));
 });
 
+test('an endpoint that fails while a token still lives: that one is sent', async (t) => {
+  const endpoint = await endpointFor(t, (asked, number) => (number === 1 ? granted('token-number-1', { expires_in: 10 }) : { status: 503, body: '' }));
+  const upstream = await upstreamFor(t);
+  const gateway = await start(t, upstream, endpoint);
+  await until('it is to be had anew', async () => { await call(gateway); return endpoint.calls.length === 2; });
+  assert.equal((await call(gateway)).status, 200);
+  assert.equal(sent(upstream), 'token-number-1');
+  await until('it has ended', async () => (await call(gateway)).status === 502);
+});
+
 test('a client that leaves while it waits is let go', async (t) => {
   const endpoint = await endpointFor(t, () => null);
   const upstream = await upstreamFor(t);
@@ -128,6 +138,8 @@ const liars = [
   ['a time gone by', granted('a-token', { expires_in: -5 }), /expires_in/],
   ['a token with a line end', granted('a-token\r\nX-Evil: 1'), /no header can carry/],
   ['a token that wants a proof', granted('a-token', { token_type: 'DPoP' }), /no bearer token/],
+  ['a connection that ends', { cut: true }, /could not be reached|no whole answer/],
+  ['a part of an answer', { cut: true, body: true }, /no whole answer/],
   ['a redirect', { status: 302, headers: { location: 'https://localhost/' }, body: '' }, /answered 302/],
 ];
 for (const [what, lie, pattern] of liars) {

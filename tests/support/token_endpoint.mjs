@@ -6,7 +6,8 @@ import { authorityFor } from './certificates.mjs';
 export const granted = (token, more = {}) => ({ body: { access_token: token, token_type: 'Bearer', expires_in: 3600, ...more } });
 
 export class TokenEndpoint {
-  // answer: (call, number) => {status, headers, body: object or text}, or a promise of it; null: none comes.
+  // answer: (call, number) => {status, headers, body: object or text}, or a promise of it; null: none comes;
+  // {cut: true, body}: the connection is, before the head or, with a body, within it.
   static async start(authority, answer = (call, number) => granted(`token-number-${number}`)) {
     const endpoint = new TokenEndpoint();
     endpoint.calls = [];
@@ -31,6 +32,11 @@ export class TokenEndpoint {
     this.calls.push(call);
     const answer = await this.answer(call, this.calls.length);
     if (answer === null) return;
+    if (answer.cut) { // within the body, if there is one
+      if (answer.body) response.write('{"access_token":"');
+      setImmediate(() => response.socket.destroy());
+      return;
+    }
     const body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
     response.sendDate = !answer.headers?.date;
     response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers });
