@@ -162,6 +162,10 @@ test('dynamodb: a quota of the gateway is an exception that its callers know', a
 test('sqs: a message is sent', async () => {
   const { MessageId } = await new SQSClient(settings('sqs')).send(new SendMessageCommand({ QueueUrl: `${origin()}/aws-sqs/123/q`, MessageBody: 'hello' }));
   assert.ok(MessageId);
+  const client = new SQSClient(settings('sqs', gateway.key, { useQueueUrlAsEndpoint: false }));
+  const of = await client.send(new SendMessageCommand({ QueueUrl: 'https://sqs.eu-central-1.amazonaws.com/123/q', MessageBody: 'hello' }));
+  assert.ok(of.MessageId, 'with the URL that AWS gives a queue, too');
+  assert.equal(fake.seen.length, 2);
 });
 
 test('ses: an email is sent; a quota is its own exception', async () => {
