@@ -204,6 +204,21 @@ test('a form of Twilio settles what its request cost, from the reload on that br
   assert.equal((await rowOf(world.gateway, id)).object.status, 'canceled');
 });
 
+test('of a request that went on to another route, that one is settled', async (t) => {
+  const world = await start(t, { quotas: [{ name: 'budget', cost: '100 USD', per: 'month' }, { name: 'of-sms', cost: '50 USD', per: 'month', route: 'sms' }] });
+  await world.gateway.reload((config) => {
+    config.routes.away = { ...config.routes.sms, base_url: 'http://127.0.0.1:9', fallback: ['sms'], prices: [{ per_request: '0.02 USD' }] };
+    config.tenants.app.allow.push('away');
+    config.tenants.app.quotas.push({ name: 'of-away', cost: '50 USD', per: 'month', route: 'away' });
+  });
+  const answer = await chat(world.gateway, {}, { path: '/away/2010-04-01/Accounts/AC1/Messages.json' });
+  assert.equal(answer.status, 201, answer.body);
+  await world.say({ id: JSON.parse(answer.body).sid, cost: '0.0042', currency: 'USD' });
+  await assertBooks(world, 4_200_000);
+  assert.deepEqual([(await quota(world, 'of-sms')).used, (await quota(world, 'of-away')).used], [4_200_000, 0]);
+  assert.equal((await rowOf(world.gateway, answer.id)).served_by, 'sms');
+});
+
 test('what is settled gives room in the budget again', async (t) => {
   const world = await start(t, { quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month' }] });
   const sent = [await world.send(), await world.send()];
