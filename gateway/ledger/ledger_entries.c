@@ -19,14 +19,6 @@ struct window {
     int64_t start_ms, end_ms;
 };
 
-/* In the order in which they come, as all else would be written to a page of its own. The index is
- * that of a hash, for the same reason: it is small. */
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS objects (number INTEGER PRIMARY KEY, object INTEGER NOT NULL, "
-    "opened_at INTEGER NOT NULL, closed_at INTEGER NOT NULL, id TEXT NOT NULL, "
-    "cost INTEGER NOT NULL, beside INTEGER NOT NULL, windows BLOB NOT NULL) STRICT;"
-    "CREATE INDEX IF NOT EXISTS objects_object ON objects (object);";
-
 static enum status prepare(struct ledger_entries *entries, struct error *err)
 {
     static const char *const texts[STATEMENTS] = {
@@ -41,7 +33,6 @@ static enum status prepare(struct ledger_entries *entries, struct error *err)
                  "LIMIT ?1) AND closed_at < coalesce((SELECT closed_from FROM blocks "
                  "ORDER BY closed_to LIMIT 1), " LEDGER_SQL_LARGEST ")",
     };
-    TRY(ledger_sql_run(entries->db, schema, err));
     for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(entries->db, texts[i], &entries->statements[i], err));
     }

@@ -26,7 +26,6 @@ struct ledger_entry {
 
 enum { LEDGER_ENTRIES_MAX = 8 }; /* that are looked at of one object */
 
-/* Makes the table if there is none. */
 MUST_USE enum status ledger_entries_open(sqlite3 *db, struct ledger_entries **ret,
                                          struct error *err);
 void ledger_entries_close(struct ledger_entries *entries); /* takes NULL; before the database */
@@ -45,3 +44,11 @@ MUST_USE enum status ledger_entries_set_cost(struct ledger_entries *entries,
                                              struct error *err);
 /* Deletes some of those whose rows are gone. */
 MUST_USE enum status ledger_entries_trim(struct ledger_entries *entries, struct error *err);
+
+/* The table: in the order in which they come, as all else would be written to a page of its own.
+ * The index is of a hash, for the same reason: it is small. */
+#define LEDGER_ENTRIES_SCHEMA                                                                      \
+    "CREATE TABLE IF NOT EXISTS objects (number INTEGER PRIMARY KEY, object INTEGER NOT NULL, "    \
+    "opened_at INTEGER NOT NULL, closed_at INTEGER NOT NULL, id TEXT NOT NULL, "                   \
+    "cost INTEGER NOT NULL, beside INTEGER NOT NULL, windows BLOB NOT NULL) STRICT;"               \
+    "CREATE INDEX IF NOT EXISTS objects_object ON objects (object);"

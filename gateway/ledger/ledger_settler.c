@@ -47,7 +47,6 @@ static enum status prepare(struct ledger_settler *settler, struct error *err)
                             "WHERE ends_ms = ?1 AND hash = ?2 AND epoch = ?3 AND starts_ms = ?4",
         [ADD_DIFFERENCE] = LEDGER_DIFFERENCES_ADD,
     };
-    TRY(ledger_sql_run(settler->db, LEDGER_DIFFERENCES_SCHEMA, err));
     for (unsigned i = 0; i < STATEMENTS; i++) {
         TRY(ledger_sql_prepare(settler->db, texts[i], &settler->statements[i], err));
     }

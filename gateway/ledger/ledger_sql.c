@@ -2,6 +2,8 @@
 
 #include "base/buffer.h"
 #include "gateway/ledger/ledger_blocks.h"
+#include "gateway/ledger/ledger_differences.h"
+#include "gateway/ledger/ledger_entries.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -134,6 +136,12 @@ static enum status make_tables(sqlite3 *db, struct error *err)
     return ledger_sql_run(db, buffer_bytes(&sql).ptr, err);
 }
 
+/* What a ledger of this version may lack, for it was begun before there was that. */
+static enum status make_later_tables(sqlite3 *db, struct error *err)
+{
+    return ledger_sql_run(db, LEDGER_ENTRIES_SCHEMA LEDGER_DIFFERENCES_SCHEMA, err);
+}
+
 /* Two that start at once: the second sees what the first has made. */
 enum status ledger_sql_make_schema(sqlite3 *db, struct error *err)
 {
@@ -142,6 +150,9 @@ enum status ledger_sql_make_schema(sqlite3 *db, struct error *err)
     enum status status = look_at(db, &version, err);
     if (status == STATUS_OK && version == 0) {
         status = make_tables(db, err);
+    }
+    if (status == STATUS_OK) {
+        status = make_later_tables(db, err);
     }
     if (status == STATUS_OK) {
         status = ledger_sql_run(db, "COMMIT", err);

@@ -282,7 +282,7 @@ Test(ledger_charges, what_cannot_be_written_at_start_is_told_from_the_rings)
     leave_large_rows(900);
     (void)signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
-    struct rlimit limit = {.rlim_cur = 64 * 1024, .rlim_max = before.rlim_max};
+    struct rlimit limit = {.rlim_cur = 128 * 1024, .rlim_max = before.rlim_max};
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     start();
     cr_expect_eq(told_of(7), 900U);
