@@ -401,6 +401,18 @@ Test(ledger_settlement, rows_that_come_behind_a_settled_block_are_found)
     cr_expect_eq(minutes(), 170);
 }
 
+Test(ledger_settlement, a_ledger_that_was_begun_before_there_was_that_goes_on)
+{
+    ledger_store_close(TAKE(store));
+    sqlite3 *db = NULL;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    OK(ledger_sql_run(db, "DROP TABLE objects; DROP TABLE quota_differences", &err));
+    cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+    OK(ledger_store_open(path, 0, &store, &err));
+    add_maker(1);
+    cr_expect_eq(settle_cost("made-1", 30), LEDGER_SETTLE_COST);
+}
+
 /* ---- the ledger as a whole ---- */
 
 static bool any = true;
