@@ -189,6 +189,40 @@ static void set_texts(struct making *making)
     }
 }
 
+/* A profile of one's own may say anything. */
+static bool known_setting(struct slice name)
+{
+    for (unsigned key = 0; key < TOKEN_KEYS; key++) {
+        if (slice_equal(name, slice_from(token_key_name(key)))) {
+            return true;
+        }
+    }
+    return slice_equal(name, SLICE("grant")) || slice_starts_with(name, SLICE("parameters.")) ||
+           slice_starts_with(name, SLICE("claims."));
+}
+
+static void check_profile(const struct making *making)
+{
+    const struct profile *profile = making->profile;
+    for (unsigned i = 0; making->as_profile && i < profile->token_count; i++) {
+        struct slice name = profile->token[i].name;
+        if (!known_setting(name)) {
+            tree_report_key(making->link->problems, making->node,
+                            "the token of provider %s has a member \"%.*s\", which none has",
+                            profile->name, SLICE_ARG(name));
+        }
+    }
+    for (unsigned key = 0; making->as_profile && key < TOKEN_KEYS; key++) {
+        struct slice text = profile_says(profile, slice_from(token_key_name(key)));
+        const char *wrong = text.len == 0 ? NULL : wrong_with(key, text);
+        if (wrong != NULL || (text.len > 0 && !token_grant_takes(making->grant, key))) {
+            tree_report_key(making->link->problems, making->node,
+                            "%s in the token of provider %s: %s", token_key_name(key),
+                            profile->name, wrong != NULL ? wrong : "its grant has none");
+        }
+    }
+}
+
 /* ---- parameters and claims ---- */
 
 struct pairs {
@@ -392,6 +426,7 @@ void link_token(const struct link *link, const struct route_section *section, st
     }
     making.rule->plan.grant = making.grant;
     making.rule->plan.lifetime = section->token.lifetime;
+    check_profile(&making);
     set_texts(&making);
     set_pairs(&making);
     check_keeping(&making);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { many, series, tally } from '../support/call.mjs';
-import { gatewayFor, sallyport, sleep, until } from '../support/gateway.mjs';
+import { gatewayFor, root, sallyport, sleep, until } from '../support/gateway.mjs';
 import { endpointFor, granted } from '../support/token_endpoint.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
@@ -309,10 +309,10 @@ test('the audit log tells of tokens, and not what they are', async (t) => {
 test('what is wrong with the config is said', (t) => {
   const folder = fs.mkdtempSync('/tmp/sallyport-tokens-');
   t.after(() => fs.rmSync(folder, { recursive: true }));
-  const check = (token, more = {}) => {
+  const check = (token, more = {}, top = {}) => {
     const file = path.join(folder, 'x.yaml');
     fs.writeFileSync(file, JSON.stringify({
-      version: 1, secrets: [{ type: 'env' }],
+      version: 1, secrets: [{ type: 'env' }], ...top,
       routes: {
         api: {
           provider: 'http', base_url: 'https://api.example.com', credential: { secret: 'k' },
@@ -339,5 +339,13 @@ test('what is wrong with the config is said', (t) => {
   assert.match(check({ grant: 'client_credentials', url, client: 'post' }), /write basic, body or jwt/);
   assert.match(check({ grant: 'azure_client', scope: 'x', directory: 'a/b' }), /no directory/);
   assert.match(check({ grant: 'github_app' }), /needs installation/);
+  const own = JSON.parse(fs.readFileSync(path.join(root, 'routes/profiles/salesforce.json'), 'utf8'));
+  Object.assign(own.token, { scop: 'x', installation: '5', client: 'post' });
+  fs.mkdirSync(path.join(folder, 'profiles'));
+  fs.writeFileSync(path.join(folder, 'profiles/mine.json'), JSON.stringify(own));
+  const said = check(undefined, { provider: 'mine', inject: undefined }, { providers: { path: 'profiles' } });
+  assert.match(said, /the token of provider mine has a member "scop", which none has/);
+  assert.match(said, /installation in the token of provider mine: its grant has none/);
+  assert.match(said, /client in the token of provider mine: write basic, body or jwt/);
   assert.match(check({ grant: 'client_credentials', url }, { credential: 'none', inject: undefined }), /no secret to have a token for/);
 });

@@ -90,6 +90,30 @@ Test(tokens, the_profile_says_what_the_route_does_not)
     expect_value(rule, TOKEN_URL, "https://api-m.paypal.com/v1/oauth2/token");
 }
 
+Test(tokens, every_profile_that_has_one_has_one_that_works)
+{
+    char members[500];
+    unsigned count = 0;
+    (void)load_valid(HTTP);
+    struct arena names CLEANUP(arena_fini) = {0};
+    const char *list[64];
+    for (unsigned i = 0; i < snapshot->profiles.count; i++) {
+        const struct profile *profile = &snapshot->profiles.profiles[i];
+        if (profile->token_count > 0 && count < sizeof(list) / sizeof(list[0])) {
+            list[count++] = arena_print(&names, "%s", profile->name);
+        }
+    }
+    cr_expect_geq(count, 10U);
+    for (unsigned i = 0; i < count; i++) {
+        bool of_azure = strcmp(list[i], "microsoft-graph") == 0;
+        (void)snprintf(
+            members, sizeof(members),
+            "provider: %s, base_url: \"https://a.example.com\", credential: {secret: k}%s", list[i],
+            of_azure ? ", token: {directory: d}" : "");
+        cr_expect_not_null(load_valid(members), "%s", list[i]);
+    }
+}
+
 Test(tokens, another_grant_than_the_profiles_begins_anew)
 {
     load("provider: gcs, credential: {secret: k}, token: {grant: azure_client, directory: d}");
