@@ -211,6 +211,12 @@ static enum status put_upstream(const struct profile *profile, struct buffer *ou
     if (profile->secret.len > 0) {
         TRY(buffer_print(out, "- Secret: %.*s.\n", SLICE_ARG(profile->secret)));
     }
+    for (unsigned i = 0; i < profile->token_count; i++) {
+        if (slice_equal(profile->token[i].name, SLICE("grant"))) {
+            TRY(buffer_print(out, "- A token is had for it by `%.*s`: [TOKENS.md](TOKENS.md).\n",
+                             SLICE_ARG(profile->token[i].value)));
+        }
+    }
     TRY(buffer_append(out, SLICE("- Sent as: ")));
     TRY(put_credential(profile, out));
     return buffer_append(out, SLICE(".\n"));
