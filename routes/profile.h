@@ -37,6 +37,8 @@ struct slot {
     uint32_t hash;       /* http1_name_hash(name) */
 };
 
+enum { PROFILE_SLOTS_MAX = 12 };
+
 struct error_template {
     struct slice content_type;
     struct slice body; /* with {message} {type} {code} {status} {request_id}; JSON-escaped */

@@ -184,6 +184,9 @@ static enum status read_slots(struct arena *arena, const struct cJSON *root, str
 {
     const struct cJSON *list = NULL;
     TRY(members_list(root, "slots", &list, err));
+    if (json_count(list) > PROFILE_SLOTS_MAX) {
+        FAIL(err, STATUS_INVALID, "slots: more than %d", PROFILE_SLOTS_MAX);
+    }
     struct slot *slots = ARENA_ARRAY(arena, struct slot, json_count(list));
     ret->slots = slots;
     for (const struct cJSON *item = json_first(list); item != NULL; item = json_next(item)) {

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-enum { DROPPED_QUERY_MAX = 16, PLAIN_MAX_BYTES = 64 * 1024 };
+enum { DROPPED_QUERY_MAX = PROFILE_SLOTS_MAX + INJECTIONS_MAX, PLAIN_MAX_BYTES = 64 * 1024 };
 
 /* A route that injects has a credential, and `choose` has taken one (config/link sees to it).
  * False: it has no parts. */
@@ -72,8 +72,7 @@ static unsigned dropped_parameters(const struct route *route, struct slice *name
 {
     unsigned count = 0;
     const struct profile *profile = route->profile;
-    for (unsigned i = 0; i < profile->slot_count && count < DROPPED_QUERY_MAX - INJECTIONS_MAX;
-         i++) {
+    for (unsigned i = 0; i < profile->slot_count; i++) {
         if (profile->slots[i].kind == SLOT_QUERY) {
             names[count++] = profile->slots[i].name;
         }

@@ -195,6 +195,7 @@ Test(profile, slips_in_a_file_are_found)
          "\"}, "
          "{\"in\": \"header\", \"name\": \"a\", \"prefix\": \"b \"}]}",
          "slots[1]: the same place as slots[0]"},
+        {"{\"title\": \"T\", \"slots\": [1,2,3,4,5,6,7,8,9,10,11,12,13]}", "slots: more than 12"},
         {"{\"title\": \"T\", \"user_token\": {\"prefix\": \"x\"}}", "user_token: name: missing"},
         {"{\"title\": \"T\", \"sdk\": {\"language\": \"C\", \"lines\": []}}",
          "sdk: lines: one to 3"},
