@@ -18,6 +18,10 @@ static const struct store_kind *kind_of(unsigned type)
 {
     static const struct store_kind *const kinds[SECRET_SOURCE_KINDS] = {
         [SECRET_SOURCE_VAULT] = &store_vault,
+        [SECRET_SOURCE_AWS_SECRETS_MANAGER] = &store_aws_secrets_manager,
+        [SECRET_SOURCE_AWS_SSM] = &store_aws_ssm,
+        [SECRET_SOURCE_GCP_SECRET_MANAGER] = &store_gcp_secret_manager,
+        [SECRET_SOURCE_AZURE_KEY_VAULT] = &store_azure_key_vault,
     };
     return kinds[type];
 }
@@ -62,30 +66,59 @@ static struct slice set_path(struct making *making, const struct tree *given, co
 
 /* ---- where it is ---- */
 
-static void set_place(struct making *making)
+static struct url read_url(struct making *making, const struct tree *given, const char *usual)
 {
-    const struct tree *given = making->section->url;
     struct error err;
     struct url url = {0};
-    if (given == NULL) {
-        making->usable = false;
-        return;
+    if (given == NULL && usual == NULL) {
+        making->usable = false; /* reported: it is missing */
+        return url;
     }
-    enum status status = url_parse(making->link->arena, given->text, &url, &err);
+    struct slice text = given == NULL ? slice_from(usual) : given->text;
+    enum status status = url_parse(making->link->arena, text, &url, &err);
     /* What goes over a network without TLS is no secret. */
     if (status == STATUS_OK && !url.tls && !listen_address_is_loopback(slice_from(url.host))) {
         status = error_set(&err, STATUS_INVALID, __FILE__, __LINE__,
                            "secrets come from there; write https://");
     }
     if (status != STATUS_OK) {
-        link_report(making->link, given, "a store's URL", &err);
+        link_report(making->link, given == NULL ? making->section->node : given, "a store's URL",
+                    &err);
         making->usable = false;
-        return;
     }
-    making->store->origin = link_make_origin(
-        making->link, &url, url.tls ? link_keep(making->link, making->section->ca) : NULL, NULL);
-    making->store->plan.authority = url.authority;
-    making->store->plan.base = url.path;
+    return url;
+}
+
+static struct origin origin_of(const struct making *making, const struct url *url)
+{
+    const char *ca = url->tls ? link_keep(making->link, making->section->ca) : NULL;
+    return link_make_origin(making->link, url, ca, NULL);
+}
+
+/* Where a cloud has it; NULL: that has to be said. */
+static const char *usual_url(const struct making *making)
+{
+    const struct tree *region = making->section->region;
+    const char *service = making->section->type == SECRET_SOURCE_AWS_SSM ? "ssm" : "secretsmanager";
+    if (making->section->type == SECRET_SOURCE_GCP_SECRET_MANAGER) {
+        return "https://secretmanager.googleapis.com";
+    }
+    bool aws = making->section->type == SECRET_SOURCE_AWS_SSM ||
+               making->section->type == SECRET_SOURCE_AWS_SECRETS_MANAGER;
+    return !aws || region == NULL
+               ? NULL
+               : arena_print(making->link->arena, "https://%s.%.*s.amazonaws.com", service,
+                             SLICE_ARG(region->text));
+}
+
+static void set_place(struct making *making)
+{
+    struct url url = read_url(making, making->section->url, usual_url(making));
+    if (making->usable) {
+        making->store->origin = origin_of(making, &url);
+        making->store->plan.authority = url.authority;
+        making->store->plan.base = url.path;
+    }
 }
 
 /* ---- how it is logged in to ---- */
@@ -109,6 +142,85 @@ static struct slice set_text(struct making *making, const struct tree *given)
 {
     return given == NULL ? SLICE("") : link_keep_slice(making->link, given->text);
 }
+
+/* ---- of clouds ---- */
+
+/* The token that the store wants is had as a route's would be. */
+static void set_token(struct making *making, const char *grant, const char *scope,
+                      const char *usual)
+{
+    struct store_plan *plan = &making->store->plan;
+    struct token_plan *token = &making->store->token;
+    const struct tree *given = making->section->token_url;
+    struct url url = read_url(making, given, usual);
+    if (!making->usable) {
+        return;
+    }
+    token->grant = token_grant_find(slice_from(grant));
+    token->values[TOKEN_URL] =
+        given == NULL ? slice_from(usual) : link_keep_slice(making->link, given->text);
+    token->values[TOKEN_SCOPE] = slice_from(scope);
+    token->lifetime = 1800 * SEC;
+    making->store->token_origin = origin_of(making, &url);
+    plan->token = token;
+    plan->token_authority = url.authority;
+    plan->token_path = url.path.len > 0 ? url.path : SLICE("/");
+}
+
+static bool is_directory(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!ascii_is_alphanumeric(text.ptr[i]) && strchr("._-", text.ptr[i]) == NULL) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+static void set_azure_token(struct making *making)
+{
+    const struct tree *directory = making->section->directory;
+    if (directory == NULL) {
+        making->usable = false; /* reported: it is missing */
+        return;
+    }
+    if (!is_directory(directory->text)) {
+        tree_report(making->link->problems, directory,
+                    "is no tenant of Microsoft Entra ID; write its id or domain");
+        making->usable = false;
+        return;
+    }
+    set_token(making, "azure_client", "https://vault.azure.net/.default",
+              arena_print(making->link->arena,
+                          "https://login.microsoftonline.com/%.*s/oauth2/v2.0/token",
+                          SLICE_ARG(directory->text)));
+}
+
+static void set_cloud(struct making *making)
+{
+    const struct secret_source_section *section = making->section;
+    struct store_plan *plan = &making->store->plan;
+    plan->region = set_text(making, section->region);
+    plan->project = set_text(making, section->project);
+    plan->prefix =
+        section->prefix == NULL ? SLICE("") : slice_from(link_keep(making->link, section->prefix));
+    if (!is_path(plan->prefix)) {
+        tree_report(making->link->problems, tree_get(section->node, "prefix"),
+                    "no name in a store begins so; write letters, digits, '-', '_' and '/'");
+    }
+    if (tree_get(section->node, "credential") != NULL) {
+        set_credential(making, section->credential.secret);
+    }
+    if (section->type == SECRET_SOURCE_GCP_SECRET_MANAGER) {
+        set_token(making, "google_service_account",
+                  "https://www.googleapis.com/auth/cloud-platform",
+                  "https://oauth2.googleapis.com/token");
+    } else if (section->type == SECRET_SOURCE_AZURE_KEY_VAULT) {
+        set_azure_token(making);
+    }
+}
+
+/* ---- of Vault ---- */
 
 static void set_auth(struct making *making)
 {
@@ -197,6 +309,22 @@ static const char *put_part(const struct making *making, const char *id, struct 
     return arena_print(making->link->arena, "%s|%zu:%.*s", id, part.len, SLICE_ARG(part));
 }
 
+static void name_place(const struct making *making)
+{
+    struct store_plan *plan = &making->store->plan;
+    struct arena *arena = making->link->arena;
+    const char *place = arena_print(arena, "%s %s://%s%.*s", plan->kind->name,
+                                    making->store->origin.tls ? "https" : "http", plan->authority,
+                                    SLICE_ARG(plan->base));
+    if (plan->prefix.len > 0) {
+        place = arena_print(arena, "%s, %.*s*", place, SLICE_ARG(plan->prefix));
+    } else if (plan->mount.len > 0) {
+        place = arena_print(arena, "%s/%.*s%s%.*s", place, SLICE_ARG(plan->mount),
+                            plan->path.len > 0 ? "/" : "", SLICE_ARG(plan->path));
+    }
+    plan->where = place;
+}
+
 static void identify(struct making *making)
 {
     struct store_plan *plan = &making->store->plan;
@@ -211,6 +339,10 @@ static void identify(struct making *making)
         plan->space,
         plan->auth_mount,
         plan->role,
+        plan->region,
+        plan->project,
+        plan->prefix,
+        plan->token == NULL ? SLICE("") : plan->token->values[TOKEN_URL],
         slice_from(plan->token_file == NULL ? "" : plan->token_file),
         slice_from(plan->credential == NULL ? "" : plan->credential),
     };
@@ -223,10 +355,7 @@ static void identify(struct making *making)
         id = put_part(making, id, plan->names[i].field);
     }
     plan->id = id;
-    plan->where = arena_print(making->link->arena, "%s %s://%s%.*s/%.*s%s%.*s", plan->kind->name,
-                              making->store->origin.tls ? "https" : "http", plan->authority,
-                              SLICE_ARG(plan->base), SLICE_ARG(plan->mount),
-                              plan->path.len > 0 ? "/" : "", SLICE_ARG(plan->path));
+    name_place(making);
 }
 
 const struct remote_store *link_remote_store(const struct link *link,
@@ -244,15 +373,21 @@ const struct remote_store *link_remote_store(const struct link *link,
     making.store->above = index;
     making.store->type = plan->kind->name;
     set_place(&making);
-    plan->mount = set_path(&making, section->mount, "secret");
+    bool vault = section->type == SECRET_SOURCE_VAULT;
+    plan->mount = vault ? set_path(&making, section->mount, "secret") : SLICE("");
     plan->path = set_path(&making, section->path, "");
-    plan->field = section->field == NULL ? SLICE("value") : set_text(&making, section->field);
+    plan->field =
+        section->field == NULL && vault ? SLICE("value") : set_text(&making, section->field);
     plan->space = set_text(&making, section->namespace);
     plan->version = section->version;
     plan->refresh = section->refresh;
     plan->max_stale = section->max_stale;
     plan->timeout = section->timeout;
-    set_auth(&making);
+    if (vault) {
+        set_auth(&making);
+    } else {
+        set_cloud(&making);
+    }
     set_names(&making);
     if (!making.usable) {
         return NULL;

@@ -14,24 +14,37 @@ enum {
     ENV = 1 << SECRET_SOURCE_ENV,
     DIRECTORY = 1 << SECRET_SOURCE_DIRECTORY,
     VAULT = 1 << SECRET_SOURCE_VAULT,
+    AWS = 1 << SECRET_SOURCE_AWS_SECRETS_MANAGER | 1 << SECRET_SOURCE_AWS_SSM,
+    GCP = 1 << SECRET_SOURCE_GCP_SECRET_MANAGER,
+    AZURE = 1 << SECRET_SOURCE_AZURE_KEY_VAULT,
+    CLOUDS = AWS | GCP | AZURE,
+    REMOTE = VAULT | CLOUDS,
 };
+
+#define STORES "a store over the network"
 
 static const struct key_rule rules[] = {
     {"path", SEALED | DIRECTORY | VAULT, SEALED, "sealed or directory", "secrets.sealed"},
     {"path", SEALED | DIRECTORY | VAULT, DIRECTORY, "", "/run/secrets"},
     {"key_file", SEALED, SEALED, "sealed", "master.key"},
-    {"prefix", ENV, 0, "env", ""},
-    {"url", VAULT, VAULT, "vault", "https://vault.internal:8200"},
+    {"prefix", ENV | CLOUDS, 0, "env", ""},
+    {"url", REMOTE, VAULT, "vault", "https://vault.internal:8200"},
+    {"url", REMOTE, AZURE, "", "https://NAME.vault.azure.net"},
     {"auth", VAULT, VAULT, "vault", "{token: {secret: vault-token}}"},
-    {"ca", VAULT, 0, "vault", ""},
     {"mount", VAULT, 0, "vault", ""},
     {"version", VAULT, 0, "vault", ""},
     {"namespace", VAULT, 0, "vault", ""},
-    {"field", VAULT, 0, "vault", ""},
-    {"names", VAULT, 0, "vault", ""},
-    {"refresh", VAULT, 0, "vault", ""},
-    {"max_stale", VAULT, 0, "vault", ""},
-    {"timeout", VAULT, 0, "vault", ""},
+    {"credential", CLOUDS, CLOUDS, "a cloud's store", "{secret: NAME}"},
+    {"region", AWS, AWS, "aws-secrets-manager or aws-ssm", "eu-central-1"},
+    {"project", GCP, GCP, "gcp-secret-manager", "my-project"},
+    {"directory", AZURE, AZURE, "azure-key-vault", "contoso.onmicrosoft.com"},
+    {"token_url", GCP | AZURE, 0, "gcp-secret-manager or azure-key-vault", ""},
+    {"ca", REMOTE, 0, STORES, ""},
+    {"field", REMOTE, 0, STORES, ""},
+    {"names", REMOTE, 0, STORES, ""},
+    {"refresh", REMOTE, 0, STORES, ""},
+    {"max_stale", REMOTE, 0, STORES, ""},
+    {"timeout", REMOTE, 0, STORES, ""},
 };
 
 /* False: the type itself is wrong, and nothing is known of the others. */
@@ -109,7 +122,8 @@ void link_secrets(struct link *link)
             continue;
         }
         check_source(link, section);
-        if (section->prefix != NULL && !prefix_valid(slice_from(section->prefix))) {
+        if (section->prefix != NULL && section->type == SECRET_SOURCE_ENV &&
+            !prefix_valid(slice_from(section->prefix))) {
             tree_report(link->problems, tree_get(section->node, "prefix"),
                         "no environment variable can begin so; write letters, digits and '_'");
         }

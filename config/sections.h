@@ -120,6 +120,8 @@ struct secret_source_section {
     const char *key_file, *prefix;
     /* Of stores that are asked over the network. */
     const struct tree *url, *mount, *namespace, *field, *names;
+    const struct tree *region, *project, *directory, *token_url; /* of clouds' stores */
+    struct own_secret_section credential;
     const char *ca;
     unsigned version;
     struct store_auth_section auth;

@@ -46,6 +46,10 @@ static const char *const source_types[] = {
     [SECRET_SOURCE_DIRECTORY] = "directory",
     [SECRET_SOURCE_SYSTEMD] = "systemd",
     [SECRET_SOURCE_VAULT] = "vault",
+    [SECRET_SOURCE_AWS_SECRETS_MANAGER] = "aws-secrets-manager",
+    [SECRET_SOURCE_AWS_SSM] = "aws-ssm",
+    [SECRET_SOURCE_GCP_SECRET_MANAGER] = "gcp-secret-manager",
+    [SECRET_SOURCE_AZURE_KEY_VAULT] = "azure-key-vault",
     NULL,
 };
 
@@ -53,7 +57,9 @@ const struct field secret_source_fields[] = {
     FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
         .example = "env",
         .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
-                "`directory`: a file a secret. `systemd`: what `LoadCredential=` of the unit has. `vault`: HashiCorp Vault or OpenBao, asked over the network."),
+                "`directory`: a file a secret. `systemd`: what `LoadCredential=` of the unit has. `vault`: HashiCorp Vault or OpenBao; "
+                "`aws-secrets-manager`, `aws-ssm` (Parameter Store), `gcp-secret-manager`, `azure-key-vault`: those of "
+                "the clouds; these are asked over the network."),
     FIELD_TEXT(struct secret_source_section, path, .example = "secrets.sealed",
         .help = "`sealed`: the file. `directory`: the folder. Required for both. `vault`: what stands before a "
                 "secret's name, by default nothing: `openai-key` is read at `PATH/openai-key`."),
@@ -61,11 +67,24 @@ const struct field secret_source_fields[] = {
         .help = "`sealed`: the file that has the key to it. Required."),
     FIELD_STRING(struct secret_source_section, prefix, .example = "SALLYPORT_SECRET_",
         .help = "`env`: what the variables' names begin with, by default `SALLYPORT_SECRET_`: "
-                "`openai-key` is then `SALLYPORT_SECRET_OPENAI_KEY`."),
+                "`openai-key` is then `SALLYPORT_SECRET_OPENAI_KEY`. Of clouds' stores what stands before a secret's name "
+                "there, by default nothing: `prod/` has it read as `prod/openai-key`."),
     FIELD_TEXT(struct secret_source_section, url, .example = "https://vault.internal:8200",
-        .help = "`vault`: where it is. Required; https, or http on this machine. `egress` does not count for it."),
+        .help = "Where the store is: https, or http on this machine. Required for `vault` and `azure-key-vault` "
+                "(`https://NAME.vault.azure.net`); else the cloud's. `egress` does not count for it."),
+    FIELD_SECTION(struct secret_source_section, credential, own_secret_fields, .example = "{secret: aws-key}",
+        .help = "Of clouds' stores: the source's own secret. Required. AWS: `ID:SECRET`, or with `:TOKEN`. Google: a "
+                "service account's JSON. Azure: `CLIENT_ID:SECRET`, or `CLIENT_ID:` and a certificate with its key, PEM."),
+    FIELD_TEXT(struct secret_source_section, region, .example = "eu-central-1", .help = "AWS: the region. Required."),
+    FIELD_TEXT(struct secret_source_section, project, .max = INT64_MAX, .example = "my-project",
+        .help = "Google: the project. Required."),
+    FIELD_TEXT(struct secret_source_section, directory, .max = INT64_MAX, .example = "contoso.onmicrosoft.com",
+        .help = "Azure: the tenant of Microsoft Entra ID, by id or domain. Required."),
+    FIELD_TEXT(struct secret_source_section, token_url, .fallback_text = "Google's or Microsoft's",
+        .example = "https://login.microsoftonline.us/DIRECTORY/oauth2/v2.0/token",
+        .help = "Google, Azure: where the token for the credential is had."),
     FIELD_PATH(struct secret_source_section, ca, .example = "/etc/ssl/corp-ca.pem",
-        .help = "`vault`: the certificate authorities to trust, PEM, instead of the system's."),
+        .help = "Of stores over the network: the certificate authorities to trust, PEM, instead of the system's."),
     FIELD_TEXT(struct secret_source_section, mount, .fallback_text = "secret", .example = "secret",
         .help = "`vault`: where the key-value engine is mounted."),
     FIELD_UINT(struct secret_source_section, version, .min = 1, .max = 2, .fallback = 2,
@@ -74,16 +93,17 @@ const struct field secret_source_fields[] = {
         .help = "`vault`: the namespace."),
     FIELD_SECTION(struct secret_source_section, auth, auth_fields, .example = "{token: {secret: vault-token}}",
         .help = "`vault`: how the gateway logs in: one of these. Required."),
-    FIELD_TEXT(struct secret_source_section, field, .fallback_text = "value", .example = "api_key",
-        .help = "`vault`: the field that has the secret's value."),
+    FIELD_TEXT(struct secret_source_section, field, .example = "api_key",
+        .help = "The field that has the secret's value: `vault`: by default `value`. Else: a member of the JSON that the "
+                "value is; by default it is not taken apart."),
     FIELD_TEXT_MAP(struct secret_source_section, names, .example = "{openai-key: \"llm/openai#api_key\"}",
-        .help = "`vault`: secrets that lie elsewhere: `NAME: PATH`, below `mount`, or `NAME: PATH#FIELD`."),
+        .help = "Secrets that lie elsewhere in the store: `NAME: PATH` (`vault`: below `mount`), or `NAME: PATH#FIELD`."),
     FIELD_DURATION(struct secret_source_section, refresh, .min = SEC, .max = 86400 * SEC, .fallback = 60 * SEC,
-        .help = "`vault`: how often a secret is read, give or take a fifth."),
+        .help = "Of stores over the network: how often a secret is read, give or take a fifth."),
     FIELD_DURATION(struct secret_source_section, max_stale, .min = SEC, .max = 7 * 86400 * SEC, .fallback = 3600 * SEC,
-        .help = "`vault`: how long a value is used after it was last read, while the store cannot be asked."),
+        .help = "Of stores over the network: how long a value is used after it was last read, while the store cannot be asked."),
     FIELD_DURATION(struct secret_source_section, timeout, .min = 100 * MSEC, .max = 60 * SEC, .fallback = 5 * SEC,
-        .help = "`vault`: for one call to the store."),
+        .help = "Of stores over the network: for one call to the store."),
     FIELD_END,
 };
 /* clang-format on */

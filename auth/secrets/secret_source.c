@@ -27,9 +27,15 @@ bool secret_name_valid(struct slice name)
 const char *secret_source_type(enum secret_source_kind kind)
 {
     static const char *const types[SECRET_SOURCE_KINDS] = {
-        [SECRET_SOURCE_SEALED] = "sealed",       [SECRET_SOURCE_ENV] = "env",
-        [SECRET_SOURCE_DIRECTORY] = "directory", [SECRET_SOURCE_SYSTEMD] = "systemd",
+        [SECRET_SOURCE_SEALED] = "sealed",
+        [SECRET_SOURCE_ENV] = "env",
+        [SECRET_SOURCE_DIRECTORY] = "directory",
+        [SECRET_SOURCE_SYSTEMD] = "systemd",
         [SECRET_SOURCE_VAULT] = "vault",
+        [SECRET_SOURCE_AWS_SECRETS_MANAGER] = "aws-secrets-manager",
+        [SECRET_SOURCE_AWS_SSM] = "aws-ssm",
+        [SECRET_SOURCE_GCP_SECRET_MANAGER] = "gcp-secret-manager",
+        [SECRET_SOURCE_AZURE_KEY_VAULT] = "azure-key-vault",
     };
     return types[kind];
 }
@@ -163,6 +169,10 @@ enum status secret_source_read(const struct secret_source *source,
     case SECRET_SOURCE_SYSTEMD:
         return get_file(source, name, ret, err);
     case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_AWS_SECRETS_MANAGER:
+    case SECRET_SOURCE_AWS_SSM:
+    case SECRET_SOURCE_GCP_SECRET_MANAGER:
+    case SECRET_SOURCE_AZURE_KEY_VAULT:
     case SECRET_SOURCE_KINDS:
         break;
     }
@@ -193,6 +203,10 @@ void secret_source_describe(const struct secret_source *source, const char *name
         (void)snprintf(out, size, "file %s", location);
         return;
     case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_AWS_SECRETS_MANAGER:
+    case SECRET_SOURCE_AWS_SSM:
+    case SECRET_SOURCE_GCP_SECRET_MANAGER:
+    case SECRET_SOURCE_AZURE_KEY_VAULT:
     case SECRET_SOURCE_KINDS:
         (void)snprintf(out, size, "%s", source->where);
         return;
@@ -213,6 +227,10 @@ uint64_t secret_source_stamp(const struct secret_source *source, const char *nam
                    ? small_file_stamp(path)
                    : 1;
     case SECRET_SOURCE_VAULT:
+    case SECRET_SOURCE_AWS_SECRETS_MANAGER:
+    case SECRET_SOURCE_AWS_SSM:
+    case SECRET_SOURCE_GCP_SECRET_MANAGER:
+    case SECRET_SOURCE_AZURE_KEY_VAULT:
     case SECRET_SOURCE_KINDS:
         return 0;
     }

@@ -20,6 +20,10 @@ enum secret_source_kind {
     SECRET_SOURCE_DIRECTORY,
     SECRET_SOURCE_SYSTEMD, /* the directory that $CREDENTIALS_DIRECTORY names */
     SECRET_SOURCE_VAULT,   /* this one and those behind it are remote */
+    SECRET_SOURCE_AWS_SECRETS_MANAGER,
+    SECRET_SOURCE_AWS_SSM,
+    SECRET_SOURCE_GCP_SECRET_MANAGER,
+    SECRET_SOURCE_AZURE_KEY_VAULT,
     SECRET_SOURCE_KINDS
 };
 

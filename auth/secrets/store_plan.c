@@ -15,7 +15,9 @@ struct store_place store_place_of(const struct store_plan *plan, const char *nam
                                         .field = it->field.len > 0 ? it->field : plan->field};
         }
     }
-    return (struct store_place){.path = plan->path, .last = slice_from(name), .field = plan->field};
+    return (struct store_place){.path = plan->prefix.len > 0 ? plan->prefix : plan->path,
+                                .last = slice_from(name),
+                                .field = plan->field};
 }
 
 static bool is_text(struct slice text)

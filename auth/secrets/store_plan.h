@@ -15,6 +15,7 @@
 struct buffer;
 struct secret;
 struct store_kind;
+struct token_plan;
 
 enum {
     STORE_CALL_MAX = 128 * 1024,   /* of a head, and of a body */
@@ -47,14 +48,20 @@ struct store_plan {
     struct slice base;  /* path of the URL; may be empty */
     struct slice mount; /* Vault: of the secrets */
     struct slice path;  /* what names are under; may be empty */
-    struct slice field;
+    struct slice field; /* empty: the value is not taken apart */
     struct slice space; /* Vault: namespace; may be empty */
     unsigned version;   /* Vault: of its key-value store, 1 or 2 */
     enum store_auth auth;
     struct slice auth_mount;
     struct slice role;
-    const char *token_file; /* owned by the config; NULL: none */
-    const char *credential; /* the name of the source's own secret; NULL: it has none */
+    const char *token_file;         /* owned by the config; NULL: none */
+    const char *credential;         /* the name of the source's own secret; NULL: it has none */
+    struct slice region;            /* AWS */
+    struct slice project;           /* Google */
+    struct slice prefix;            /* of names in clouds' stores */
+    const struct token_plan *token; /* of stores that want a token: how it is had; else NULL */
+    const char *token_authority;    /* and where; */
+    struct slice token_path;
     const struct store_name *names;
     unsigned name_count;
     usec_t refresh, max_stale, timeout;
@@ -67,6 +74,7 @@ struct store_input {
     struct slice identity;   /* what token_file has; may be empty */
     struct slice token;      /* of the session; empty while logging in */
     const char *name;        /* to be read; else NULL */
+    usec_t wall;             /* since 1970 */
 };
 
 /* The buffers are the caller's: inited with STORE_CALL_MAX, reserved, wiped. The head is whole but
@@ -113,6 +121,10 @@ struct store_kind {
 };
 
 extern const struct store_kind store_vault;
+extern const struct store_kind store_aws_secrets_manager;
+extern const struct store_kind store_aws_ssm;
+extern const struct store_kind store_gcp_secret_manager;
+extern const struct store_kind store_azure_key_vault;
 
 /* ---- what kinds share (store_plan.c) ---- */
 

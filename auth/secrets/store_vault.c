@@ -3,7 +3,7 @@
  * auth methods token, AppRole and Kubernetes (the HTTP API's reference: /api-docs/secret/kv,
  * /api-docs/auth/token, /api-docs/auth/approle, /api-docs/auth/kubernetes).
  */
-#include "auth/secrets/store_plan.h"
+#include "auth/secrets/store_json.h"
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/json.h"
@@ -11,12 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-
-static const struct json_limits limits = {
-    .bytes = STORE_ANSWER_MAX,
-    .depth = 32,
-    .names = JSON_NAMES_ONCE,
-};
 
 #define LONGEST_LIFE (10 * 365 * 86400 * SEC)
 
@@ -112,33 +106,6 @@ static enum status read_secret(const struct store_input *input, struct store_cal
 
 /* ---- answers ---- */
 
-static enum status parse(const struct store_answer *answer, struct cJSON **ret, struct error *err)
-{
-    struct error why;
-    if (json_parse(answer->body, &limits, ret, &why) != STATUS_OK || !json_is_object(*ret)) {
-        FAIL(err, STATUS_UNAVAILABLE, "answered %u with what is not its JSON", answer->status);
-    }
-    return STATUS_OK;
-}
-
-/* The strings of a document are the C library's memory: all of them are wiped before it goes. */
-static void wipe_texts(const struct cJSON *value)
-{
-    struct slice text;
-    if (json_string(value, &text)) {
-        secret_wipe((char *)text.ptr, text.len);
-    }
-    for (const struct cJSON *item = json_first(value); item != NULL; item = json_next(item)) {
-        wipe_texts(item);
-    }
-}
-
-static void free_document(struct cJSON **document)
-{
-    wipe_texts(*document);
-    json_free(*document);
-}
-
 static usec_t life_of(const struct cJSON *seconds)
 {
     uint64_t number = 0;
@@ -152,14 +119,14 @@ static usec_t life_of(const struct cJSON *seconds)
 static enum status take_lookup(const struct store_answer *answer, struct store_session *ret,
                                struct error *err)
 {
-    struct cJSON *document CLEANUP(free_document) = NULL;
+    struct cJSON *document CLEANUP(store_free_document) = NULL;
     if (answer->status == 403) {
         return STATUS_OK;
     }
     if (answer->status != 200) {
         return store_refusal(answer, err);
     }
-    TRY(parse(answer, &document, err));
+    TRY(store_parse(answer, &document, err));
     const struct cJSON *data = json_get(document, "data");
     ret->life = life_of(json_get(data, "ttl"));
     (void)json_bool(json_get(data, "renewable"), &ret->renewable);
@@ -169,7 +136,7 @@ static enum status take_lookup(const struct store_answer *answer, struct store_s
 static enum status take_auth(const struct store_answer *answer, struct store_session *ret,
                              struct error *err)
 {
-    struct cJSON *document CLEANUP(free_document) = NULL;
+    struct cJSON *document CLEANUP(store_free_document) = NULL;
     struct slice token;
     if (answer->status == 400) {
         FAIL(err, STATUS_DENIED, "does not let this source log in (400)");
@@ -177,7 +144,7 @@ static enum status take_auth(const struct store_answer *answer, struct store_ses
     if (answer->status != 200) {
         return store_refusal(answer, err);
     }
-    TRY(parse(answer, &document, err));
+    TRY(store_parse(answer, &document, err));
     const struct cJSON *auth = json_get(document, "auth");
     if (!json_string(json_get(auth, "client_token"), &token) || token.len == 0 ||
         token.len > STORE_TOKEN_MAX || !http1_valid_field_value(token)) {
@@ -212,8 +179,8 @@ static enum status renew_answer(const struct store_input *input, const struct st
 static enum status take_absence(const struct store_input *input, const struct store_answer *answer,
                                 struct error *err)
 {
-    struct cJSON *document CLEANUP(free_document) = NULL;
-    TRY(parse(answer, &document, err));
+    struct cJSON *document CLEANUP(store_free_document) = NULL;
+    TRY(store_parse(answer, &document, err));
     if (json_count(json_get(document, "errors")) > 0) {
         FAIL(err, STATUS_UNAVAILABLE,
              "answered 404: nothing is mounted there; see mount and namespace");
@@ -249,7 +216,7 @@ static enum status take_field(const struct store_input *input, const struct cJSO
 static enum status read_answer(const struct store_input *input, const struct store_answer *answer,
                                struct store_value *ret, struct error *err)
 {
-    struct cJSON *document CLEANUP(free_document) = NULL;
+    struct cJSON *document CLEANUP(store_free_document) = NULL;
     uint64_t number = 0;
     if (answer->status == 404) {
         return take_absence(input, answer, err);
@@ -257,7 +224,7 @@ static enum status read_answer(const struct store_input *input, const struct sto
     if (answer->status != 200) {
         return store_refusal(answer, err);
     }
-    TRY(parse(answer, &document, err));
+    TRY(store_parse(answer, &document, err));
     const struct cJSON *data = json_get(document, "data");
     const struct cJSON *metadata = json_get(data, "metadata");
     if (input->plan->version == 2) {

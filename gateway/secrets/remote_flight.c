@@ -120,6 +120,7 @@ struct store_input remote_flight_input(const struct remote_flight *flight)
         .token =
             token == NULL || flight->purpose == REMOTE_LOGIN ? SLICE("") : secret_reveal(token),
         .name = flight->entry == NULL ? NULL : flight->entry->name,
+        .wall = clock_wall(),
     };
 }
 
@@ -179,7 +180,9 @@ static enum status send_call(struct remote_flight *flight, struct error *err)
         &(struct fetch_request){
             .loop = &remote->loop,
             .upstreams = remote->upstreams,
-            .origin = &flight->store->origin,
+            .origin = flight->purpose == REMOTE_LOGIN && plan->token != NULL
+                          ? &flight->store->token_origin
+                          : &flight->store->origin,
             .egress = egress_everywhere(),
             .connect_timeout = plan->timeout,
             .timeout = plan->timeout,
