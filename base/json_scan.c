@@ -31,7 +31,6 @@ enum state {
     STATE_STRING_PAIR_SLASH, /* wants its u */
 };
 
-static const char bad_name[] = "a name in quotes is expected";
 static const char bad_number[] = "a number is malformed";
 
 static enum json_event fail(struct json_scan *scan, const char *fault)
@@ -69,19 +68,8 @@ static void keep_byte(struct json_scan *scan, char byte)
 
 static void keep_character(struct json_scan *scan, uint32_t code)
 {
-    if (code < 0x80) {
-        keep_byte(scan, (char)code);
-        return;
-    }
-    char bytes[4];
-    size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = len - 1; i > 0; i--) {
-        bytes[i] = (char)(0x80 | (code & 0x3f));
-        code >>= 6;
-    }
-    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    bytes[0] = (char)(lead[len] | code);
-    keep(scan, bytes, len);
+    char bytes[UTF8_CHAR_MAX];
+    keep(scan, bytes, utf8_write(code, bytes));
 }
 
 /* ---- structure ---- */
@@ -143,14 +131,11 @@ static enum json_event begin_string(struct json_scan *scan, struct slice *data)
 {
     scan->in_name = scan->state >= STATE_NAME;
     size_t len = encode_json_plain(*data);
-    size_t kept = len < JSON_SCAN_TEXT ? len : JSON_SCAN_TEXT;
-    memcpy(scan->text_bytes, data->ptr, kept);
-    scan->text_used = (uint16_t)kept;
-    scan->text_len = len;
+    (void)begin_text(scan, STATE_STRING);
+    keep(scan, data->ptr, len);
     data->ptr += len;
     data->len -= len;
     if (data->len == 0 || *data->ptr != '"') {
-        scan->state = STATE_STRING;
         return JSON_MORE;
     }
     (void)take_byte(data);
@@ -210,10 +195,11 @@ static enum json_event read_mark(struct json_scan *scan, char byte)
         return begin_value(scan, byte);
     case STATE_FIRST_VALUE:
         return byte == ']' ? close_level(scan) : begin_value(scan, byte);
-    case STATE_FIRST_NAME:
-        return byte == '}' ? close_level(scan) : fail(scan, bad_name);
     case STATE_NAME:
-        return fail(scan, bad_name);
+    case STATE_FIRST_NAME:
+        return byte == '}' && scan->state == STATE_FIRST_NAME
+                   ? close_level(scan)
+                   : fail(scan, "a name in quotes is expected");
     case STATE_COLON:
         scan->state = STATE_VALUE;
         return byte == ':' ? JSON_MORE : fail(scan, "a colon is expected behind a name");

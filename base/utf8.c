@@ -39,3 +39,19 @@ size_t utf8_fault(struct slice text)
     }
     return text.len;
 }
+
+size_t utf8_write(uint32_t code, char out[UTF8_CHAR_MAX])
+{
+    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = len - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    out[0] = (char)(lead[len] | code);
+    return len;
+}

@@ -176,6 +176,16 @@ struct heading {
     unsigned level;   /* number of '#' */
 };
 
+/* How what is in the field is named behind it. */
+static const char *inner_name(const struct field *field)
+{
+    if (field->kind == FIELD_KIND_NAMED || field->kind == FIELD_KIND_TEXT_MAP) {
+        return ".NAME";
+    }
+    bool listed = field->kind == FIELD_KIND_LIST && !field->lone;
+    return listed || field->kind == FIELD_KIND_TEXTS ? "[]" : "";
+}
+
 /* Sections follow their parent; at most three levels deep. NOLINTNEXTLINE(misc-no-recursion) */
 static enum status write_section(const struct field *fields, const struct heading *heading,
                                  struct buffer *out)
@@ -191,12 +201,7 @@ static enum status write_section(const struct field *fields, const struct headin
         }
         char path[128];
         (void)snprintf(path, sizeof(path), "%s%s%s%s", heading->path,
-                       heading->path[0] != '\0' ? "." : "", field->name,
-                       field->kind == FIELD_KIND_NAMED                  ? ".NAME"
-                       : field->kind == FIELD_KIND_TEXT_MAP             ? ".NAME"
-                       : field->kind == FIELD_KIND_TEXTS                ? "[]"
-                       : field->kind == FIELD_KIND_LIST && !field->lone ? "[]"
-                                                                        : "");
+                       heading->path[0] != '\0' ? "." : "", field->name, inner_name(field));
         const struct heading next = {path, heading->level < 4 ? heading->level + 1 : 4};
         TRY(buffer_print(out, "\n%.*s %s\n\n%s\n", (int)next.level, "####", path, field->help));
         TRY(write_section(field->section, &next, out));

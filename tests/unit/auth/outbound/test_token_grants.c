@@ -307,7 +307,8 @@ static char *certificate_of(const char *pem, char ret_thumbprint[64])
     cr_assert_gt(X509_sign(certificate, key, EVP_sha256()), 0);
     (void)PEM_write_bio_X509(out, certificate);
     long size = BIO_get_mem_data(out, &text);
-    char *ret = strndup(text, (size_t)size);
+    char *ret = calloc(1, (size_t)size + 1);
+    memcpy(ret, text, (size_t)size);
     (void)X509_digest(certificate, EVP_sha256(), digest, &len);
     size_t used = encode_base64(slice_make((const char *)digest, len), ret_thumbprint);
     for (size_t i = 0; i < used; i++) {
