@@ -128,12 +128,15 @@ void link_secrets(struct link *link)
                         "no environment variable can begin so; write letters, digits and '_'");
         }
         bool local = section->type < SECRET_SOURCE_VAULT;
-        stores[count] = local ? NULL : link_remote_store(link, section, i);
-        if (local || stores[count] != NULL) {
-            sources[count] =
-                local ? make_local(link, section) : make_remote(section, stores[count]);
-            count++;
+        const struct remote_store *store = local ? NULL : link_remote_store(link, section, i);
+        if (local) {
+            sources[count] = make_local(link, section);
+        } else if (store != NULL) {
+            sources[count] = make_remote(section, store);
+        } else {
+            continue; /* reported */
         }
+        stores[count++] = store;
     }
     link->snapshot->secret_sources = sources;
     link->snapshot->remote_stores = stores;
