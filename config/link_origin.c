@@ -23,6 +23,7 @@ static void name_origin(const struct link *link, struct origin *origin)
         {" cert=", origin->cert_file},
         {" key=", origin->key_file},
         {" pin=", origin->pins},
+        {" http=", origin->http2 ? "2" : NULL},
         {" proxy=", proxy == NULL ? NULL : proxy->authority},
         {" as=", proxy == NULL ? NULL : proxy->user},
         {" secret=", proxy == NULL ? NULL : proxy->secret_name},
@@ -290,6 +291,7 @@ void link_origin(const struct link *link, const struct route_section *section, s
     struct origin *origin = &route->origin;
     *origin = link_make_origin(link, &url, NULL, proxy);
     link_tls(link, section, origin);
+    origin->http2 = section->http == HTTP_2;
     name_origin(link, origin);
     route->base_path = url.path;
 }

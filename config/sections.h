@@ -186,6 +186,9 @@ struct token_section {
     bool off; /* "token: off" */
 };
 
+/* What is spoken to a route's upstream: "http". */
+enum { HTTP_1, HTTP_2 };
+
 /* How a route's calls are sent: "idempotency". */
 enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };
 
@@ -226,6 +229,7 @@ struct route_section {
     const struct tree *models;
     struct field_items prices;   /* struct price_section */
     struct field_items validate; /* struct validate_section */
+    unsigned http;               /* HTTP_... */
     const struct tree *proxy;
     struct proxy_credential_section proxy_credential;
     struct upstream_tls_section tls;

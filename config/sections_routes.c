@@ -107,6 +107,12 @@ static const char *const idempotencies[] = {
     NULL,
 };
 
+static const char *const https[] = {
+    [HTTP_1] = "1.1",
+    [HTTP_2] = "2",
+    NULL,
+};
+
 const struct field route_fields[] = {
     FIELD_TEXT(struct route_section, path, .fallback_text = "/NAME; / with a host", .example = "/openai",
         .help = "The path that clients call; what is behind it goes to the upstream. Matched on "
@@ -187,6 +193,10 @@ const struct field route_fields[] = {
         .example = "[{model: \"gpt-4o*\", input: 2 USD, output: 8 USD}]",
         .help = "What this upstream costs, where that is not the provider's list price. A model that has no "
                 "price, here or built in, costs the dearest of the provider."),
+    FIELD_ENUM(struct route_section, http, .names = https, .fallback = HTTP_1,
+        .fallback_text = "1.1", .example = "\"2\"",
+        .help = "What is spoken to this upstream. `2`: HTTP/2, many calls on one connection; one that does not "
+                "speak it is an error. Over a plain `http` URL it is begun without asking (prior knowledge)."),
     FIELD_TEXT(struct route_section, proxy, .fallback_text = "egress.proxy", .example = "none",
         .help = "The proxy to this upstream, as `egress.proxy`; `none`: without one."),
     FIELD_SECTION(struct route_section, proxy_credential, proxy_credential_fields,

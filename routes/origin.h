@@ -20,6 +20,7 @@ struct origin {
     const char *key_file;
     const char *pins; /* of its public key, one of which fits: "sha256//BASE64;sha256//..."; NULL:
                          any that the CA vouches for */
+    bool http2;       /* spoken to it; over TLS ALPN has to agree, plain it is known before */
     const struct outbound_proxy *proxy; /* borrowed: the snapshot's; NULL: none */
     const char *key;                    /* all of the above in one string: the key of the pool */
 };

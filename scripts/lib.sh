@@ -7,7 +7,7 @@ jobs=$(nproc)
 # What a build needs, and what the tests need on top of it. Debian 12.
 build_packages=(cmake ninja-build gcc libc6-dev pkg-config libevent-dev libevhtp-dev
     libcurl4-openssl-dev libcjson-dev libssl-dev libyaml-dev libhiredis-dev libsqlite3-dev
-    zlib1g-dev libbrotli-dev libzstd-dev tzdata)
+    libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev tzdata)
 test_packages=(clang libclang-rt-14-dev clang-format clang-tidy libcriterion-dev prometheus openssl
     curl ca-certificates redis-server sqlite3 nftables strace chromium)
 

@@ -7,18 +7,8 @@
 
 #include <assert.h>
 
-enum {
-    MOST_INTERIM_ANSWERS = 32,
-    MOST_FIELDS = 256,
-};
-
-static const struct http1_limits answer_limits = {
-    .head_bytes = (size_t)64 * 1024,
-    .field_count = MOST_FIELDS,
-};
-
 /* Reads behind the unread bytes. */
-static enum link_io fill(struct attempt *attempt)
+static enum link_io fill(struct attempt_h1 *attempt)
 {
     size_t size;
     size_t count = 0;
@@ -27,10 +17,10 @@ static enum link_io fill(struct attempt *attempt)
     enum link_io io = link_read(attempt->link, into, size, &count);
     if (io == LINK_OK) {
         intake_commit(&attempt->intake, count);
-        attempt->facts.received_bytes += count;
+        attempt->base.facts.received_bytes += count;
         attempt->link_received_bytes += count;
-        if (attempt->facts.first_byte_at == 0) {
-            attempt->facts.first_byte_at = clock_now();
+        if (attempt->base.facts.first_byte_at == 0) {
+            attempt->base.facts.first_byte_at = clock_now();
         }
     }
     return io;
@@ -38,30 +28,7 @@ static enum link_io fill(struct attempt *attempt)
 
 /* ---- the answer's head ---- */
 
-static void move(struct slice *slice, ptrdiff_t by)
-{
-    slice->ptr += by;
-}
-
-static void keep_head(struct attempt *attempt, const struct http1_response *response)
-{
-    size_t fields_bytes = response->field_count * sizeof(struct http1_field);
-    struct kept_head *head = memory_resize(NULL, sizeof(*head) + fields_bytes + response->head_len);
-    char *bytes = (char *)head->fields + fields_bytes;
-    ptrdiff_t by = bytes - attempt->intake.unread.ptr;
-    memcpy(bytes, attempt->intake.unread.ptr, response->head_len);
-    head->response = *response;
-    head->response.fields = head->fields;
-    move(&head->response.reason, by);
-    for (unsigned i = 0; i < response->field_count; i++) {
-        head->fields[i] = response->fields[i];
-        move(&head->fields[i].name, by);
-        move(&head->fields[i].value, by);
-    }
-    attempt->head = head;
-}
-
-static void on_head(struct attempt *attempt, const struct http1_response *response)
+static void on_head(struct attempt_h1 *attempt, const struct http1_response *response)
 {
     timer_stop(&attempt->timer);
     attempt->seen_bytes = 0;
@@ -70,7 +37,7 @@ static void on_head(struct attempt *attempt, const struct http1_response *respon
         attempt_h1_await_answer(attempt);
         return;
     }
-    keep_head(attempt, response);
+    attempt->head = kept_head_new(response, attempt->intake.unread.ptr);
     intake_consume(&attempt->intake, response->head_len);
     if (response->status >= 200) {
         attempt->sending_over = true;
@@ -80,23 +47,23 @@ static void on_head(struct attempt *attempt, const struct http1_response *respon
 }
 
 /* Looks for a head in the unread bytes. */
-static enum http1_result parse_head(struct attempt *attempt)
+static enum http1_result parse_head(struct attempt_h1 *attempt)
 {
-    struct http1_field fields[MOST_FIELDS];
+    struct http1_field fields[ATTEMPT_MOST_FIELDS];
     struct http1_response response = {.fields = fields};
     struct http1_fault fault = {0};
     struct slice unread = attempt->intake.unread;
     if (unread.len == attempt->seen_bytes ||
-        !http1_head_grew(unread, attempt->seen_bytes, &answer_limits)) {
+        !http1_head_grew(unread, attempt->seen_bytes, &attempt_answer_limits)) {
         attempt->seen_bytes = unread.len;
         return HTTP1_PARTIAL;
     }
-    enum http1_result result =
-        http1_read_response(unread, &answer_limits, attempt->request.method, &response, &fault);
+    enum http1_result result = http1_read_response(unread, &attempt_answer_limits,
+                                                   attempt->request.method, &response, &fault);
     const char *host = attempt->request.origin->host;
     switch (result) {
     case HTTP1_DONE:
-        if (response.status < 200 && ++attempt->interim_answers > MOST_INTERIM_ANSWERS) {
+        if (response.status < 200 && ++attempt->interim_answers > ATTEMPT_MOST_INTERIM_ANSWERS) {
             attempt_h1_fail(attempt, ATTEMPT_INVALID,
                             "invalid answer from %s: too many interim answers", host);
             return HTTP1_BAD;
@@ -113,8 +80,9 @@ static enum http1_result parse_head(struct attempt *attempt)
     return result;
 }
 
-enum attempt_result attempt_head(struct attempt *attempt, const struct http1_response **ret)
+enum attempt_result attempt_h1_head(struct attempt *base, const struct http1_response **ret)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     attempt_h1_flush(attempt);
     while (!attempt_h1_failed(attempt) && attempt->head == NULL) {
         if (attempt->link == NULL || parse_head(attempt) == HTTP1_BAD) {
@@ -142,8 +110,9 @@ enum attempt_result attempt_head(struct attempt *attempt, const struct http1_res
     return ATTEMPT_READY;
 }
 
-void attempt_next_head(struct attempt *attempt)
+void attempt_h1_next_head(struct attempt *base)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     assert(attempt->head == NULL || attempt->head->response.status < 200);
     memory_free(TAKE(attempt->head));
     attempt_h1_await_answer(attempt);
@@ -151,7 +120,7 @@ void attempt_next_head(struct attempt *attempt)
 
 /* ---- the answer's body ---- */
 
-static void keep_trailers(struct attempt *attempt, struct slice trailers)
+static void keep_trailers(struct attempt_h1 *attempt, struct slice trailers)
 {
     if (trailers.len > 0) {
         attempt->trailers = slice_make(memory_copy(trailers), trailers.len);
@@ -159,7 +128,7 @@ static void keep_trailers(struct attempt *attempt, struct slice trailers)
 }
 
 /* Looks for body bytes or the end in the unread bytes. */
-static void parse_body(struct attempt *attempt)
+static void parse_body(struct attempt_h1 *attempt)
 {
     struct slice unread = attempt->intake.unread;
     struct slice data = {"", 0};
@@ -190,7 +159,7 @@ static void parse_body(struct attempt *attempt)
     }
 }
 
-static void on_end_of_file(struct attempt *attempt, enum link_io io)
+static void on_end_of_file(struct attempt_h1 *attempt, enum link_io io)
 {
     bool clean = io == LINK_EOF && (!attempt->link->tls || attempt->link->close_notify);
     if (attempt->body.framing == HTTP1_UNTIL_CLOSE && clean) {
@@ -202,8 +171,9 @@ static void on_end_of_file(struct attempt *attempt, enum link_io io)
     }
 }
 
-enum attempt_result attempt_read(struct attempt *attempt, struct slice *ret_data)
+enum attempt_result attempt_h1_read(struct attempt *base, struct slice *ret_data)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     assert(attempt_h1_failed(attempt) ||
            (attempt->head != NULL && attempt->head->response.status >= 200));
     while (!attempt_h1_failed(attempt) && attempt->data_len == 0 && !attempt->over) {
@@ -236,8 +206,9 @@ enum attempt_result attempt_read(struct attempt *attempt, struct slice *ret_data
     return ATTEMPT_READY;
 }
 
-void attempt_consume(struct attempt *attempt, size_t count)
+void attempt_h1_consume(struct attempt *base, size_t count)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     assert(count <= attempt->data_len);
     intake_consume(&attempt->intake, count);
     attempt->data_len -= count;
@@ -247,7 +218,8 @@ void attempt_consume(struct attempt *attempt, size_t count)
     }
 }
 
-struct slice attempt_trailers(const struct attempt *attempt)
+struct slice attempt_h1_trailers(const struct attempt *base)
 {
+    const struct attempt_h1 *attempt = (const struct attempt_h1 *)base;
     return attempt->trailers;
 }

@@ -10,11 +10,12 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 /* ---- failing ---- */
 
-static void drop_link(struct attempt *attempt)
+static void drop_link(struct attempt_h1 *attempt)
 {
     if (attempt->connecting != NULL) {
         connector_cancel(TAKE(attempt->connecting));
@@ -24,20 +25,20 @@ static void drop_link(struct attempt *attempt)
     }
 }
 
-void attempt_h1_fail(struct attempt *attempt, enum attempt_fault fault, const char *format, ...)
+void attempt_h1_fail(struct attempt_h1 *attempt, enum attempt_fault fault, const char *format, ...)
 {
-    struct attempt_failure *failure = &attempt->failure;
+    struct attempt_failure *failure = &attempt->base.failure;
     va_list args;
     va_start(args, format);
     (void)vsnprintf(failure->message, sizeof(failure->message), format, args);
     va_end(args);
     failure->fault = fault;
-    failure->sent = attempt->facts.sent_bytes > 0;
+    failure->sent = attempt->base.facts.sent_bytes > 0;
     drop_link(attempt);
     timer_stop(&attempt->timer);
 }
 
-void attempt_h1_set_deadline(struct attempt *attempt, enum attempt_fault meaning, usec_t after)
+void attempt_h1_set_deadline(struct attempt_h1 *attempt, enum attempt_fault meaning, usec_t after)
 {
     attempt->deadline = meaning;
     loop_timer(attempt->side->loop, &attempt->timer, after);
@@ -45,7 +46,8 @@ void attempt_h1_set_deadline(struct attempt *attempt, enum attempt_fault meaning
 
 static void on_deadline(struct timer *timer)
 {
-    struct attempt *attempt = (struct attempt *)timer; /* its first member */
+    struct attempt_h1 *attempt =
+        (struct attempt_h1 *)((char *)timer - offsetof(struct attempt_h1, timer));
     const struct attempt_timeouts *timeouts = &attempt->request.timeouts;
     const char *host = attempt->request.origin->host;
     if (attempt->deadline == ATTEMPT_TIMEOUT_CONNECT) {
@@ -66,7 +68,7 @@ static void on_deadline(struct timer *timer)
 
 /* ---- sending ---- */
 
-void attempt_h1_await_answer(struct attempt *attempt)
+void attempt_h1_await_answer(struct attempt_h1 *attempt)
 {
     bool awaits = attempt->link != NULL && attempt->head == NULL && outbox_done(&attempt->outbox);
     if (awaits && !attempt->send_lost) {
@@ -75,7 +77,7 @@ void attempt_h1_await_answer(struct attempt *attempt)
     }
 }
 
-static void on_send_lost(struct attempt *attempt)
+static void on_send_lost(struct attempt_h1 *attempt)
 {
     if (attempt->link_sent_bytes == 0) { /* then no answer can have come */
         attempt_h1_lost_before_answer(attempt);
@@ -87,7 +89,7 @@ static void on_send_lost(struct attempt *attempt)
     wake(attempt->request.waiter);
 }
 
-void attempt_h1_flush(struct attempt *attempt)
+void attempt_h1_flush(struct attempt_h1 *attempt)
 {
     struct link *link = attempt->link;
     struct outbox *outbox = &attempt->outbox;
@@ -105,7 +107,7 @@ void attempt_h1_flush(struct attempt *attempt)
         }
         outbox_sent(outbox, sent);
         progress |= sent > 0;
-        attempt->facts.sent_bytes += sent;
+        attempt->base.facts.sent_bytes += sent;
         attempt->link_sent_bytes += sent;
     }
     if (outbox_done(outbox)) {
@@ -121,14 +123,14 @@ void attempt_h1_flush(struct attempt *attempt)
 
 static void on_link_news(struct link *link)
 {
-    struct attempt *attempt = link->owner;
+    struct attempt_h1 *attempt = link->owner;
     if (link->readable && attempt->head != NULL) { /* it does send; when it is read is up to us */
         timer_stop(&attempt->timer);
     }
     wake(attempt->request.waiter);
 }
 
-static void adopt(struct attempt *attempt, struct link *link)
+static void adopt(struct attempt_h1 *attempt, struct link *link)
 {
     attempt->link = link;
     attempt->link_sent_bytes = 0;
@@ -138,22 +140,22 @@ static void adopt(struct attempt *attempt, struct link *link)
 
 static void on_connected(void *ctx, struct link *take_link, const struct attempt_failure *failure)
 {
-    struct attempt *attempt = ctx;
+    struct attempt_h1 *attempt = ctx;
     attempt->connecting = NULL;
     if (take_link == NULL) {
-        attempt->failure.lasting = failure->lasting;
+        attempt->base.failure.lasting = failure->lasting;
         attempt_h1_fail(attempt, failure->fault, "%s", failure->message);
         wake(attempt->request.waiter);
         return;
     }
     take_link->generation = attempt->generation;
     adopt(attempt, take_link);
-    attempt->facts.connected_at = clock_now();
+    attempt->base.facts.connected_at = clock_now();
     timer_stop(&attempt->timer);
     wake(attempt->request.waiter); /* which sends */
 }
 
-static void connect_anew(struct attempt *attempt)
+static void connect_anew(struct attempt_h1 *attempt)
 {
     struct connect_settings settings = {
         .origin = attempt->request.origin,
@@ -170,21 +172,21 @@ static void connect_anew(struct attempt *attempt)
 
 /* A kept link may have been closed by the provider while the request was on its way. Sending once
  * more is right only if the request cannot have been executed, or may be executed twice. */
-static bool may_repeat(const struct attempt *attempt)
+static bool may_repeat(const struct attempt_h1 *attempt)
 {
-    return attempt->facts.reused && attempt->link_received_bytes == 0 &&
+    return attempt->base.facts.reused && attempt->link_received_bytes == 0 &&
            (attempt->link_sent_bytes == 0 ||
             (attempt->request.repeatable && attempt->request.body_whole));
 }
 
-void attempt_h1_lost_before_answer(struct attempt *attempt)
+void attempt_h1_lost_before_answer(struct attempt_h1 *attempt)
 {
     if (may_repeat(attempt)) {
         drop_link(attempt);
         outbox_rewind(&attempt->outbox);
-        attempt->facts.reused = false; /* so this is done only once */
-        attempt->facts.resent = true;
-        attempt->facts.connected_at = 0;
+        attempt->base.facts.reused = false; /* so this is done only once */
+        attempt->base.facts.resent = true;
+        attempt->base.facts.connected_at = 0;
         attempt->send_lost = false;
         connect_anew(attempt);
     } else if (attempt->link_received_bytes > 0) {
@@ -202,8 +204,9 @@ void attempt_h1_lost_before_answer(struct attempt *attempt)
 
 /* ---- a streamed request body ---- */
 
-size_t attempt_room(struct attempt *attempt)
+static size_t room(struct attempt *base)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     if (attempt_h1_failed(attempt) || attempt->sending_over || attempt->send_lost) {
         return SIZE_MAX;
     }
@@ -216,15 +219,17 @@ size_t attempt_room(struct attempt *attempt)
     return room;
 }
 
-void attempt_write(struct attempt *attempt, struct slice bytes)
+static void write_bytes(struct attempt *base, struct slice bytes)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     if (!attempt_h1_failed(attempt) && !attempt->sending_over && !attempt->send_lost) {
         outbox_write(&attempt->outbox, bytes);
     }
 }
 
-void attempt_write_end(struct attempt *attempt)
+static void write_end(struct attempt *base)
 {
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     bool all_sent = outbox_empty(&attempt->outbox);
     outbox_end(&attempt->outbox);
     if (all_sent && outbox_done(&attempt->outbox)) { /* the end takes no byte */
@@ -235,33 +240,6 @@ void attempt_write_end(struct attempt *attempt)
 }
 
 /* ---- life ---- */
-
-struct attempt *attempt_start(struct upstream_side *side, const struct attempt_request *request)
-{
-    struct attempt *attempt = memory_alloc(sizeof(*attempt) + request->head.len);
-    timer_init(&attempt->timer, on_deadline);
-    attempt->side = side;
-    attempt->endpoint = endpoint_use(&side->endpoints, request->origin->key);
-    attempt->request = *request;
-    memcpy(attempt->head_copy, request->head.ptr, request->head.len);
-    attempt->request.head = slice_make(attempt->head_copy, request->head.len);
-    attempt->trailers = slice_make("", 0);
-    outbox_init(&attempt->outbox, attempt->request.head, request->body, request->framing,
-                request->body_whole);
-    intake_init(&attempt->intake, &side->scratch);
-    side->attempts++;
-
-    struct link *link = pool_take(&side->pool, attempt->endpoint);
-    if (link == NULL) {
-        connect_anew(attempt);
-        return attempt;
-    }
-    attempt->facts.reused = true;
-    attempt->facts.connected_at = clock_now();
-    adopt(attempt, link);
-    attempt_h1_flush(attempt);
-    return attempt;
-}
 
 /* "Keep-Alive: timeout=5" (RFC 2068, 19.7.1.1; servers still say it). Leaves a second's margin. */
 static usec_t idle_allowed(const struct http1_response *response)
@@ -287,7 +265,7 @@ static usec_t idle_allowed(const struct http1_response *response)
     return POOL_MOST_IDLE_AGE;
 }
 
-static bool may_be_kept(const struct attempt *attempt)
+static bool may_be_kept(const struct attempt_h1 *attempt)
 {
     return attempt->link != NULL && attempt->over && !attempt_h1_failed(attempt) &&
            attempt->intake.unread.len == 0 && outbox_done(&attempt->outbox) &&
@@ -296,11 +274,9 @@ static bool may_be_kept(const struct attempt *attempt)
            attempt->link->generation == attempt->side->generation;
 }
 
-void attempt_end(struct attempt *attempt)
+static void end(struct attempt *base)
 {
-    if (attempt == NULL) {
-        return;
-    }
+    struct attempt_h1 *attempt = (struct attempt_h1 *)base;
     struct upstream_side *side = attempt->side;
     timer_cancel(&side->loop->timers, &attempt->timer);
     if (may_be_kept(attempt)) {
@@ -320,12 +296,42 @@ void attempt_end(struct attempt *attempt)
     side->attempts--;
 }
 
-const struct attempt_failure *attempt_failure(const struct attempt *attempt)
-{
-    return &attempt->failure;
-}
+static const struct attempt_ops ops = {
+    .head = attempt_h1_head,
+    .next_head = attempt_h1_next_head,
+    .read = attempt_h1_read,
+    .consume = attempt_h1_consume,
+    .trailers = attempt_h1_trailers,
+    .room = room,
+    .write = write_bytes,
+    .write_end = write_end,
+    .end = end,
+};
 
-const struct attempt_facts *attempt_facts(const struct attempt *attempt)
+struct attempt *attempt_h1_start(struct upstream_side *side, const struct attempt_request *request)
 {
-    return &attempt->facts;
+    struct attempt_h1 *attempt = memory_alloc(sizeof(*attempt) + request->head.len);
+    attempt->base.ops = &ops;
+    timer_init(&attempt->timer, on_deadline);
+    attempt->side = side;
+    attempt->endpoint = endpoint_use(&side->endpoints, request->origin->key);
+    attempt->request = *request;
+    memcpy(attempt->head_copy, request->head.ptr, request->head.len);
+    attempt->request.head = slice_make(attempt->head_copy, request->head.len);
+    attempt->trailers = slice_make("", 0);
+    outbox_init(&attempt->outbox, attempt->request.head, request->body, request->framing,
+                request->body_whole);
+    intake_init(&attempt->intake, &side->scratch);
+    side->attempts++;
+
+    struct link *link = pool_take(&side->pool, attempt->endpoint);
+    if (link == NULL) {
+        connect_anew(attempt);
+        return &attempt->base;
+    }
+    attempt->base.facts.reused = true;
+    attempt->base.facts.connected_at = clock_now();
+    adopt(attempt, link);
+    attempt_h1_flush(attempt);
+    return &attempt->base;
 }

@@ -8,28 +8,22 @@
 #pragma once
 
 #include "base/timer.h"
-#include "gateway/upstream/attempt.h"
+#include "gateway/upstream/attempt_ops.h"
 #include "gateway/upstream/intake.h"
+#include "gateway/upstream/kept_head.h"
 #include "gateway/upstream/outbox.h"
 
 struct connecting;
 struct endpoint;
 struct link;
 
-/* An answer's head with its own bytes, so that it outlives the scratch. */
-struct kept_head {
-    struct http1_response response;
-    struct http1_field fields[]; /* response.field_count of them, then the head's bytes */
-};
-
-struct attempt {
-    struct timer timer;             /* first: see on_deadline() */
+struct attempt_h1 {
+    struct attempt base; /* first */
+    struct timer timer;
     enum attempt_fault deadline;    /* what it means when the timer fires */
     struct upstream_side *side;     /* borrowed: outlives it */
     struct endpoint *endpoint;      /* in use */
     struct attempt_request request; /* its head is ours; see head_copy */
-    struct attempt_failure failure;
-    struct attempt_facts facts;
 
     struct connecting *connecting; /* either this, */
     struct link *link;             /* or this, or neither after a failure */
@@ -55,19 +49,26 @@ struct attempt {
     char head_copy[]; /* wiped at the end */
 };
 
-static inline bool attempt_h1_failed(const struct attempt *attempt)
+static inline bool attempt_h1_failed(const struct attempt_h1 *attempt)
 {
-    return attempt->failure.fault != ATTEMPT_OK;
+    return attempt->base.failure.fault != ATTEMPT_OK;
 }
 
 /* Notes it and lets the link go. Wakes nobody. */
-void attempt_h1_fail(struct attempt *attempt, enum attempt_fault fault, const char *format, ...)
+void attempt_h1_fail(struct attempt_h1 *attempt, enum attempt_fault fault, const char *format, ...)
     PRINTF_LIKE(3, 4);
-void attempt_h1_set_deadline(struct attempt *attempt, enum attempt_fault meaning, usec_t after);
+void attempt_h1_set_deadline(struct attempt_h1 *attempt, enum attempt_fault meaning, usec_t after);
 
 /* Sends what it can. A loss is noted only, for an answer may have come before it. */
-void attempt_h1_flush(struct attempt *attempt);
+void attempt_h1_flush(struct attempt_h1 *attempt);
 /* If the request is sent whole, its answer's time begins. */
-void attempt_h1_await_answer(struct attempt *attempt);
+void attempt_h1_await_answer(struct attempt_h1 *attempt);
 /* Sends once more on a fresh link, if that is right, or fails. */
-void attempt_h1_lost_before_answer(struct attempt *attempt);
+void attempt_h1_lost_before_answer(struct attempt_h1 *attempt);
+
+/* What struct attempt_ops asks for; those that read. */
+enum attempt_result attempt_h1_head(struct attempt *base, const struct http1_response **ret);
+void attempt_h1_next_head(struct attempt *base);
+enum attempt_result attempt_h1_read(struct attempt *base, struct slice *ret_data);
+void attempt_h1_consume(struct attempt *base, size_t count);
+struct slice attempt_h1_trailers(const struct attempt *base);

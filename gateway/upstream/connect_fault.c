@@ -102,6 +102,12 @@ void connect_fault_describe(const struct origin *origin, const struct connect_re
     if (describe_proxy(origin, report, ret)) {
         return;
     }
+    if (report->lacks_http2 || report->alert == SSL_AD_NO_APPLICATION_PROTOCOL) {
+        say(ret, ATTEMPT_UNREACHABLE,
+            "%s does not speak HTTP/2; write http: \"1.1\" for the route, or take http out", host);
+        ret->lasting = true;
+        return;
+    }
     switch ((int)report->code) { /* libcurl has a hundred; most cannot come here */
     case CURLE_COULDNT_RESOLVE_HOST:
         say(ret, ATTEMPT_UNREACHABLE,

@@ -17,6 +17,7 @@ struct connect_report {
     unsigned refused_addresses;  /* and that it did not */
     const char *refused_address; /* the last of these */
     int alert;                   /* that the peer sent: link.h */
+    bool lacks_http2;            /* it was wanted, and not agreed upon */
     bool refused_host;           /* the egress guard knows the host by its name alone */
     bool login_missing;          /* the proxy's secret is not there, or is none */
     long proxy_status;           /* what the proxy answered to CONNECT; 0: nothing */

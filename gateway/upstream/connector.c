@@ -35,6 +35,7 @@ struct connecting {
     unsigned allowed_addresses;
     unsigned refused_addresses;
     char refused_address[INET6_ADDRSTRLEN];
+    bool lacks_http2;   /* the peer's TLS */
     bool refused_host;  /* by its name, for a proxy would look it up */
     bool login_missing; /* that the proxy's secret should have */
     char detail[CURL_ERROR_SIZE];
@@ -98,6 +99,10 @@ static CURLcode set_up_tls(CURL *easy, void *ssl_ctx, void *ctx)
     (void)easy;
     enum status status =
         trust_apply(connecting->trust, ssl_ctx, connecting->link, &connecting->trust_error);
+    if (connecting->settings.origin->http2) {
+        static const unsigned char protocols[] = "\x02h2";
+        (void)SSL_CTX_set_alpn_protos(ssl_ctx, protocols, sizeof(protocols) - 1);
+    }
     return status == STATUS_OK ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
@@ -117,6 +122,8 @@ static void set_tls_options(struct connecting *connecting)
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_up_tls);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, connecting);
+    /* Knowing of HTTP/2, libcurl would frame what it only shall send: set_up_tls() asks for it. */
+    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, connecting->settings.origin->http2 ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, connecting->settings.origin->pins);
 }
 
@@ -225,12 +232,36 @@ static void adopt_plain(struct connecting *connecting, curl_socket_t fd)
 }
 
 /* Makes libcurl see the connection as in use, for it closes unused ones that have become readable,
- * as with a session ticket. Nothing else is there to be read. */
-static bool hold_on(CURL *easy)
+ * as with a session ticket. Nothing else is there to be read, but over HTTP/2, where a server may
+ * speak first: that byte is kept. */
+static bool hold_on(struct connecting *connecting)
 {
-    char byte;
-    size_t count;
-    return curl_easy_recv(easy, &byte, sizeof(byte), &count) == CURLE_AGAIN;
+    struct link *link = connecting->link;
+    size_t count = 0;
+    CURLcode code =
+        curl_easy_recv(connecting->easy, &link->first_byte, sizeof(link->first_byte), &count);
+    link->has_first_byte = code == CURLE_OK && count == 1 && connecting->settings.origin->http2;
+    return code == CURLE_AGAIN || link->has_first_byte;
+}
+
+static bool has_http2(const struct link *link)
+{
+    const unsigned char *chosen = NULL;
+    unsigned len = 0;
+    if (link->ssl != NULL) {
+        SSL_get0_alpn_selected(link->ssl, &chosen, &len);
+    }
+    return len == 2 && memcmp(chosen, "h2", 2) == 0;
+}
+
+/* Of a TLS connection that libcurl has opened. */
+static CURLcode check_tls(struct connecting *connecting)
+{
+    connecting->lacks_http2 = connecting->settings.origin->http2 && !has_http2(connecting->link);
+    if (connecting->lacks_http2) {
+        return CURLE_UNSUPPORTED_PROTOCOL;
+    }
+    return hold_on(connecting) ? CURLE_OK : CURLE_RECV_ERROR;
 }
 
 static void adopt_tls(struct connecting *connecting, curl_socket_t fd)
@@ -252,6 +283,7 @@ static void fail(struct connecting *connecting, CURLcode code)
         .refused_addresses = connecting->refused_addresses,
         .refused_address = connecting->refused_address,
         .alert = connecting->link->alert,
+        .lacks_http2 = connecting->lacks_http2,
         .refused_host = connecting->refused_host,
         .login_missing = connecting->login_missing,
         .trust_error = connecting->trust_error.message,
@@ -278,9 +310,10 @@ static void finish(struct connecting *connecting, CURLcode code)
     connect_line_end(&connecting->connector->line, &connecting->ticket, outcome_of(code));
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(connecting->easy, CURLINFO_ACTIVESOCKET, &fd);
-        bool tls = connecting->settings.origin->tls;
-        if (fd == CURL_SOCKET_BAD || (tls && !hold_on(connecting->easy))) {
+        if (fd == CURL_SOCKET_BAD) {
             code = CURLE_RECV_ERROR;
+        } else if (connecting->settings.origin->tls) {
+            code = check_tls(connecting);
         }
     }
     if (code != CURLE_OK) {
@@ -356,6 +389,13 @@ struct connecting *connector_start(struct connector *connector,
     connect_line_join(&connector->line, &connecting->ticket, settings->endpoint);
     start_those_that_may(connector);
     return connecting;
+}
+
+void connector_move(struct connecting *connecting, const struct origin *origin,
+                    const struct egress_policy *egress)
+{
+    connecting->settings.origin = origin;
+    connecting->settings.egress = egress;
 }
 
 void connector_cancel(struct connecting *connecting)

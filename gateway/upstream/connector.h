@@ -29,6 +29,9 @@ void connector_free(struct connector *connector); /* nothing may be connecting, 
 
 struct connecting *connector_start(struct connector *connector,
                                    const struct connect_settings *settings);
+/* The same, asked by another whose origin has the same key. */
+void connector_move(struct connecting *connecting, const struct origin *origin,
+                    const struct egress_policy *egress);
 /* Never waits, not even for a name lookup. done() is not called. */
 void connector_cancel(struct connecting *connecting);
 

@@ -11,8 +11,22 @@
 #include "gateway/upstream/connect_line.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
+struct attempt_h2;
+struct connecting;
+struct h2_connection;
 struct link;
+
+/* Over HTTP/2; h2_pool.c. */
+struct endpoint_h2 {
+    struct h2_connection *first;      /* all of them */
+    struct connecting *connecting;    /* the next one; NULL: none is asked for */
+    uint32_t most_streams;            /* on a connection, as far as was told; 0: it was not */
+    struct attempt_h2 *first_waiting; /* for it */
+    struct attempt_h2 *last_waiting;
+    unsigned generation; /* of the side, when that connect began */
+};
 
 struct endpoint {
     struct endpoint *next; /* of all */
@@ -22,6 +36,8 @@ struct endpoint {
     struct link *newest_idle; /* pool.c */
     struct link *oldest_idle;
     unsigned idle_count;
+
+    struct endpoint_h2 h2;
 
     struct connect_ticket *first_waiting; /* connect_line.c */
     struct connect_ticket *last_waiting;

@@ -144,6 +144,13 @@ static bool nothing_buffered(const struct link *link)
 
 static enum link_io read_tls(struct link *link, char *into, size_t size, size_t *ret)
 {
+    if (link->has_first_byte) { /* more may wait behind it without an event */
+        link->has_first_byte = false;
+        link->readable = true;
+        *into = link->first_byte;
+        *ret = 1;
+        return LINK_OK;
+    }
     CURLcode code = curl_easy_recv(link->easy, into, size, ret);
     if (code == CURLE_AGAIN) {
         link->readable = false;

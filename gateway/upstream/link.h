@@ -42,6 +42,8 @@ struct link {
     bool writable; /* the last write took all */
     bool read_armed;
     bool write_armed;
+    char first_byte; /* read before the link was adopted */
+    bool has_first_byte;
     int alert;           /* why the peer has ended the TLS session: RFC 8446, 6.2; 0: it did not */
     bool close_notify;   /* the peer ended the TLS session, not only the connection */
     bool buffers_linger; /* OpenSSL holds a write buffer since the last handshake message */

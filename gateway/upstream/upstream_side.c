@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "gateway/upstream/connector.h"
+#include "gateway/upstream/h2_pool.h"
 
 #include <assert.h>
 
@@ -26,6 +27,7 @@ struct upstream_side *upstream_side_new(struct loop *loop)
 void upstream_side_free(struct upstream_side *side)
 {
     assert(side->attempts == 0);
+    h2_pool_close_idle(side);
     pool_fini(&side->pool);
     connector_free(side->connector);
     endpoint_table_fini(&side->endpoints);
@@ -35,7 +37,7 @@ void upstream_side_free(struct upstream_side *side)
 struct upstream_counts upstream_side_counts(const struct upstream_side *side)
 {
     return (struct upstream_counts){
-        .idle = side->pool.idle_count,
+        .idle = side->pool.idle_count + side->idle_h2,
         .open = connector_open_links(side->connector),
         .connecting = connector_running(side->connector),
     };
@@ -45,6 +47,7 @@ void upstream_side_close_idle(struct upstream_side *side)
 {
     side->generation++;
     pool_close_all(&side->pool);
+    h2_pool_close_idle(side);
     connector_refresh(side->connector);
     endpoint_table_trim(&side->endpoints);
 }

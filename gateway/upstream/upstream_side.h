@@ -15,6 +15,7 @@ struct upstream_side {
     struct connector *connector; /* owned */
     struct endpoint_table endpoints;
     struct pool pool;
+    unsigned idle_h2;    /* connections over HTTP/2 without a stream */
     unsigned generation; /* counts upstream_side_close_idle(): older links are not kept */
     unsigned attempts;
     struct intake_scratch scratch;

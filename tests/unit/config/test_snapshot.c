@@ -361,7 +361,7 @@ Test(snapshot, all_problems_of_a_file_are_reported_at_once_in_order)
 Test(snapshot, a_key_of_later_versions_is_unknown)
 {
     static const char *const cases[] = {
-        "routes: {a: {provider: http, base_url: \"http://x\", http: \"2\"}}",
+        "routes: {a: {provider: http, base_url: \"http://x\", http3: true}}",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[300];
