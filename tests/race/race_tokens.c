@@ -12,10 +12,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/thread.h>
 
-enum { WORKERS = 3, TURNS = 400, ROUTES = 4 };
+enum { WORKERS = 3, TURNS = 3000, ROUTES = 4 };
 
 static const char config[] = "version: 1\nsecrets: [{type: env}]\nroutes:\n"
                              "  a: {provider: http, base_url: \"https://a.example.com\", "
@@ -68,9 +69,10 @@ static void ask_until_here(struct worker *worker, struct token_ask *ask, unsigne
         case TOKEN_HERE:
             worker->good = worker->good && is_token(token);
             worker->had++;
-            if (turn % 5 == 0) { /* it is old enough to be refused */
+            if (turn % 2 == 0) { /* it is old enough to be refused */
                 ask->now += TOKENS_SIGNED;
                 (void)tokens_refused(tokens, ask, token);
+                (void)usleep(100); /* no lock is taken meanwhile: what was not under it shows */
             }
             credential_unref(token);
             return;
@@ -102,6 +104,12 @@ static void *work(void *ctx)
                                 .snapshot = snapshot,
                                 .secret = secret,
                                 .now = clock_now()};
+        char subject[16];
+        (void)snprintf(subject, sizeof(subject), "user %u", i % 1500);
+        if (i % 3 != 0) { /* more than there is room for */
+            ask.subject = slice_from(subject);
+            digest_sha256(ask.subject, ask.subject_id);
+        }
         ask_until_here(worker, &ask, i);
         credential_unref(secret);
     }
