@@ -20,7 +20,7 @@ struct issuer_set {
     struct key_set *keys;      /* owned; NULL: none */
     unsigned char hash[SHA256_BYTES]; /* of its document */
     uint64_t version;
-    usec_t asked;   /* when it was fetched last, well or not; 0: never */
+    usec_t asked;   /* when the last fetch began, and when it is over, ended; 0: never */
     usec_t expires; /* of `keys` */
     bool failed;    /* the last fetch */
     usec_t used;
@@ -135,6 +135,7 @@ static void on_fetched(void *ctx, const struct fetch_result *result)
     const char *left = set->keys != NULL ? "; the keys so far stay for now" : "";
     set->call = NULL;
     set->failed = true;
+    set->asked = set->owner->loop->now; /* else who waited for a slow one would ask at once again */
     if (result->fault != ATTEMPT_OK) {
         log_warn("jwks: %s cannot be fetched: %s%s", set->url,
                  result->message == NULL ? "no answer" : result->message, left);

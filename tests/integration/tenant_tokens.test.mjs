@@ -301,6 +301,7 @@ test('a key set that cannot be had is 503, not 401, and takes nothing down', asy
     ['HMAC keys', (res) => { res.writeHead(200); res.end('{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}'); }, /has no usable key/],
     ['a redirect', (res) => { res.writeHead(302, { location: issuer.jwks }); res.end(); }, /status 302/],
     ['an error', (res) => { res.writeHead(500); res.end(issuer.document()); }, /status 500/],
+    ['silence', () => {}, /cannot be fetched/], // 8 s
     ['nothing', (res) => res.destroy(), /cannot be fetched/],
   ];
   const token = issuer.token();
@@ -318,7 +319,7 @@ test('a key set that cannot be had is 503, not 401, and takes nothing down', asy
     assert.equal((await call(gateway.keys.other)).status, 200);
   }
   issuer.answer = null;
-  await until('it is well again', async () => (await call(token)).status === 200, { timeout: 20000, every: 500 });
+  await until('it is well again', async () => (await call(token)).status === 200, { timeout: 30000, every: 500 });
   assert.equal(world.upstream.requests.length, lies.length + 1);
   nothingLeaked(world, [token]);
 });

@@ -241,6 +241,17 @@ Test(issuer_keys, old_keys_serve_for_an_hour_while_there_are_no_others)
     cr_expect(has("b"));
 }
 
+/* Who waited for it would wait for the next one, and so on. */
+Test(issuer_keys, slow_failure_is_not_asked_for_again_at_once)
+{
+    cr_assert_eq(ask(false), ISSUER_KEYS_PENDING);
+    loop.now += 8 * SEC;
+    answer(0, 0, "", "");
+    cr_expect_eq(ask(false), ISSUER_KEYS_NONE);
+    loop.now += 5 * SEC;
+    cr_expect_eq(ask(false), ISSUER_KEYS_PENDING);
+}
+
 Test(issuer_keys, fetch_is_given_up_with_its_worker)
 {
     cr_assert_eq(ask(false), ISSUER_KEYS_PENDING);
