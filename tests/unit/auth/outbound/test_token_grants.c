@@ -65,17 +65,22 @@ static void expect_fields(const struct scene *scene, const char *fields)
 
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
 
-/* The member of the form, decoded, into `out`. */
+static struct slice decoded(struct slice text, char out[8192])
+{
+    size_t len = 0;
+    cr_assert_eq(decode_percent(text, out, &len), STATUS_OK);
+    return slice_make(out, len);
+}
+
+/* The member of the form, decoded, into `out`; empty: there is none. */
 static struct slice member_of(const struct scene *scene, const char *name, char out[8192])
 {
     struct slice rest = buffer_bytes(&scene->body);
     while (rest.len > 0) {
         struct slice part = slice_make(rest.ptr, slice_find(rest, '&'));
         struct slice key = slice_make(part.ptr, slice_find(part, '='));
-        size_t len = 0;
         if (slice_equal(key, slice_from(name))) {
-            cr_assert_eq(decode_percent(slice_skip(part, key.len + 1), out, &len), STATUS_OK);
-            return slice_make(out, len);
+            return decoded(slice_skip(part, key.len + 1), out);
         }
         rest = slice_skip(rest, part.len + 1);
     }
