@@ -1,6 +1,7 @@
 // A pretend AWS over TLS: it checks each signature with the signer of AWS's own SDK, of which the
 // gateway knows nothing, and refuses wrong ones as AWS does.
 import crypto from 'node:crypto';
+import http2 from 'node:http2';
 import https from 'node:https';
 
 import { Sha256 } from '@aws-crypto/sha256-js';
@@ -182,10 +183,32 @@ const services = {
   },
 };
 
+// The authority is what is signed as the host.
+function likeHttp1(request) {
+  const host = request.headers[':authority'];
+  const raw = ['host', host];
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    if (!request.rawHeaders[i].startsWith(':')) raw.push(request.rawHeaders[i], request.rawHeaders[i + 1]);
+  }
+  const headers = Object.fromEntries(Object.entries({ ...request.headers, host }).filter(([name]) => !name.startsWith(':')));
+  return new Proxy(request, {
+    get(target, name) {
+      if (name === 'headers') return headers;
+      if (name === 'rawHeaders') return raw;
+      const value = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 export class AwsFake {
-  static async start({ cert, key }) {
+  // With `h2` it speaks HTTP/2 alone.
+  static async start({ cert, key }, { h2 = false } = {}) {
     const fake = new AwsFake();
-    fake.server = https.createServer({ cert, key }, (request, response) => fake.serve(request, response));
+    const serve = (request, response) => fake.serve(h2 ? likeHttp1(request) : request, response);
+    fake.server = h2 ? http2.createSecureServer({ cert, key }, serve) : https.createServer({ cert, key }, serve);
+    fake.sessions = new Set();
+    fake.server.on('session', (session) => fake.sessions.add(session));
     await new Promise((resolve) => fake.server.listen(0, '127.0.0.1', resolve));
     fake.port = fake.server.address().port;
     return fake;
@@ -237,7 +260,8 @@ export class AwsFake {
   }
 
   stop() {
-    this.server.closeAllConnections();
+    this.server.closeAllConnections?.();
+    for (const session of this.sessions) session.destroy();
     return new Promise((resolve) => this.server.close(resolve));
   }
 }

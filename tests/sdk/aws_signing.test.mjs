@@ -298,6 +298,25 @@ test('a hedge beside signed chunks is none, beside others it is signed itself', 
   await until('both came', () => fake.seen.length === 3);
 });
 
+test('over HTTP/2 the same is signed', async (t) => {
+  const h2 = await AwsFake.start(authority.sign('DNS:localhost,IP:127.0.0.1'), { h2: true });
+  t.after(() => h2.stop());
+  const other = await Gateway.start({
+    routes: { s3: { provider: 'aws-s3', http: '2', base_url: `https://localhost:${h2.port}`, credential: { secret: 'aws' }, sign: { region: 'x' }, tls: { ca: authority.file } } },
+    secrets: { aws: `${real.accessKeyId}:${real.secretAccessKey}` },
+  });
+  t.after(() => other.stop());
+  const headers = { authorization: authorization(other.key), 'X-Amz-Meta-A': 'two   blanks' };
+  const data = crypto.randomBytes(500000);
+  const put = (path, more, body) => fetch(`${other.url}/s3/bucket/${path}`, { method: 'PUT', body, headers: { ...headers, ...more } });
+  for (const [path, more, body] of [['small', {}, data.subarray(0, 100)], ['long', {}, data], ['chunks', signedChunks(data), chunks(data, 65536)]]) {
+    const answer = await put(path, more, body);
+    assert.equal(answer.status, 200, `${path}: ${await answer.text()}`);
+  }
+  assert.ok(h2.objects.get('chunks').equals(data));
+  assert.equal((await fetch(`${other.url}/s3/bucket/?prefix=a+b`, { headers })).status, 200);
+});
+
 test('the pretend AWS refuses what is signed wrong', async () => {
   fake.options = { token: 'another' };
   assert.equal((await call('/s3/bucket/')).status, 403);
