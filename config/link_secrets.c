@@ -26,7 +26,8 @@ enum {
 static const struct key_rule rules[] = {
     {"path", SEALED | DIRECTORY | VAULT, SEALED, "sealed or directory", "secrets.sealed"},
     {"path", SEALED | DIRECTORY | VAULT, DIRECTORY, "", "/run/secrets"},
-    {"key_file", SEALED, SEALED, "sealed", "master.key"},
+    {"key_file", SEALED, 0, "sealed", ""},
+    {"passphrase_file", SEALED, 0, "sealed", ""},
     {"prefix", ENV | CLOUDS, 0, "env", ""},
     {"url", REMOTE, VAULT, "vault", "https://vault.internal:8200"},
     {"url", REMOTE, AZURE, "", "https://NAME.vault.azure.net"},
@@ -71,6 +72,22 @@ static void check_source(const struct link *link, const struct secret_source_sec
     }
 }
 
+static void check_key(const struct link *link, const struct secret_source_section *section)
+{
+    const struct tree *key = tree_get(section->node, "key_file");
+    const struct tree *passphrase = tree_get(section->node, "passphrase_file");
+    if (section->type != SECRET_SOURCE_SEALED) {
+        return;
+    }
+    if (key == NULL && passphrase == NULL) {
+        tree_report(link->problems, section->node,
+                    "key_file is missing; write key_file: master.key");
+    } else if (key != NULL && passphrase != NULL) {
+        tree_report_key(link->problems, passphrase,
+                        "a sealed file has a key or a passphrase; take one out");
+    }
+}
+
 static bool prefix_valid(struct slice prefix)
 {
     for (size_t i = 0; i < prefix.len; i++) {
@@ -89,7 +106,9 @@ static struct secret_source make_local(const struct link *link,
     return (struct secret_source){
         .kind = (enum secret_source_kind)section->type,
         .path = path == NULL ? NULL : tree_resolve(path->document, path->text, link->arena),
-        .key_file = link_keep(link, section->key_file),
+        .key_file = link_keep(link, section->passphrase_file != NULL ? section->passphrase_file
+                                                                     : section->key_file),
+        .by_passphrase = section->passphrase_file != NULL,
         .prefix = section->prefix == NULL && section->type == SECRET_SOURCE_ENV
                       ? "SALLYPORT_SECRET_"
                       : link_keep(link, section->prefix),
@@ -122,6 +141,7 @@ void link_secrets(struct link *link)
             continue;
         }
         check_source(link, section);
+        check_key(link, section);
         if (section->prefix != NULL && section->type == SECRET_SOURCE_ENV &&
             !prefix_valid(slice_from(section->prefix))) {
             tree_report(link->problems, tree_get(section->node, "prefix"),

@@ -117,7 +117,7 @@ struct secret_source_section {
     const struct tree *node;
     unsigned type; /* enum secret_source_kind */
     const struct tree *path;
-    const char *key_file, *prefix;
+    const char *key_file, *passphrase_file, *prefix;
     /* Of stores that are asked over the network. */
     const struct tree *url, *mount, *namespace, *field, *names;
     const struct tree *region, *project, *directory, *token_url; /* of clouds' stores */

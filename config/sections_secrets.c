@@ -64,7 +64,10 @@ const struct field secret_source_fields[] = {
         .help = "`sealed`: the file. `directory`: the folder. Required for both. `vault`: what stands before a "
                 "secret's name, by default nothing: `openai-key` is read at `PATH/openai-key`."),
     FIELD_PATH(struct secret_source_section, key_file, .example = "master.key",
-        .help = "`sealed`: the file that has the key to it. Required."),
+        .help = "`sealed`: the file that has the key to it. Required, or `passphrase_file`."),
+    FIELD_PATH(struct secret_source_section, passphrase_file, .example = "/run/secrets/passphrase",
+        .help = "`sealed`: the file that has the passphrase that it is sealed with (12 bytes or more, mode 0600), in place "
+                "of `key_file`."),
     FIELD_STRING(struct secret_source_section, prefix, .example = "SALLYPORT_SECRET_",
         .help = "`env`: what the variables' names begin with, by default `SALLYPORT_SECRET_`: "
                 "`openai-key` is then `SALLYPORT_SECRET_OPENAI_KEY`. Of clouds' stores what stands before a secret's name "

@@ -9,6 +9,7 @@
 #include "config/snapshot.h"
 #include "gateway/command.h"
 #include "gateway/command_answer.h"
+#include "gateway/secrets_rekey.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,14 +19,19 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: sallyport secrets set NAME [-c FILE | --file FILE --key-file FILE]\n"
+    "usage: sallyport secrets set NAME [-c FILE | --file FILE --key-file FILE |\n"
+    "                                   --file FILE --passphrase-file FILE]\n"
     "       sallyport secrets rm NAME  [...]\n"
     "       sallyport secrets list     [...] [--json]\n"
+    "       sallyport secrets rekey    [...] [--new-key-file FILE | --new-passphrase-file FILE]\n"
     "       sallyport secrets list --in-use [-c FILE] [--json]\n"
     "\n"
     "set    reads the value from stdin (one newline at its end is dropped) and seals it; the\n"
     "       first one makes the file and its key file\n"
     "rm     removes a secret\n"
+    "rekey  puts the sealed file under a new key: a new one in its key file, one of another file\n"
+    "       (made if it is not there), or a passphrase. Where the file of a new passphrase is not\n"
+    "       there, the passphrase is read from stdin, and the file is made\n"
     "list   prints the names\n"
     "       --in-use: of all secrets that the running gateway uses, of whatever source: the "
     "state,\n"
@@ -35,6 +41,7 @@ static const char usage[] =
     "                   " COMMAND_DEFAULT_CONFIG ")\n"
     "  --file FILE      the sealed file, in place of a config\n"
     "  --key-file FILE  its key file\n"
+    "  --passphrase-file FILE  the file with its passphrase, in place of a key file\n"
     "  --json           for machines\n"
     "\n"
     "A running gateway takes a change up within seconds.\n";
@@ -48,6 +55,10 @@ struct arguments {
     const char *config;
     const char *file; /* the sealed file: as said, or the config's */
     const char *key_file;
+    const char *passphrase_file;
+    const char *new_key_file;
+    const char *new_passphrase_file;
+    bool by_passphrase; /* key_file has one */
     bool json;
     bool in_use;
     struct snapshot *snapshot; /* ref; NULL: no config was needed */
@@ -59,7 +70,15 @@ static int check_options(const struct arguments *arguments)
     if (arguments->in_use && file) {
         return command_misused(&arguments->line, "--in-use is asked of the gateway: say -c");
     }
-    if (file != (arguments->key_file != NULL) || (file && arguments->config != NULL)) {
+    if (arguments->new_key_file != NULL && arguments->new_passphrase_file != NULL) {
+        return command_misused(&arguments->line, "say one of --new-key-file and "
+                                                 "--new-passphrase-file");
+    }
+    if (arguments->key_file != NULL && arguments->passphrase_file != NULL) {
+        return command_misused(&arguments->line, "say one of --key-file and --passphrase-file");
+    }
+    if (file != (arguments->key_file != NULL || arguments->passphrase_file != NULL) ||
+        (file && arguments->config != NULL)) {
         return command_misused(&arguments->line, "say --file and --key-file, or -c");
     }
     return EXIT_DONE;
@@ -71,10 +90,14 @@ static int read_words(struct arguments *arguments)
     arguments->verb = line->word_count > 0 ? line->words[0] : "";
     bool list = strcmp(arguments->verb, "list") == 0;
     bool set = strcmp(arguments->verb, "set") == 0;
-    if (!list && !set && strcmp(arguments->verb, "rm") != 0) {
-        return command_misused(line, "say 'set', 'list' or 'rm'");
+    bool rekey = strcmp(arguments->verb, "rekey") == 0;
+    if (!list && !set && !rekey && strcmp(arguments->verb, "rm") != 0) {
+        return command_misused(line, "say 'set', 'list', 'rm' or 'rekey'");
     }
-    unsigned wanted = list ? 1 : 2;
+    if (!rekey && (arguments->new_key_file != NULL || arguments->new_passphrase_file != NULL)) {
+        return command_misused(line, "--new-key-file and --new-passphrase-file belong to 'rekey'");
+    }
+    unsigned wanted = list || rekey ? 1 : 2;
     if (set && line->word_count > wanted) {
         return command_misused(line,
                                "a value among the arguments can be seen by others and stays in the "
@@ -82,12 +105,12 @@ static int read_words(struct arguments *arguments)
                                "asked");
     }
     if (line->word_count != wanted) {
-        return command_misused(line, list ? "'list' takes no name" : "say one name");
+        return command_misused(line, wanted == 1 ? "it takes no name" : "say one name");
     }
     if (!list && arguments->in_use) {
         return command_misused(line, "--in-use belongs to 'list'");
     }
-    if (list) {
+    if (list || rekey) {
         return EXIT_DONE;
     }
     arguments->name = line->words[1];
@@ -111,6 +134,7 @@ static int find_files(struct arguments *arguments)
         if (source->kind == SECRET_SOURCE_SEALED) {
             arguments->file = source->path;
             arguments->key_file = source->key_file;
+            arguments->by_passphrase = source->by_passphrase;
             return EXIT_DONE;
         }
     }
@@ -189,10 +213,13 @@ static bool file_is_there(const struct arguments *arguments)
 static enum status open_for_change(const struct arguments *arguments, struct sealed_file **ret,
                                    struct error *err)
 {
-    if (!file_is_there(arguments)) {
+    if (!file_is_there(arguments) && !arguments->by_passphrase) {
         TRY(sealed_key_ensure(arguments->key_file, err));
     }
-    return sealed_file_open(arguments->file, arguments->key_file, SEALED_ABSENT_IS_EMPTY, ret, err);
+    return sealed_file_open(arguments->file, arguments->key_file,
+                            arguments->by_passphrase ? SEALED_ABSENT_IS_EMPTY_BY_PASSPHRASE
+                                                     : SEALED_ABSENT_IS_EMPTY,
+                            ret, err);
 }
 
 static enum status change(const struct arguments *arguments, const struct secret *value,
@@ -264,6 +291,52 @@ static int list_secrets(const struct arguments *arguments)
     return command_print(&arguments->line, SLICE(""));
 }
 
+static int rekey_locked(const struct arguments *arguments, const struct secret *passphrase)
+{
+    struct error err = {0};
+    int lock = -1;
+    const struct rekey rekey = {
+        .file = arguments->file,
+        .key_file = arguments->key_file,
+        .new_key_file = arguments->new_key_file,
+        .new_passphrase_file = arguments->new_passphrase_file,
+        .passphrase = passphrase,
+    };
+    enum status status = sealed_file_lock(arguments->file, &lock, &err);
+    if (status == STATUS_OK) {
+        status = secrets_rekey(&rekey, &err);
+        (void)close(lock);
+    }
+    return status == STATUS_OK ? EXIT_DONE : command_failed(&arguments->line, "%s", err.message);
+}
+
+static int rekey_file(struct arguments *arguments)
+{
+    struct secret *passphrase = NULL;
+    const char *new_file = arguments->new_passphrase_file;
+    if (new_file != NULL && access(new_file, F_OK) != 0) {
+        arguments->name = "the new passphrase";
+        int result = read_value(arguments, &passphrase);
+        size_t len = passphrase == NULL ? 0 : secret_reveal(passphrase).len;
+        if (result == EXIT_DONE && (len < SEALED_PASSPHRASE_MIN || len > SEALED_PASSPHRASE_MAX)) {
+            result = command_failed(&arguments->line, "a passphrase has %d to %d bytes",
+                                    SEALED_PASSPHRASE_MIN, SEALED_PASSPHRASE_MAX);
+        }
+        if (result != EXIT_DONE) {
+            secret_free(passphrase);
+            return result;
+        }
+    }
+    int result = rekey_locked(arguments, passphrase);
+    secret_free(passphrase);
+    const char *other = new_file != NULL ? new_file : arguments->new_key_file;
+    if (result == EXIT_DONE && other != NULL) {
+        (void)fprintf(stderr, "note: %s opens with %s now: name it in the config, as %s\n",
+                      arguments->file, other, new_file != NULL ? "passphrase_file" : "key_file");
+    }
+    return result;
+}
+
 static void print_in_use(const struct cJSON *answer)
 {
     const struct cJSON *item = json_first(json_get(answer, "secrets"));
@@ -291,7 +364,7 @@ static int list_in_use(const struct arguments *arguments)
         });
 }
 
-static int act(const struct arguments *arguments)
+static int act(struct arguments *arguments)
 {
     if (strcmp(arguments->verb, "set") == 0) {
         return set_secret(arguments);
@@ -300,6 +373,9 @@ static int act(const struct arguments *arguments)
         return command_failed(&arguments->line,
                               "%s: there is no sealed file yet; 'sallyport secrets set' makes it",
                               arguments->file);
+    }
+    if (strcmp(arguments->verb, "rekey") == 0) {
+        return rekey_file(arguments);
     }
     return strcmp(arguments->verb, "list") == 0 ? list_secrets(arguments)
                                                 : change_locked(arguments, NULL);
@@ -312,6 +388,9 @@ int command_secrets(int argc, char **argv)
         {.name = "config", .letter = 'c', .value = &arguments.config},
         {.name = "file", .value = &arguments.file},
         {.name = "key-file", .value = &arguments.key_file},
+        {.name = "passphrase-file", .value = &arguments.passphrase_file},
+        {.name = "new-key-file", .value = &arguments.new_key_file},
+        {.name = "new-passphrase-file", .value = &arguments.new_passphrase_file},
         {.name = "json", .flag = &arguments.json},
         {.name = "in-use", .flag = &arguments.in_use},
         {.name = NULL},
@@ -324,6 +403,10 @@ int command_secrets(int argc, char **argv)
     result = check_options(&arguments);
     if (result == EXIT_DONE) {
         result = read_words(&arguments);
+    }
+    if (arguments.passphrase_file != NULL) {
+        arguments.key_file = arguments.passphrase_file;
+        arguments.by_passphrase = true;
     }
     if (result == EXIT_DONE && arguments.in_use) {
         return list_in_use(&arguments);

@@ -13,7 +13,7 @@ static const struct command {
     {"check", command_check, "validate a config: every problem with its place and cure"},
     {"schema", command_schema, "the JSON Schema of the config, for editors"},
     {"keys", command_keys, "make a tenant key, list those of a tenant"},
-    {"secrets", command_secrets, "the sealed secrets file: set, list, rm"},
+    {"secrets", command_secrets, "the sealed secrets file: set, list, rm, rekey"},
     {"providers", command_providers, "the built-in provider profiles"},
     {"usage", command_usage, "what was used and what it cost, from the ledger"},
     {"explain", command_explain, "why a request was refused, retried, charged as it was"},

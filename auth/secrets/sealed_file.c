@@ -1,6 +1,7 @@
 #include "auth/secrets/sealed_file.h"
 
 #include "auth/secrets/sealed_format.h"
+#include "auth/secrets/sealed_passphrase.h"
 #include "auth/secrets/small_file.h"
 #include "base/encode.h"
 #include "base/memory.h"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@ struct sealed_file {
     char *path;         /* owned */
     struct secret *key; /* owned */
     struct sealed_entries entries;
+    bool by_next;
+    size_t lead_len; /* 0: it is under a key; else: what says how the passphrase makes one */
+    char lead[SEALED_LEAD_BYTES];
 };
 
 /* 64 hex digits, with or without a newline, or 32 bytes as they are. */
@@ -42,11 +47,10 @@ static enum status parse_key(struct slice text, struct secret **ret)
     return status;
 }
 
-static enum status read_key(const char *key_file, struct secret **ret, struct error *err)
+static enum status read_key_text(const char *key_file, struct secret **ret, struct error *err)
 {
-    struct secret *text CLEANUP(secret_free_at) = NULL;
     struct stat info;
-    enum status status = small_file_read(key_file, 4096, &text, &info, err);
+    enum status status = small_file_read(key_file, 4096, ret, &info, err);
     if (status != STATUS_OK) {
         error_prefix(err, "key file");
         /* Not "no such secret": without its key nothing can be said about a sealed file. */
@@ -56,8 +60,49 @@ static enum status read_key(const char *key_file, struct secret **ret, struct er
         FAIL(err, STATUS_DENIED, "key file %s: is open to others (mode %04o); chmod 600 %s",
              key_file, (unsigned)(info.st_mode & 07777), key_file);
     }
-    if (parse_key(secret_reveal(text), ret) != STATUS_OK) {
+    return STATUS_OK;
+}
+
+/* file->lead says which kind. */
+static enum status read_key(struct sealed_file *file, const char *key_file, struct error *err)
+{
+    struct secret *text CLEANUP(secret_free_at) = NULL;
+    struct secret *key = NULL;
+    TRY(read_key_text(key_file, &text, err));
+    if (file->lead_len > 0) {
+        enum status status = sealed_passphrase_key(file->lead, secret_reveal(text), &key, err);
+        if (status != STATUS_OK) {
+            error_prefix(err, "passphrase file %s", key_file);
+            return status;
+        }
+    } else if (parse_key(secret_reveal(text), &key) != STATUS_OK) {
         FAIL(err, STATUS_INVALID, "key file %s: is neither 64 hex digits nor 32 bytes", key_file);
+    }
+    secret_free(file->key);
+    file->key = key;
+    return STATUS_OK;
+}
+
+/* A replacement of the key may have been cut off between its two files. */
+static bool open_by_next(struct sealed_file *file, const char *key_file, struct slice bytes)
+{
+    char next[PATH_MAX];
+    struct error err;
+    int len = snprintf(next, sizeof(next), "%s.next", key_file);
+    file->by_next = file->lead_len == 0 && len > 0 && (size_t)len < sizeof(next) &&
+                    access(next, F_OK) == 0 && read_key(file, next, &err) == STATUS_OK &&
+                    sealed_format_read(bytes, file->key, &file->entries, &err) == STATUS_OK;
+    return file->by_next;
+}
+
+static enum status read_entries(struct sealed_file *file, const char *key_file, struct slice bytes,
+                                struct error *err)
+{
+    enum status status = sealed_format_read(bytes, file->key, &file->entries, err);
+    if (status != STATUS_OK && !open_by_next(file, key_file, bytes)) {
+        error_prefix(err, "%s (%s file %s)", file->path, file->lead_len > 0 ? "passphrase" : "key",
+                     key_file);
+        return status;
     }
     return STATUS_OK;
 }
@@ -74,20 +119,43 @@ enum status sealed_file_open(const char *path, const char *key_file, enum sealed
     struct secret *bytes CLEANUP(secret_free_at) = NULL;
     file->path = memory_copy(slice_from(path));
     enum status status = small_file_read(path, SEALED_FILE_MAX, &bytes, NULL, err);
-    if (status == STATUS_NOT_FOUND && absent == SEALED_ABSENT_IS_EMPTY) {
+    if (status == STATUS_NOT_FOUND && absent != SEALED_ABSENT_IS_ERROR) {
         status = STATUS_OK;
     }
     TRY(status);
-    TRY(read_key(key_file, &file->key, err));
+    struct slice rest = bytes == NULL ? SLICE("") : secret_reveal(bytes);
+    if (sealed_lead_is(rest)) {
+        file->lead_len = SEALED_LEAD_BYTES;
+        memcpy(file->lead, rest.ptr, SEALED_LEAD_BYTES);
+        rest = slice_skip(rest, SEALED_LEAD_BYTES);
+    } else if (bytes == NULL && absent == SEALED_ABSENT_IS_EMPTY_BY_PASSPHRASE) {
+        file->lead_len = SEALED_LEAD_BYTES;
+        sealed_lead_new(file->lead);
+    }
+    TRY(read_key(file, key_file, err));
     if (bytes != NULL) {
-        status = sealed_format_read(secret_reveal(bytes), file->key, &file->entries, err);
-        if (status != STATUS_OK) {
-            error_prefix(err, "%s (key file %s)", path, key_file);
-            return status;
-        }
+        TRY(read_entries(file, key_file, rest, err));
     }
     *ret = TAKE(file);
     return STATUS_OK;
+}
+
+enum status sealed_file_rekey(struct sealed_file *file, const char *key_file, enum sealed_kind kind,
+                              struct error *err)
+{
+    file->lead_len = kind == SEALED_BY_PASSPHRASE ? SEALED_LEAD_BYTES : 0;
+    sealed_lead_new(file->lead);
+    return read_key(file, key_file, err);
+}
+
+enum sealed_kind sealed_file_kind(const struct sealed_file *file)
+{
+    return file->lead_len > 0 ? SEALED_BY_PASSPHRASE : SEALED_BY_KEY;
+}
+
+bool sealed_file_opened_by_next(const struct sealed_file *file)
+{
+    return file->by_next;
 }
 
 void sealed_file_free(struct sealed_file *file)
@@ -140,11 +208,14 @@ enum status sealed_file_save(const struct sealed_file *file, struct error *err)
     char *bytes CLEANUP(memory_free_at) = NULL;
     size_t len = 0;
     sealed_format_write(&file->entries, file->key, &bytes, &len);
-    if (len > SEALED_FILE_MAX) {
+    if (file->lead_len + len > SEALED_FILE_MAX) {
         FAIL(err, STATUS_TOO_LARGE, "%s: would be larger than %d MiB; use several files",
              file->path, SEALED_FILE_MAX >> 20);
     }
-    return small_file_replace(file->path, slice_make(bytes, len), err);
+    char *all CLEANUP(memory_free_at) = memory_alloc(file->lead_len + len);
+    memcpy(all, file->lead, file->lead_len);
+    memcpy(all + file->lead_len, bytes, len);
+    return small_file_replace(file->path, slice_make(all, file->lead_len + len), err);
 }
 
 _Static_assert((int)SEALED_KEY_BYTES == (int)SMALL_FILE_KEY_BYTES,

@@ -29,8 +29,9 @@ enum secret_source_kind {
 
 struct secret_source {
     enum secret_source_kind kind;
-    const char *path;       /* sealed: the file; directory: the folder */
-    const char *key_file;   /* sealed */
+    const char *path;     /* sealed: the file; directory: the folder */
+    const char *key_file; /* sealed; or its passphrase's file: */
+    bool by_passphrase;
     const char *prefix;     /* env; "SALLYPORT_SECRET_" */
     const char *id;         /* remote: the same for sources that are set alike; else NULL */
     const char *where;      /* remote: what it is, for people */

@@ -201,6 +201,7 @@ void secret_store_set_sources(struct secret_store *store, const struct secret_so
             .kind = sources[i].kind,
             .path = copy_string(source, 0, sources[i].path),
             .key_file = copy_string(source, 1, sources[i].key_file),
+            .by_passphrase = sources[i].by_passphrase,
             .prefix = copy_string(source, 2, sources[i].prefix),
             .id = copy_string(source, 3, sources[i].id),
             .where = copy_string(source, 4, sources[i].where),

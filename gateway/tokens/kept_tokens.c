@@ -78,8 +78,10 @@ static struct secret *read_token(const struct secret_source *source, const struc
     struct sealed_file *file = NULL;
     struct secret *token = NULL;
     write_name(it->name, name);
-    if (sealed_file_open(source->path, source->key_file, SEALED_ABSENT_IS_EMPTY, &file, &err) !=
-        STATUS_OK) {
+    if (sealed_file_open(source->path, source->key_file,
+                         source->by_passphrase ? SEALED_ABSENT_IS_EMPTY_BY_PASSPHRASE
+                                               : SEALED_ABSENT_IS_EMPTY,
+                         &file, &err) != STATUS_OK) {
         log_warn("secret \"%s\": the refresh token that was kept cannot be read: %s", it->name,
                  err.message);
         return NULL;
@@ -97,7 +99,10 @@ static enum status change_file(const struct secret_source *source, const char *n
                                struct slice value, struct error *err)
 {
     struct sealed_file *file = NULL;
-    TRY(sealed_file_open(source->path, source->key_file, SEALED_ABSENT_IS_EMPTY, &file, err));
+    TRY(sealed_file_open(source->path, source->key_file,
+                         source->by_passphrase ? SEALED_ABSENT_IS_EMPTY_BY_PASSPHRASE
+                                               : SEALED_ABSENT_IS_EMPTY,
+                         &file, err));
     sealed_file_set(file, name, value);
     enum status status = sealed_file_save(file, err);
     sealed_file_free(file);

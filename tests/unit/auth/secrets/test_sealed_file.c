@@ -224,9 +224,9 @@ Test(sealed_file, newer_version_is_named_as_such)
     char bytes[1024];
     save_some();
     size_t len = scratch_read(&folder, "secrets.sealed", bytes, sizeof(bytes));
-    bytes[7] = 2;
+    bytes[7] = 3;
     scratch_write(&folder, "secrets.sealed", bytes, len, 0600);
-    expect_refused(STATUS_INVALID, "format version 2");
+    expect_refused(STATUS_INVALID, "format version 3");
 }
 
 Test(sealed_file, key_may_be_hex_or_raw_bytes)
