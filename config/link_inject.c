@@ -142,7 +142,7 @@ static void read_places(const struct link *link, const struct field_items *items
         }
         count++;
     }
-    route->injections = injections_of(list, count);
+    route->injections = injections_of(link->arena, list, count);
 }
 
 void link_injection(const struct link *link, const struct route_section *section,

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/http1.h"
+#include "base/memory.h"
 
 #include <string.h>
 
@@ -160,7 +161,13 @@ enum status injection_beside_check(const struct injection *others, unsigned coun
     return STATUS_OK;
 }
 
-struct injections injections_of(const struct injection *list, unsigned count)
+static bool is_one_header(const struct injection *list, unsigned count)
+{
+    return count == 1 && list->place == INJECT_HEADER && list->piece_count == 1 &&
+           list->pieces[0].part == INJECT_SECRET;
+}
+
+struct injections injections_of(struct arena *arena, const struct injection *list, unsigned count)
 {
     struct injections all = {.list = list, .count = count};
     for (unsigned i = 0; i < count; i++) {
@@ -168,6 +175,11 @@ struct injections injections_of(const struct injection *list, unsigned count)
         for (unsigned k = 0; k < list[i].piece_count; k++) {
             all.needs_pair = all.needs_pair || list[i].pieces[k].part != INJECT_SECRET;
         }
+    }
+    if (is_one_header(list, count)) {
+        all.line_before = slice_from(arena_print(arena, "%.*s: %.*s", SLICE_ARG(list->name),
+                                                 SLICE_ARG(list->pieces[0].before)));
+        all.line_after = slice_from(arena_print(arena, "%.*s\r\n", SLICE_ARG(list->after)));
     }
     return all;
 }

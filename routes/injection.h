@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct arena;
 struct buffer;
 
 enum {
@@ -48,6 +49,9 @@ struct injections {
     unsigned count;  /* 0: nothing is injected */
     unsigned places; /* bits of the places that are among them */
     bool needs_pair; /* a template has {user} or {password}: the secret must have a colon */
+    /* Where all of it is one header with the secret in it, which most are: the line around that,
+     * made beforehand; else empty. */
+    struct slice line_before, line_after; /* "Authorization: Bearer ", "\r\n" */
 };
 
 /* "header", "query", "path", "basic", "body". */
@@ -66,8 +70,8 @@ MUST_USE enum status injection_literals_check(const struct injection *injection,
  */
 MUST_USE enum status injection_beside_check(const struct injection *others, unsigned count,
                                             const struct injection *injection, struct error *err);
-/* Fills in what follows from the list. */
-struct injections injections_of(const struct injection *list, unsigned count);
+/* Fills in what follows from the list, which is borrowed. */
+struct injections injections_of(struct arena *arena, const struct injection *list, unsigned count);
 
 static inline bool injections_go_to(const struct injections *injections, enum injection_place place)
 {

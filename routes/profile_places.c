@@ -74,7 +74,7 @@ static enum status read_credential(struct arena *arena, const struct cJSON *root
             error_prefix(err, "credential");
             return STATUS_INVALID;
         }
-        ret->injections = injections_of(list, 1);
+        ret->injections = injections_of(arena, list, 1);
         return STATUS_OK;
     }
     if (json_count(value) == 0 || json_count(value) > INJECTIONS_MAX) {
@@ -88,7 +88,7 @@ static enum status read_credential(struct arena *arena, const struct cJSON *root
         }
         count++;
     }
-    ret->injections = injections_of(list, count);
+    ret->injections = injections_of(arena, list, count);
     return STATUS_OK;
 }
 

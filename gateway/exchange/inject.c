@@ -15,12 +15,17 @@
 
 enum { DROPPED_QUERY_MAX = PROFILE_SLOTS_MAX + INJECTIONS_MAX, PLAIN_MAX_BYTES = 64 * 1024 };
 
-/* A route that injects has a credential, and `choose` has taken one (config/link sees to it).
- * False: it has no parts. */
-static bool values_of(const struct exchange *exchange, struct injection_values *ret)
+/* A route that injects has a credential, and `choose` has taken one (config/link sees to it). */
+static struct slice revealed(const struct exchange *exchange)
 {
     assert(exchange->credential != NULL);
-    struct slice secret = secret_reveal(exchange->credential->secret);
+    return secret_reveal(exchange->credential->secret);
+}
+
+/* False: it has no parts. */
+static bool values_of(const struct exchange *exchange, struct injection_values *ret)
+{
+    struct slice secret = revealed(exchange);
     if (!exchange->route->injections.needs_pair) {
         *ret = (struct injection_values){.secret = secret};
         return true;
@@ -47,6 +52,9 @@ enum status inject_check(const struct exchange *exchange, struct error *err)
     struct injection_values values;
     if (injections->count == 0) {
         return STATUS_OK;
+    }
+    if (injections->line_before.len > 0 && http1_valid_field_value(revealed(exchange))) {
+        return STATUS_OK; /* most end here */
     }
     if (!values_of(exchange, &values)) {
         FAIL(err, STATUS_INVALID,
@@ -203,6 +211,11 @@ enum status inject_write_headers(const struct exchange *exchange, struct buffer 
     }
     if (injections->count == 0) {
         return STATUS_OK;
+    }
+    if (injections->line_before.len > 0 && exchange->user_token.len == 0) {
+        TRY(buffer_append(out, injections->line_before));
+        TRY(buffer_append(out, revealed(exchange)));
+        return buffer_append(out, injections->line_after);
     }
     (void)values_of(exchange, &values);
     for (unsigned i = 0; i < injections->count; i++) {

@@ -1,4 +1,5 @@
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "routes/injection.h"
 
 #include <criterion/criterion.h>
@@ -38,14 +39,15 @@ Test(injection, placeholders_are_the_secret_and_what_is_around_its_first_colon)
 
 Test(injection, a_secret_without_a_colon_has_no_parts)
 {
+    struct arena arena CLEANUP(arena_fini) = {0};
     struct injection_values values;
     cr_expect_not(injection_values_split(SLICE("abc"), &values));
     cr_expect(injection_values_split(SLICE("abc:"), &values));
     cr_expect_eq(values.password.len, 0);
     const struct injection whole = parse(INJECT_HEADER, "Bearer {secret}");
     const struct injection part = parse(INJECT_HEADER, "Bearer {user}");
-    cr_expect_not(injections_of(&whole, 1).needs_pair);
-    cr_expect(injections_of(&part, 1).needs_pair);
+    cr_expect_not(injections_of(&arena, &whole, 1).needs_pair);
+    cr_expect(injections_of(&arena, &part, 1).needs_pair);
 }
 
 Test(injection, slips_in_a_template_are_found)
@@ -70,6 +72,7 @@ Test(injection, slips_in_a_template_are_found)
 
 Test(injection, one_place_is_taken_once)
 {
+    struct arena arena CLEANUP(arena_fini) = {0};
     const struct injection list[] = {
         {.place = INJECT_BASIC, .name = SLICE_INIT("Authorization")},
         {.place = INJECT_QUERY, .name = SLICE_INIT("key")},
@@ -92,10 +95,30 @@ Test(injection, one_place_is_taken_once)
         cr_expect_eq(injection_beside_check(list, 4, &cases[i].injection, NULL), cases[i].status,
                      "%zu", i);
     }
-    const struct injections all = injections_of(list, 4);
+    const struct injections all = injections_of(&arena, list, 4);
     cr_expect(injections_go_to(&all, INJECT_BODY));
     cr_expect(injections_has_header(&all, SLICE("AUTHORIZATION")));
     cr_expect_not(injections_has_header(&all, SLICE("key")));
-    const struct injections three = injections_of(list, 3);
+    const struct injections three = injections_of(&arena, list, 3);
     cr_expect_not(injections_go_to(&three, INJECT_BODY));
+}
+
+Test(injection, one_header_has_its_line_beforehand)
+{
+    struct arena arena CLEANUP(arena_fini) = {0};
+    struct injection one = parse(INJECT_HEADER, "Bearer {secret};v=1");
+    one.name = SLICE("Authorization");
+    struct injections all = injections_of(&arena, &one, 1);
+    cr_expect(slice_equal(all.line_before, SLICE("Authorization: Bearer ")));
+    cr_expect(slice_equal(all.line_after, SLICE(";v=1\r\n")));
+    const struct injection others[] = {
+        parse(INJECT_HEADER, "{password}"), parse(INJECT_HEADER, "{secret}{secret}"),
+        parse(INJECT_BASIC, "{secret}"), parse(INJECT_QUERY, "{secret}")};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        all = injections_of(&arena, &others[i], 1);
+        cr_expect_eq(all.line_before.len, 0, "%zu", i);
+    }
+    const struct injection two[] = {one, one};
+    all = injections_of(&arena, two, 2);
+    cr_expect_eq(all.line_before.len, 0);
 }
