@@ -291,7 +291,9 @@ void link_origin(const struct link *link, const struct route_section *section, s
     struct origin *origin = &route->origin;
     *origin = link_make_origin(link, &url, NULL, proxy);
     link_tls(link, section, origin);
-    origin->http2 = section->http == HTTP_2;
+    origin->http2 = section->http == HTTP_AS_PROFILE
+                        ? route->profile != NULL && route->profile->http2
+                        : section->http == HTTP_2;
     name_origin(link, origin);
     route->base_path = url.path;
 }

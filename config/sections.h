@@ -187,7 +187,7 @@ struct token_section {
 };
 
 /* What is spoken to a route's upstream: "http". */
-enum { HTTP_1, HTTP_2 };
+enum { HTTP_1, HTTP_2, HTTP_AS_PROFILE };
 
 /* How a route's calls are sent: "idempotency". */
 enum { IDEMPOTENCY_HASHED, IDEMPOTENCY_AS_IS };

@@ -193,8 +193,8 @@ const struct field route_fields[] = {
         .example = "[{model: \"gpt-4o*\", input: 2 USD, output: 8 USD}]",
         .help = "What this upstream costs, where that is not the provider's list price. A model that has no "
                 "price, here or built in, costs the dearest of the provider."),
-    FIELD_ENUM(struct route_section, http, .names = https, .fallback = HTTP_1,
-        .fallback_text = "1.1", .example = "\"2\"",
+    FIELD_ENUM(struct route_section, http, .names = https, .fallback = HTTP_AS_PROFILE,
+        .fallback_text = "the profile's, or 1.1", .example = "\"2\"",
         .help = "What is spoken to this upstream. `2`: HTTP/2, many calls on one connection; one that does not "
                 "speak it is an error. Over a plain `http` URL it is begun without asking (prior knowledge)."),
     FIELD_TEXT(struct route_section, proxy, .fallback_text = "egress.proxy", .example = "none",

@@ -202,7 +202,8 @@ static enum status put_upstream(const struct profile *profile, struct buffer *ou
     struct slice form =
         profile->base_url_form.len > 0 ? profile->base_url_form : profile->sign.base_url;
     if (profile->base_url.len > 0) {
-        TRY(buffer_print(out, "- Upstream: `%.*s`.\n", SLICE_ARG(profile->base_url)));
+        TRY(buffer_print(out, "- Upstream: `%.*s`%s.\n", SLICE_ARG(profile->base_url),
+                         profile->http2 ? ", over HTTP/2" : ""));
     } else if (form.len > 0) {
         TRY(buffer_print(out, "- Upstream: `%s`, such as `%.*s`.\n",
                          profile->base_url_form.len > 0 ? "base_url" : "sign.region",

@@ -123,6 +123,11 @@ static enum status read_texts(struct arena *arena, const struct cJSON *root, str
     ret->title = text.ptr;
     TRY(members_text(arena, root, "base_url", &ret->base_url, err));
     TRY(members_text(arena, root, "docs_url", &ret->docs_url, err));
+    TRY(members_text(arena, root, "http", &text, err));
+    if (text.len > 0 && !slice_equal(text, SLICE("1.1")) && !slice_equal(text, SLICE("2"))) {
+        FAIL(err, STATUS_INVALID, "http: \"1.1\" or \"2\" is expected");
+    }
+    ret->http2 = slice_equal(text, SLICE("2"));
     TRY(members_text(arena, root, "sdk_base_suffix", &ret->sdk_base_suffix, err));
     TRY(members_text(arena, root, "base_url_env", &text, err));
     ret->base_url_env = text.len == 0 ? NULL : text.ptr;
@@ -141,6 +146,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
         "title",
         "base_url",
         "docs_url",
+        "http",
         "credential",
         "slots",
         "headers",

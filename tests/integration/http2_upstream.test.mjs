@@ -312,3 +312,30 @@ test('idle connections are closed by a reload; streams under way go on', async (
   await gateway.reload();
   await until('the idle one, too', () => upstream.sessions[1].destroyed);
 });
+
+test("Apple's API is spoken HTTP/2 to, with a token that is signed here", async (t) => {
+  const upstream = await http2For(t, (stream, headers) => {
+    stream.respond({ ':status': headers[':path'] === '/3/device/gone' ? 410 : 200, 'apns-id': 'ABC' });
+    stream.end(headers[':path'] === '/3/device/gone' ? '{"reason":"Unregistered"}' : '');
+  });
+  const { privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  const { base_url, tls: trust } = upstream.route();
+  const gateway = await gatewayFor(t, {
+    ...one, secrets: { 'apple-key': `TEAM000001:KEY0000001:${privateKey}` },
+    routes: { apns: { base_url, tls: trust, credential: { secret: 'apple-key' } } },
+  });
+  const push = (device) => fetch(`${gateway.url}/apns/3/device/${device}`, {
+    method: 'POST', body: '{"aps":{"alert":"Hello"}}', headers: { authorization: `Bearer ${gateway.key}`, 'apns-topic': 'com.example.app' } });
+  const answer = await push('there');
+  assert.deepEqual([answer.status, answer.headers.get('apns-id')], [200, 'ABC']);
+  const gone = await push('gone');
+  assert.deepEqual([gone.status, await gone.text()], [410, '{"reason":"Unregistered"}']);
+  const { headers } = upstream.requests[0];
+  const [, head, claims] = /^bearer ([^.]+)\.([^.]+)\.[^.]+$/.exec(headers.authorization);
+  const read = (part) => JSON.parse(Buffer.from(part, 'base64url'));
+  assert.deepEqual([read(head).alg, read(head).kid, read(claims).iss], ['ES256', 'KEY0000001', 'TEAM000001']);
+  assert.equal(headers['apns-topic'], 'com.example.app');
+  assert.equal(upstream.requests[1].headers.authorization, headers.authorization);
+  assert.match(await gateway.reload((config) => (config.routes.apns.http = '1.1')), /reloaded/);
+  assert.equal((await push('there')).status, 502, 'the route has the last word, and this server speaks HTTP/2 alone');
+});

@@ -200,6 +200,7 @@ Test(profile, slips_in_a_file_are_found)
         {"{\"title\": \"T\", \"sdk\": {\"language\": \"C\", \"lines\": []}}",
          "sdk: lines: one to 3"},
         {"{\"title\": \"T\", \"sdk\": {\"lines\": [\"x\"]}}", "sdk: language: missing"},
+        {"{\"title\": \"T\", \"http\": \"3\"}", "http: \"1.1\" or \"2\" is expected"},
         {"{\"title\": \"T\", \"base_url\": \"https://x\", \"base_url_form\": \"https://y\"}",
          "base_url_form: there is a base_url"},
         {"{\"title\": \"T\", \"credential\": {\"in\": \"cookie\"}}", "credential: in"},
