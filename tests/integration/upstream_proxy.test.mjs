@@ -6,6 +6,7 @@ import { test } from 'node:test';
 
 import { authorityFor } from '../support/certificates.mjs';
 import { freePort, gatewayFor } from '../support/gateway.mjs';
+import { http2For } from '../support/http2.mjs';
 import { proxyFor } from '../support/proxy.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
@@ -197,4 +198,17 @@ test('the config as it is shown has no password of a proxy', async (t) => {
     assert.match(said, why);
     assert.doesNotMatch(said, /s3cr3t/);
   }
+});
+
+test('HTTP/2 goes through a tunnel, too', async (t) => {
+  const upstream = await http2For(t, (stream) => (stream.respond({ ':status': 200 }), stream.end('ok')));
+  const proxy = await proxyFor(t, { login });
+  const gateway = await gatewayFor(t, {
+    gateway: { workers: 1 },
+    routes: { api: upstream.route({ proxy: `http://${login}@127.0.0.1:${proxy.port}` }) },
+  });
+  for (let i = 0; i < 3; i++) assert.equal((await call(gateway, 'api')).status, 200);
+  assert.equal(proxy.heads.length, 1);
+  assert.doesNotMatch(JSON.stringify(upstream.requests[0].headers), /proxy/i);
+  assertNoLogin(gateway);
 });
