@@ -15,9 +15,9 @@ static const char *const queue_recounts[] = {
     /* An event is over when nothing of it is not delivered; one of which nothing is left is gone.
      */
     "SELECT count(*) FROM events e WHERE (over_at IS NOT NULL) != NOT EXISTS (SELECT 1 FROM "
-    "deliveries WHERE number / 16 = e.number AND state != 2)",
-    "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE number / 16 = "
-    "e.number)",
+    "deliveries WHERE number BETWEEN e.number * 16 AND e.number * 16 + 15 AND state != 2)",
+    "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE number BETWEEN "
+    "e.number * 16 AND e.number * 16 + 15)",
     "SELECT count(*) FROM deliveries WHERE number / 16 NOT IN (SELECT number FROM events)",
     "SELECT (SELECT count(*) FROM events) != (SELECT count(*) FROM bodies)",
     /* Of each line, the first is not held back, and all others are. */
