@@ -30,7 +30,8 @@ const unsigned char http1_bytes[256] = {
 uint32_t http1_name_hash(struct slice name)
 {
     uint32_t hash;
-    (void)http1_hash_token(name.ptr, name.ptr + name.len, &hash);
+    const char *ptr = name.len > 0 ? name.ptr : "";
+    (void)http1_hash_token(ptr, ptr + name.len, &hash);
     return hash;
 }
 

@@ -262,8 +262,6 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     }
     memory_free(server->workers);
-    tokens_free(server->tokens);
-    server_secrets_stop(server);
     server_webhooks_stop(server);
     ledger_stop(server->ledger);
     admin_server_stop(server->admin);
@@ -272,7 +270,9 @@ static void stop(struct server *server)
             event_free(server->signals[i]);
         }
     }
-    server_otlp_stop(server);
+    server_otlp_stop(server); /* its last metrics are of all that follows, too */
+    tokens_free(server->tokens);
+    server_secrets_stop(server);
     if (server->scribe != NULL) {
         scribe_stop(server->scribe);
     }

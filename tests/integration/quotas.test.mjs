@@ -321,7 +321,7 @@ test('an operator resets and raises a quota with the token, and that is said', a
   assert.equal((await call(gateway)).status, 429);
   const args = ['--tenant', 'app', '--quota', 'daily', '-c', gateway.file];
   assert.match(sallyport(['quotas', 'raise', '--by', '1', ...args]), /daily .* 1 request /);
-  assert.deepEqual(await statuses([call(gateway), call(gateway)].slice(0, 1)), [200]);
+  assert.deepEqual(await statuses([call(gateway)]), [200]);
   sallyport(['quotas', 'reset', ...args]);
   assert.deepEqual(await statuses([call(gateway)]), [200]);
   assert.match(gateway.stderr, /audit: admin: quota "daily" of tenant "app" was raised by 1 request/);

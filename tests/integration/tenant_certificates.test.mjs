@@ -146,6 +146,7 @@ test('require: without a good certificate there is no connection, and a bad one 
   await gateway.reload((config) => { config.gateway.tls.require = false; });
   assert.equal((await call(null, { headers })).status, 200);
   await gateway.reload((config) => { config.gateway.tls.require = true; });
+  await until('no worker takes it', () => call(null, { headers, session: call.session }).then(() => false, () => true));
   await assert.rejects(call(null, { headers, session: call.session }));
 });
 
