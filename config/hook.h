@@ -64,6 +64,7 @@ enum hook_money { HOOK_USD, HOOK_CENT };
  * pointer into a JSON body, or the name of a form's field; empty: none. */
 struct hook_settle {
     struct hook_patterns types; /* of events that it is for */
+    struct slice inside;        /* the JSON text that all places are in; empty: the body itself */
     struct slice object;        /* the id that the request's answer named */
     struct slice cost, currency;
     enum hook_money unit;      /* of the cost */

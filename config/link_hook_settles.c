@@ -23,6 +23,14 @@ static struct slice link_place(const struct link *link, const struct tree *node)
     return node == NULL ? slice_make("", 0) : link_keep_slice(link, node->text);
 }
 
+static struct slice link_inside(const struct link *link, const struct tree *node)
+{
+    if (node != NULL && !node->faulty && !slice_starts_with(node->text, SLICE("/"))) {
+        tree_report(link->problems, node, "write a JSON pointer, such as /Message");
+    }
+    return link_place(link, node);
+}
+
 /* A scheme may be called otherwise than the profile: then the rule has to say it, or means any. */
 static const char *link_provider(const struct link *link, const struct settle_section *section,
                                  const struct hook *hook)
@@ -68,6 +76,7 @@ static void link_one(const struct link *link, const struct settle_section *secti
     }
     check_use(link, section);
     settle->types = link_hook_patterns(link, section->types);
+    settle->inside = link_inside(link, section->inside);
     settle->object = link_place(link, section->object);
     settle->cost = link_place(link, section->cost);
     settle->currency = link_place(link, section->currency);

@@ -127,6 +127,9 @@ const struct field settle_fields[] = {
     FIELD_TEXTS(struct settle_section, types, .lone = true, .fallback_text = "all", .example = "[message.finalized]",
         .help = "The types of events that say it; `*` stands for any text. Of several rules the first one counts that "
                 "fits and whose object is there."),
+    FIELD_TEXT(struct settle_section, inside, .fallback_text = "none", .example = "/Message", .pattern = "/.*",
+        .help = "A JSON pointer to a text that is JSON itself, where the event is in the envelope of another service, "
+                "such as SES's in SNS's: the places are those in it."),
     FIELD_TEXT(struct settle_section, object, .required = true, .example = "/data/id", LIKE_A_PLACE,
         .help = "Where the id stands that the answer to the request named: a JSON pointer, or the name of a form's "
                 "field."),

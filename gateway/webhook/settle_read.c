@@ -2,6 +2,7 @@
 
 #include "auth/inbound/webhook_message.h"
 #include "base/ascii.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "config/hook.h"
 #include "gateway/webhook/json_at.h"
@@ -109,9 +110,26 @@ bool settle_amount(struct slice text, int digits, uint64_t *ret)
 
 struct reading {
     const struct hook_settle *rule;
-    struct slice body;
-    struct arena arena; /* of what forms are decoded to */
+    struct slice body;      /* what the rule's places are in */
+    struct cJSON *envelope; /* owned; NULL: the body is in none */
+    struct arena arena;     /* of what forms are decoded to */
 };
+
+/* The body that the rule means. False: it is not there. */
+static bool open_body(struct reading *reading, struct slice whole)
+{
+    static const struct json_limits limits = {
+        .bytes = WEBHOOK_JSON_BYTES, .depth = WEBHOOK_JSON_DEPTH, .names = JSON_NAMES_ONCE};
+    bool twice = false;
+    reading->body = whole;
+    if (reading->rule->inside.len == 0) {
+        return true;
+    }
+    json_free(TAKE(reading->envelope));
+    return json_parse(whole, &limits, &reading->envelope, NULL) == STATUS_OK &&
+           json_string(webhook_json_at(reading->envelope, reading->rule->inside, &twice),
+                       &reading->body);
+}
 
 /* False: nothing is there. */
 static bool read_place(struct reading *reading, struct slice place, char room[JSON_AT_BYTES],
@@ -184,12 +202,12 @@ enum settle_verdict settle_read(const struct hook *hook, struct slice type, stru
 {
     char room[JSON_AT_BYTES];
     struct slice object;
-    struct reading reading = {.body = body};
+    struct reading reading = {.envelope = NULL};
     enum settle_verdict verdict = SETTLE_NOTHING;
     *ret = (struct ledger_settlement){0};
     for (unsigned i = 0; i < hook->settle_count; i++) {
         reading.rule = &hook->settles[i];
-        if (hook_patterns_match(&reading.rule->types, type) &&
+        if (hook_patterns_match(&reading.rule->types, type) && open_body(&reading, body) &&
             read_place(&reading, reading.rule->object, room, &object)) {
             LEDGER_TEXT(ret->object, object);
             LEDGER_TEXT(ret->provider, slice_from(reading.rule->provider));
@@ -197,6 +215,7 @@ enum settle_verdict settle_read(const struct hook *hook, struct slice type, stru
             break;
         }
     }
+    json_free(reading.envelope);
     arena_fini(&reading.arena);
     return verdict;
 }

@@ -23,6 +23,11 @@ static const struct hook_settle fields = {.object = SLICE_INIT("Sid"),
                                           .status = SLICE_INIT("Status"),
                                           .provider = ""};
 
+static const struct hook_settle inside = {.inside = SLICE_INIT("/data"),
+                                          .object = SLICE_INIT("/id"),
+                                          .cost = SLICE_INIT("/cost"),
+                                          .provider = ""};
+
 static void read_by(const struct hook_settle *rule, struct slice body)
 {
     const struct hook hook = {.settles = rule, .settle_count = 1};
@@ -40,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t cent = 0;
     read_by(&pointers, body);
     read_by(&fields, body);
+    read_by(&inside, body);
     bool is_usd = settle_amount(body, 9, &usd);
     bool is_cent = settle_amount(body, 7, &cent);
     assert(!is_usd || is_cent);

@@ -334,6 +334,8 @@ TestSuite(queue_killed, .init = setup, .fini = teardown, .timeout = 2900);
 static void kill_often(unsigned kills)
 {
     events = memory_alloc(kills * EVENTS_MAX * sizeof(*events));
+    memset(last_taken, 0, sizeof(last_taken));
+    memset(last_over, 0, sizeof(last_over));
     for (unsigned i = 0; i < kills; i++) {
         run_once(i * EVENTS_MAX, (int)any(300));
         check((i + 1) * EVENTS_MAX);

@@ -180,6 +180,30 @@ Test(settle_read, forms_have_fields)
     cr_expect_eq(reads("", "MessageSid=&Price=1"), SETTLE_NOTHING);
 }
 
+/* As one service's events come in the envelope of another. */
+Test(settle_read, places_may_be_in_a_text_that_is_json)
+{
+    rules[0].types.count = 0;
+    rules[0].inside = SLICE("/Message");
+    cr_expect_eq(reads("Notification", "{\"Type\":\"Notification\",\"data\":{\"id\":\"outer\"},"
+                                       "\"Message\":\"{\\\"data\\\":{\\\"id\\\":\\\"in\\\\u0031"
+                                       "\\\",\\\"status\\\":\\\"canceled\\\"}}\"}"),
+                 SETTLE_SAID);
+    cr_expect_str_eq(said.object, "in1");
+    cr_expect_str_eq(said.status, "canceled");
+    cr_expect(said.has_cost);
+    static const char *const nothing[] = {
+        "{\"data\":{\"id\":\"outer\",\"status\":\"canceled\"}}",
+        "{\"Message\":{\"data\":{\"id\":\"m1\",\"status\":\"canceled\"}}}",
+        "{\"Message\":\"no JSON\"}",
+        "{\"Message\":\"{}\",\"Message\":\"{}\"}",
+        "MessageSid=SM1",
+    };
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+        cr_expect_eq(reads("Notification", nothing[i]), SETTLE_NOTHING, "%s", nothing[i]);
+    }
+}
+
 Test(settle_read, events_of_other_types_say_nothing)
 {
     static const char body[] = "{\"data\":{\"id\":\"m1\",\"status\":\"sent\"}}";
