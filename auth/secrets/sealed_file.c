@@ -124,7 +124,7 @@ enum status sealed_file_open(const char *path, const char *key_file, enum sealed
     }
     TRY(status);
     struct slice rest = bytes == NULL ? SLICE("") : secret_reveal(bytes);
-    if (sealed_lead_is(rest)) {
+    if (bytes != NULL && sealed_lead_is(rest)) {
         file->lead_len = SEALED_LEAD_BYTES;
         memcpy(file->lead, rest.ptr, SEALED_LEAD_BYTES);
         rest = slice_skip(rest, SEALED_LEAD_BYTES);

@@ -87,12 +87,17 @@ static uint64_t stamp_of(const struct secret_store *store, const struct secret_s
     return stamp;
 }
 
+/* A refusal counts once a minute; until then it is kept. */
+static bool is_suspect(const struct secret_slot *slot, usec_t now)
+{
+    return atomic_load_explicit(&slot->suspect, memory_order_relaxed) &&
+           (!slot->ever_suspected || now - slot->suspected_at >= SECRET_REFRESH);
+}
+
 static bool is_due(const struct secret_slot *slot, uint64_t stamp, usec_t now)
 {
-    bool suspect = atomic_load_explicit(&slot->suspect, memory_order_relaxed) &&
-                   (!slot->ever_suspected || now - slot->suspected_at >= SECRET_REFRESH);
     return slot->health == HEALTH_NEVER_READ || stamp != slot->stamp ||
-           now - slot->read_at >= SECRET_REFRESH || suspect;
+           now - slot->read_at >= SECRET_REFRESH || is_suspect(slot, now);
 }
 
 static void say_where_it_is_not(const struct secret_store *store, const struct secret_slot *slot,
@@ -199,8 +204,9 @@ static bool read_slot(struct secret_store *store, struct secret_slot *slot, usec
                       struct secret_news *news)
 {
     struct found found = {.value = {.at = now, .max_stale = SECRET_MAX_STALE}};
-    bool suspect = atomic_exchange_explicit(&slot->suspect, false, memory_order_relaxed);
+    bool suspect = is_suspect(slot, now);
     if (suspect) {
+        atomic_store_explicit(&slot->suspect, false, memory_order_relaxed);
         slot->ever_suspected = true;
         slot->suspected_at = now;
     }

@@ -194,6 +194,12 @@ Test(secret_remote, refused_value_has_it_asked_anew_once_a_minute_at_most)
         (void)refresh();
     }
     cr_expect_eq(t.asked_anew, 1U);
+    say(SECRET_KNOWN, "value-2", ""); /* looked at for another reason */
+    (void)refresh();
+    cr_expect_eq(t.asked_anew, 1U);
+    t.now += 60 * SEC;
+    (void)refresh();
+    cr_expect_eq(t.asked_anew, 2U, "the refusal was not forgotten");
 }
 
 Test(secret_remote, slot_above_a_source_is_another_one_and_does_not_ask_it)
