@@ -37,7 +37,11 @@ static void attach(struct h2_connection *connection, struct attempt_h2 *attempt)
 {
     attempt->base.facts.reused = connection->served > 0 && !attempt->base.facts.resent;
     attempt->base.facts.connected_at = clock_now();
-    timer_stop(&attempt->timer);
+    if (attempt->request.body_whole) { /* of a body that streams it is told when it waits for us */
+        attempt_h2_set_deadline(attempt, ATTEMPT_TIMEOUT_IDLE, attempt->request.timeouts.idle);
+    } else {
+        timer_stop(&attempt->timer);
+    }
     if (!h2_connection_submit(connection, attempt)) {
         attempt_h2_fail(attempt, ATTEMPT_INVALID, "the request cannot be said in HTTP/2");
     }

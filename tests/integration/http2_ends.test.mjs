@@ -250,6 +250,16 @@ test('a body that is not taken is given up after timeouts.idle', async (t) => {
   assert.equal(upstream.frames.filter((it) => it.type === frameTypes.data).reduce((sum, it) => sum + it.payload.length, 0), 65535);
 });
 
+test('a body of which not a byte is taken is given up, too, and the connection with it', async (t) => {
+  const shut = frame('settings', 0, 0, Buffer.concat([Buffer.from([0, 4]), number(0)])); // INITIAL_WINDOW_SIZE
+  const upstream = await framesFor(t, (send, stream) => stream === 1 && send(shut, ok(stream)));
+  const gateway = await gatewayFor(t, { ...one, routes: { api: upstream.route({ ...quick, timeouts: { idle: '300ms' } }) } });
+  assert.equal((await call(gateway)).status, 200);
+  const answer = await call(gateway, post);
+  assert.deepEqual([answer.status, answer.code], [504, 'upstream_timeout']);
+  assert.match(await reasonOf(gateway, answer), /127\.0\.0\.1 took nothing for timeouts\.idle/);
+});
+
 test('windows are kept to, and opened only as the client reads', async (t) => {
   let send;
   let given = 0;
