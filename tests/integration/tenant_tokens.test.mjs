@@ -27,7 +27,7 @@ async function worldFor(t, { tenants, provider = 'http', workers = 1, env } = {}
     gateway: { audit_log: 'audit.json', workers }, env,
   });
   const call = (token, headers = {}) =>
-    fetch(`${gateway.url}/api/x`, { headers: { 'x-sallyport-key': token, ...headers } });
+    fetch(`${gateway.url}/api/x`, { headers: { 'x-sallyport-key': token, connection: 'close', ...headers } }); // clocks that jump end kept ones
   return { authority, issuer, upstream, gateway, call };
 }
 
