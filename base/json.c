@@ -1,6 +1,8 @@
 #include "base/json.h"
 
 #include "base/buffer.h"
+#include "base/memory.h"
+#include "base/table.h"
 #include "base/utf8.h"
 
 #include <assert.h>
@@ -103,8 +105,10 @@ static enum status check_bytes(struct slice text, unsigned deepest, struct error
     return STATUS_OK;
 }
 
-/* Quadratic in the members of one object: for documents whose size is bounded. */
-static const char *repeated_name(const cJSON *object)
+/* A peer says how many members there are: few are compared with each other, more go by a table. */
+enum { FEW_MEMBERS = 8 };
+
+static const char *repeated_of_few(const cJSON *object)
 {
     for (const cJSON *member = json_first(object); member != NULL; member = member->next) {
         if (cJSON_GetObjectItemCaseSensitive(object, member->string) != member) {
@@ -112,6 +116,22 @@ static const char *repeated_name(const cJSON *object)
         }
     }
     return NULL;
+}
+
+static const char *repeated_of_many(const cJSON *object)
+{
+    struct table names CLEANUP(table_fini) = {0};
+    for (cJSON *member = object->child; member != NULL; member = member->next) {
+        if (table_add(&names, slice_from(member->string), member) != NULL) {
+            return member->string;
+        }
+    }
+    return NULL;
+}
+
+static const char *repeated_name(const cJSON *object)
+{
+    return json_count(object) <= FEW_MEMBERS ? repeated_of_few(object) : repeated_of_many(object);
 }
 
 /* Recursion is bounded by the depth that check_bytes() let pass. */

@@ -181,3 +181,37 @@ Test(json, writes_without_blanks_into_what_room_there_is)
     cr_expect(slice_equal(buffer_bytes(&out), SLICE("{\"a\":[1,\"x\\n\"]}")));
     cr_expect_eq(json_write(value, &out), STATUS_TOO_LARGE);
 }
+
+/* Names that are all different: comparing each with each would take minutes. */
+Test(json, names_are_looked_at_once_each, .timeout = 60)
+{
+    enum { MEMBERS = 300000, ROOM = 16 * MEMBERS };
+    const struct json_limits limits = {.bytes = ROOM, .depth = 4, .names = JSON_NAMES_ONCE};
+    struct buffer text CLEANUP(buffer_fini);
+    struct cJSON *value CLEANUP(json_free_at) = NULL;
+    struct error err = {0};
+    buffer_init(&text, ROOM);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        cr_assert_eq(buffer_print(&text, "%c\"n%u\":1", i == 0 ? '{' : ',', i), STATUS_OK);
+    }
+    cr_assert_eq(buffer_print(&text, "}"), STATUS_OK);
+    cr_assert_eq(json_parse(buffer_bytes(&text), &limits, &value, &err), STATUS_OK, "%s",
+                 err.message);
+    cr_expect_eq(json_count(value), MEMBERS);
+}
+
+Test(json, name_that_stands_twice_among_many_is_found)
+{
+    static const char *const texts[] = {
+        "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"a\":2}",
+        "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"\\u0061\":2}",
+        "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"a\":2}",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct cJSON *value = NULL;
+        struct error err = {0};
+        cr_expect_eq(json_parse(slice_from(texts[i]), &usual, &value, &err), STATUS_INVALID);
+        cr_expect_not_null(strstr(err.message, "\"a\" stands twice"), "%s", err.message);
+        json_free(value);
+    }
+}
