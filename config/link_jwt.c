@@ -63,7 +63,7 @@ static void take_file(const struct link *link, const struct jwt_section *section
         tree_report(
             link->problems, section->jwks,
             "no usable key is in it; it is a JSON Web Key Set, {\"keys\": [...]}, whose keys "
-            "have a \"kid\" and are of RSA (2048 bits and more), P-256 or Ed25519");
+            "are of RSA (2048 to 8192 bits), P-256 or Ed25519");
     }
 }
 

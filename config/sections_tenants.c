@@ -76,7 +76,7 @@ const struct field tenant_fields[] = {
     FIELD_LIST(struct tenant_section, jwt, struct jwt_section, jwt_fields, .lone = true,
         .example = "{issuer: https://login.corp, audience: sallyport, jwks: https://login.corp/keys.json, claims: {sub: checkout}}",
         .help = "JSON Web Tokens that are taken like a key of the tenant, in the same headers. Signature, `exp` (required), "
-                "`nbf` and `iat` are checked."),
+                "`nbf` and `iat` are checked. One without `kid` is taken where the key set has one key of its algorithm."),
     FIELD_SECTION(struct tenant_section, mtls, mtls_fields, .example = "{san: \"spiffe://corp/checkout\"}",
         .help = "Client certificates, of `gateway.tls.client_ca`, that are taken like a key of the tenant."),
     FIELD_TEXTS(struct tenant_section, allow, .fallback_text = "nothing",

@@ -9,7 +9,12 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 
-enum { P256_BYTES = 32, ES256_BYTES = 2 * P256_BYTES, EDDSA_BYTES = 64 };
+enum {
+    P256_BYTES = 32,
+    ES256_BYTES = 2 * P256_BYTES,
+    EDDSA_BYTES = 64,
+    SIGNATURE_TEXT_MAX = (JWT_SIGNATURE_BYTES_MAX * 4 + 2) / 3
+};
 
 static const struct json_limits limits = {
     .bytes = JWT_BYTES_MAX,
@@ -91,9 +96,9 @@ static enum jwt_fault read_header(struct jwt *jwt, unsigned kinds)
         json_get(jwt->header, "crit") != NULL) {
         return JWT_ALGORITHM;
     }
-    return json_string(json_get(jwt->header, "kid"), &jwt->kid) && good_kid(jwt->kid)
-               ? JWT_OK
-               : JWT_MALFORMED;
+    const struct cJSON *kid = json_get(jwt->header, "kid");
+    return kid == NULL || (json_string(kid, &jwt->kid) && good_kid(jwt->kid)) ? JWT_OK
+                                                                              : JWT_MALFORMED;
 }
 
 /* RSA's is as long as its key; 0: any. */
@@ -116,7 +121,7 @@ static enum jwt_fault read_parts(struct slice text, unsigned kinds, struct jwt *
         return fault;
     }
     if (claims.len == 0 || !parse_part(claims, &jwt->claims) ||
-        signature.len > sizeof(jwt->signature) || slice_find(signature, '.') < signature.len ||
+        signature.len > SIGNATURE_TEXT_MAX || slice_find(signature, '.') < signature.len ||
         !jwt_decode(signature, jwt->signature, &jwt->signature_len)) {
         return JWT_MALFORMED;
     }

@@ -13,17 +13,21 @@
 
 struct cJSON;
 
-enum { JWT_BYTES_MAX = 16 * 1024, JWT_KID_MAX_BYTES = 255 };
+enum {
+    JWT_BYTES_MAX = 16 * 1024,
+    JWT_KID_MAX_BYTES = 255,
+    JWT_SIGNATURE_BYTES_MAX = 1024 /* of RSA with 8,192 bits */
+};
 
 enum jwt_fault { JWT_OK, JWT_MALFORMED, JWT_ALGORITHM };
 
 struct jwt {
     struct cJSON *header; /* owned */
     struct cJSON *claims; /* owned; worth nothing before jwt_valid() */
-    struct slice kid;     /* in header */
+    struct slice kid;     /* in header; empty: it has none */
     enum key_kind kind;   /* by "alg" */
     struct slice signed_bytes;
-    unsigned char signature[1024];
+    unsigned char signature[JWT_SIGNATURE_BYTES_MAX];
     size_t signature_len;
 };
 

@@ -12,7 +12,7 @@ const char *token_verdict_text(enum token_verdict verdict)
     case TOKEN_FITS:
         return "it is good";
     case TOKEN_MALFORMED:
-        return "it is no JWT of up to 16 KiB in compact form, with kid and each name once";
+        return "it is no JWT of up to 16 KiB in compact form, with each name once";
     case TOKEN_ALGORITHM:
         return "it is not signed with RS256, ES256 or EdDSA, or it has crit";
     case TOKEN_ISSUER_UNKNOWN:
@@ -21,6 +21,8 @@ const char *token_verdict_text(enum token_verdict verdict)
         return "no tenant takes its audience, claims and algorithm";
     case TOKEN_TWO_TENANTS:
         return "its audiences and claims fit two tenants";
+    case TOKEN_KEY_UNTOLD:
+        return "it has no kid, and its issuer has several keys of its algorithm";
     case TOKEN_KEY_UNKNOWN:
         return "its issuer has no key of this kid and algorithm";
     case TOKEN_SIGNATURE:
@@ -80,7 +82,7 @@ static bool has_claims(const struct jwt *jwt, const struct jwt_rule *rule)
     return true;
 }
 
-static enum token_verdict find_rule(struct token *token)
+enum token_verdict token_find_rule(struct token *token)
 {
     const struct cJSON *audience = json_get(token->jwt.claims, "aud");
     for (const struct jwt_rule *rule = token->issuer->rules; rule != NULL; rule = rule->next) {
@@ -108,7 +110,7 @@ enum token_verdict token_read(struct slice text, const struct table *issuers, st
         return TOKEN_ISSUER_UNKNOWN;
     }
     ret->issuer = table_get(issuers, name);
-    return ret->issuer == NULL ? TOKEN_ISSUER_UNKNOWN : find_rule(ret);
+    return ret->issuer == NULL ? TOKEN_ISSUER_UNKNOWN : TOKEN_FITS;
 }
 
 void token_fini(struct token *token)
@@ -144,11 +146,25 @@ static enum token_verdict check_times(const struct token *token, int64_t now, in
     return issued > now + leeway ? TOKEN_FROM_FUTURE : TOKEN_FITS;
 }
 
-enum token_verdict token_check(const struct token *token, EVP_PKEY *key, int64_t now,
-                               int64_t *ret_until)
+enum token_verdict token_key(const struct token *token, const struct key_set *keys, EVP_PKEY **ret)
 {
-    return jwt_valid(&token->jwt, token->jwt.kind, key) ? check_times(token, now, ret_until)
-                                                        : TOKEN_SIGNATURE;
+    const struct jwt *jwt = &token->jwt;
+    if (jwt->kid.len == 0 && key_set_count(keys, jwt->kind) > 1) {
+        return TOKEN_KEY_UNTOLD;
+    }
+    *ret = key_set_get(keys, jwt->kid, jwt->kind);
+    return *ret == NULL ? TOKEN_KEY_UNKNOWN : TOKEN_FITS;
+}
+
+/* The rules come behind the signature: whoever has no token of the issuer's shall neither learn
+ * from the answer which audiences and claims are somebody's, nor have all rules gone through. */
+enum token_verdict token_check(struct token *token, EVP_PKEY *key, int64_t now, int64_t *ret_until)
+{
+    if (!jwt_valid(&token->jwt, token->jwt.kind, key)) {
+        return TOKEN_SIGNATURE;
+    }
+    enum token_verdict verdict = token_find_rule(token);
+    return verdict == TOKEN_FITS ? check_times(token, now, ret_until) : verdict;
 }
 
 /* ---- can two be told apart ---- */

@@ -1,8 +1,8 @@
 /*
  * jwt_issuer: whose tokens are taken, and which tenant each of them is. Pure, part of a snapshot.
  *
- * A token is read, its issuer is looked up, and the tenant is the one whose audience and claims are
- * all in it; nothing of that is believed before token_check() has seen the issuer's signature.
+ * A token is read, its issuer is looked up, the issuer's signature is seen, and then the tenant is
+ * the one whose audience and claims are all in it.
  */
 #pragma once
 
@@ -56,6 +56,7 @@ enum token_verdict {
     /* Of an issuer that is known, but not to be taken: */
     TOKEN_NO_TENANT,
     TOKEN_TWO_TENANTS,
+    TOKEN_KEY_UNTOLD,
     TOKEN_KEY_UNKNOWN,
     TOKEN_SIGNATURE,
     TOKEN_TIMELESS,
@@ -72,18 +73,24 @@ bool token_verdict_of_issuer(enum token_verdict verdict);
 struct token {
     struct jwt jwt;
     const struct jwt_issuer *issuer; /* NULL: unknown */
-    const struct jwt_rule *rule;     /* with TOKEN_FITS */
+    const struct jwt_rule *rule;     /* whose it is: with TOKEN_FITS of token_check() */
 };
 
 /* Could it be one? Three parts, and the beginning of a JSON object in base64url. */
 bool token_like(struct slice text);
 
-/* `issuers`: by name. TOKEN_FITS: whose it is, if token_check() says so, too. token_fini() always.
- */
+/* `issuers`: by name. TOKEN_FITS: it is of one of them, if token_check() says so, too. token_fini()
+ * always. */
 enum token_verdict token_read(struct slice text, const struct table *issuers, struct token *ret);
-/* `now`: Unix seconds. *ret_until: up to then the same verdict holds, with the same key. */
-enum token_verdict token_check(const struct token *token, EVP_PKEY *key, int64_t now,
-                               int64_t *ret_until);
+/* Which of its issuer's keys it has to be signed with: that of its kid and kind; without a kid the
+ * only one of its kind. TOKEN_FITS: *ret, borrowed. TOKEN_KEY_UNKNOWN: a newer set may have it. */
+enum token_verdict token_key(const struct token *token, const struct key_set *keys, EVP_PKEY **ret);
+/* Whose its audience and claims make it: token->rule. A part of token_check(), which alone knows
+ * whether they are true. */
+enum token_verdict token_find_rule(struct token *token);
+/* `now`: Unix seconds. TOKEN_FITS: token->rule says whose; *ret_until: up to then the same verdict
+ * holds, with the same key. */
+enum token_verdict token_check(struct token *token, EVP_PKEY *key, int64_t now, int64_t *ret_until);
 void token_fini(struct token *token);
 
 /* Could one token be of both? Not if they name different values of the same claim, in a token that

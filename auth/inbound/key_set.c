@@ -13,6 +13,7 @@
 enum {
     RSA_BYTES_MIN = 256,
     RSA_BYTES_MAX = 1024,
+    NUMBER_TEXT_MAX = (RSA_BYTES_MAX * 4 + 2) / 3,
     EXPONENT_BYTES_MAX = 8,
     P256_BYTES = 32,
     ED25519_BYTES = 32
@@ -30,7 +31,7 @@ static bool number_of(const struct cJSON *key, const char *name, struct slice *r
 {
     struct slice text;
     size_t len = 0;
-    if (!json_string(json_get(key, name), &text) || text.len > RSA_BYTES_MAX * 4 / 3 ||
+    if (!json_string(json_get(key, name), &text) || text.len > NUMBER_TEXT_MAX ||
         !jwt_decode(text, out, &len)) {
         return false;
     }
@@ -122,6 +123,18 @@ static bool says(const struct cJSON *jwk, const char *name, struct slice text)
     return member == NULL || (json_string(member, &value) && slice_equal(value, text));
 }
 
+/* "key_ops" (RFC 7517, section 4.3) is absent, or has this. */
+static bool may_verify(const struct cJSON *jwk)
+{
+    const struct cJSON *uses = json_get(jwk, "key_ops");
+    struct slice text;
+    const struct cJSON *use = json_is_array(uses) ? json_first(uses) : NULL;
+    while (use != NULL && !(json_string(use, &text) && slice_equal(text, SLICE("verify")))) {
+        use = json_next(use);
+    }
+    return uses == NULL || use != NULL;
+}
+
 /* Plaid's keys have "expired_at", null as long as they are good. */
 static bool is_retired(const struct cJSON *jwk)
 {
@@ -151,7 +164,7 @@ static bool is_of_kind(const struct cJSON *jwk, enum key_kind kind)
     struct slice type;
     return json_string(json_get(jwk, "kty"), &type) && slice_equal(type, kinds[kind].type) &&
            says(jwk, "alg", kinds[kind].algorithm) && says(jwk, "use", SLICE("sig")) &&
-           !is_retired(jwk);
+           may_verify(jwk) && !is_retired(jwk);
 }
 
 static bool fits(const struct cJSON *jwk, struct slice kid, enum key_kind kind)
@@ -185,7 +198,7 @@ EVP_PKEY *key_set_find(struct slice text, struct slice kid, enum key_kind kind)
 /* ---- read once ---- */
 
 struct key_entry {
-    struct slice kid; /* owned: memory_copy() */
+    struct slice kid; /* owned: memory_copy(); empty: it has none */
     enum key_kind kind;
     EVP_PKEY *key; /* owned */
 };
@@ -193,19 +206,31 @@ struct key_entry {
 struct key_set {
     struct key_entry keys[KEY_SET_KEYS_MAX];
     unsigned count;
+    unsigned of_kind[KEY_KINDS]; /* with those that had no room */
 };
+
+static void keep_key(struct key_set *set, struct slice kid, enum key_kind kind, EVP_PKEY *take_key)
+{
+    set->of_kind[kind]++;
+    if (set->count == KEY_SET_KEYS_MAX) {
+        EVP_PKEY_free(take_key);
+        return;
+    }
+    set->keys[set->count++] = (struct key_entry){
+        .kid = slice_make(memory_copy(kid), kid.len), .kind = kind, .key = take_key};
+}
 
 static void add_key(struct key_set *set, const struct cJSON *jwk)
 {
-    struct slice kid;
-    if (!json_string(json_get(jwk, "kid"), &kid) || kid.len == 0 || kid.len > JWT_KID_MAX_BYTES) {
+    struct slice kid = SLICE("");
+    const struct cJSON *name = json_get(jwk, "kid");
+    if (name != NULL && (!json_string(name, &kid) || kid.len == 0 || kid.len > JWT_KID_MAX_BYTES)) {
         return;
     }
-    for (enum key_kind kind = 0; kind < KEY_KINDS && set->count < KEY_SET_KEYS_MAX; kind++) {
+    for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
         EVP_PKEY *key = is_of_kind(jwk, kind) ? read_key(jwk, kind) : NULL;
         if (key != NULL) {
-            set->keys[set->count++] = (struct key_entry){
-                .kid = slice_make(memory_copy(kid), kid.len), .kind = kind, .key = key};
+            keep_key(set, kid, kind, key);
         }
     }
 }
@@ -240,10 +265,18 @@ void key_set_free(struct key_set *set)
     memory_free(set);
 }
 
+unsigned key_set_count(const struct key_set *set, enum key_kind kind)
+{
+    return set->of_kind[kind];
+}
+
 EVP_PKEY *key_set_get(const struct key_set *set, struct slice kid, enum key_kind kind)
 {
+    if (kid.len == 0 && set->of_kind[kind] != 1) {
+        return NULL;
+    }
     for (unsigned i = 0; i < set->count; i++) {
-        if (set->keys[i].kind == kind && slice_equal(set->keys[i].kid, kid)) {
+        if (set->keys[i].kind == kind && (kid.len == 0 || slice_equal(set->keys[i].kid, kid))) {
             return set->keys[i].key;
         }
     }

@@ -1,6 +1,7 @@
 /*
  * key_set: public keys as JSON Web Keys (RFC 7517), for signatures only. A key is taken if its kid,
- * its type and its size are what was asked for, and it does not say that it is for something else.
+ * its type and its size are what was asked for, and it does not say that it is for something else
+ * ("alg", "use", "key_ops").
  */
 #pragma once
 
@@ -23,7 +24,9 @@ struct slice key_kind_name(enum key_kind kind);
 struct key_set;
 struct key_set *key_set_new(struct slice text);
 void key_set_free(struct key_set *set); /* takes NULL */
-/* Borrowed; NULL: it has none. */
+/* How many it has of a kind, those that were left out too. */
+unsigned key_set_count(const struct key_set *set, enum key_kind kind);
+/* Borrowed; NULL: it has none. `kid` empty: the only one of its kind, whatever its kid. */
 EVP_PKEY *key_set_get(const struct key_set *set, struct slice kid, enum key_kind kind);
 
 /* `text`: {"keys": [...]}, {"key": {...}} or a single key. NULL: there is no such key in it. The

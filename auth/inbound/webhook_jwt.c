@@ -86,6 +86,9 @@ static enum webhook_reason check_token(const struct webhook_message *message, st
     if (fault != JWT_OK) {
         return fault == JWT_ALGORITHM ? WEBHOOK_ALGORITHM_REFUSED : WEBHOOK_HEADER_MALFORMED;
     }
+    if (jwt->kid.len == 0) { /* it says which key is asked for */
+        return WEBHOOK_HEADER_MALFORMED;
+    }
     if (request->fetched_state == WEBHOOK_NOT_ASKED) {
         ret->outcome = WEBHOOK_NEEDS;
         ret->need = WEBHOOK_NEEDS_KEY;

@@ -79,25 +79,28 @@ static void remember(struct exchange *exchange, const struct token *token,
 }
 
 /* Its key, the signature, the time. *ret_verdict with TOKENS_DONE. */
-static enum tokens_answer check(struct exchange *exchange, const struct token *token,
+static enum tokens_answer check(struct exchange *exchange, struct token *token,
                                 const unsigned char hash[SHA256_BYTES],
                                 enum token_verdict *ret_verdict)
 {
-    const struct jwt *jwt = &token->jwt;
     struct current_keys keys;
     int64_t until = 0;
+    EVP_PKEY *key = NULL;
     enum tokens_answer answer = ask_keys(exchange, token->issuer, false, &keys);
-    EVP_PKEY *key = answer == TOKENS_DONE ? key_set_get(keys.set, jwt->kid, jwt->kind) : NULL;
-    if (answer == TOKENS_DONE && key == NULL) {
-        answer = ask_keys(exchange, token->issuer, true, &keys);
-        key = answer == TOKENS_DONE ? key_set_get(keys.set, jwt->kid, jwt->kind) : NULL;
-    }
     if (answer != TOKENS_DONE) {
         return answer;
     }
-    *ret_verdict = key == NULL
-                       ? TOKEN_KEY_UNKNOWN
-                       : token_check(token, key, exchange->facts.started_wall / SEC, &until);
+    *ret_verdict = token_key(token, keys.set, &key);
+    if (*ret_verdict == TOKEN_KEY_UNKNOWN) {
+        answer = ask_keys(exchange, token->issuer, true, &keys);
+        if (answer != TOKENS_DONE) {
+            return answer;
+        }
+        *ret_verdict = token_key(token, keys.set, &key);
+    }
+    if (*ret_verdict == TOKEN_FITS) {
+        *ret_verdict = token_check(token, key, exchange->facts.started_wall / SEC, &until);
+    }
     if (*ret_verdict == TOKEN_FITS) {
         remember(exchange, token, hash, keys.version, until);
     }

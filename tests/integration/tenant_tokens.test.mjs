@@ -123,6 +123,9 @@ test('what is wrong with a token is 401, audited with issuer and key id, and lea
     [issuer.token({ sub: 7 }), /no tenant takes its audience/],
     [issuer.token({ sub: { checkout: true } }), /no tenant takes its audience/],
     [newToken(stranger, issuer.claims()), /its signature is wrong/],
+    // Who has no signature does not learn what is somebody's.
+    [newToken(stranger, issuer.claims({ sub: 'nobody' })), /its signature is wrong/],
+    [newToken(stranger, issuer.claims({ aud: 'elsewhere' })), /its signature is wrong/],
     [`${head}.${claims}.${url64(Buffer.alloc(64))}`, /its signature is wrong/],
     [`${head}.${claims}.`, /no JWT/],
     [`${head}.${url64(JSON.stringify(issuer.claims({ sub: 'checkout', more: 1 })))}.${sign}`, /its signature is wrong/],
@@ -144,7 +147,8 @@ test('what is wrong with a token is 401, audited with issuer and key id, and lea
     [other(signer, { kid: '../../../../etc/passwd' }), /has no key of this kid/],
     [other(signer, { kid: "' OR 1=1 --" }), /no JWT/],
     [other(signer, { kid: 'k'.repeat(10240) }), /no JWT/],
-    [other(signer, { kid: undefined }), /no JWT/],
+    [other(signer, { kid: null }), /no JWT/],
+    [other(stranger, { kid: undefined }), /its signature is wrong/],
     [other(signer, { kid: 7 }), /no JWT/],
     [issuer.token({ fill: 'x'.repeat(16384) }), /no JWT of up to 16 KiB/],
     [newToken(signer, '[]'), /no JWT/],
@@ -154,7 +158,7 @@ test('what is wrong with a token is 401, audited with issuer and key id, and lea
   for (const [token, expected] of cases) {
     tokens.push(token);
     const line = await refused(world, token, expected);
-    if (/its signature/.test(line.text)) assert.match(line.text, /; iss https:\/\/login\.example; kid (k1|rsa)$/);
+    if (/its signature/.test(line.text)) assert.match(line.text, /; iss https:\/\/login\.example(; kid (k1|rsa))?$/);
   }
   assert.equal(world.upstream.requests.length, 0);
   assert.equal(issuer.fetches, 1, 'unknown key ids make no calls within a minute');
@@ -226,6 +230,27 @@ test('keys are rotated: an unknown key id makes one fetch a minute, a removed ke
   assert.equal((await call(last)).status, 200);
   await gateway.reload((config) => { config.tenants.checkout = { allow: ['api'], keys: [newKey().hash] }; });
   assert.equal((await call(last)).status, 401);
+});
+
+test('a token without kid goes by the only key of its algorithm, and by none of several', async (t) => {
+  const world = await worldFor(t);
+  const { issuer, call } = world;
+  const rsa = issuer.add('RS256', 'rsa');
+  delete rsa.jwk.kid; // nor need keys have one
+  const kidless = (signer, more) => issuer.token(more, { signer, header: { kid: undefined } });
+  assert.equal((await call(kidless(issuer.signers[0]))).status, 200);
+  assert.equal((await call(kidless(rsa))).status, 200);
+  await refused(world, issuer.token({}, { signer: rsa, header: { kid: 'rsa' } }), /has no key of this kid/);
+  const before = issuer.fetches;
+  await refused(world, kidless(newSigner('EdDSA', 'x')), /has no key of this kid and algorithm/);
+  assert.equal(issuer.fetches, before); // for the kid before it was asked anew, so not within a minute
+  await refused(world, kidless(newSigner('ES256', 'k1')), /its signature is wrong/);
+  // Another world, whose set has two of a kind.
+  const two = await worldFor(t);
+  two.issuer.add('ES256', 'k2');
+  assert.equal((await two.call(two.issuer.token())).status, 200);
+  await refused(two, issuer.token({}, { signer: two.issuer.signers[1], header: { kid: undefined } }), /has no kid, and its issuer has several keys of its algorithm/);
+  assert.equal(two.issuer.fetches, 1); // no reason to ask for another set
 });
 
 test('as time goes on: new keys, removed keys, an endpoint that is away for an hour, tokens that end', async (t) => {

@@ -166,8 +166,8 @@ Test(jwt, a_key_within_the_token_is_not_used)
 Test(jwt, a_kid_that_could_end_a_text_is_refused)
 {
     static const char *const headers[] = {
-        "{\"alg\":\"RS256\"}",
         "{\"alg\":\"RS256\",\"kid\":\"\"}",
+        "{\"alg\":\"RS256\",\"kid\":null}",
         "{\"alg\":\"RS256\",\"kid\":1}",
         "{\"alg\":\"RS256\",\"kid\":\"a\\\"b\"}",
         "{\"alg\":\"RS256\",\"kid\":\"a\\\\b\"}",
@@ -178,6 +178,14 @@ Test(jwt, a_kid_that_could_end_a_text_is_refused)
     for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
         cr_expect_eq(fault_of(token(headers[i], "{}")), JWT_MALFORMED, "%s", headers[i]);
     }
+}
+
+Test(jwt, a_kid_may_be_absent)
+{
+    struct jwt jwt;
+    cr_assert_eq(jwt_read(token("{\"alg\":\"RS256\"}", "{}"), KEY_RS256, &jwt), JWT_OK);
+    cr_expect_eq(jwt.kid.len, 0);
+    jwt_fini(&jwt);
 }
 
 Test(jwt, what_is_too_long_or_in_other_parts_is_refused)
@@ -218,6 +226,10 @@ Test(jwt, a_key_for_something_else_is_not_taken)
     cr_expect(passes(text, key_text("k1", ",\"use\":\"sig\",\"alg\":\"RS256\"")));
     cr_expect(passes(text, key_text("k1", ",\"expired_at\":null")));
     cr_expect_not(passes(text, key_text("k2", "")), "other kid");
+    cr_expect_not(passes(text, key_text("k1", ",\"key_ops\":[\"encrypt\",\"wrapKey\"]")));
+    cr_expect_not(passes(text, key_text("k1", ",\"key_ops\":[]")));
+    cr_expect_not(passes(text, key_text("k1", ",\"key_ops\":\"verify\"")));
+    cr_expect(passes(text, key_text("k1", ",\"key_ops\":[\"sign\",\"verify\"]")));
     cr_expect_not(passes(text, key_text("k1", ",\"use\":\"enc\"")));
     cr_expect_not(passes(text, key_text("k1", ",\"alg\":\"RS512\"")));
     cr_expect_not(passes(text, key_text("k1", ",\"expired_at\":1760000000")), "retired");
@@ -332,9 +344,61 @@ Test(jwt, set_has_the_keys_that_are_of_use_each_for_its_kind)
     cr_expect(key_set_get(set, SLICE("w"), KEY_RS256) == NULL);
     cr_expect(key_set_get(set, SLICE("x"), KEY_EDDSA) == NULL);
     cr_expect(key_set_get(set, SLICE("y"), KEY_RS256) == NULL, "it is short");
-    cr_expect(key_set_get(set, SLICE(""), KEY_RS256) == NULL);
+    cr_expect_eq(key_set_get(set, SLICE(""), KEY_RS256), key_set_get(set, SLICE("v"), KEY_RS256),
+                 "the only one");
+    cr_expect_eq(key_set_count(set, KEY_RS256), 1);
+    cr_expect_eq(key_set_count(set, KEY_ES256), 0);
+    cr_expect(key_set_get(set, SLICE(""), KEY_ES256) == NULL);
     key_set_free(set);
     key_set_free(NULL);
+}
+
+Test(jwt, key_without_kid_is_found_as_the_only_one_of_its_kind)
+{
+    char text[4096];
+    const char *okp = vectors[2].jwk + sizeof("{\"kid\":\"v\"");
+    (void)snprintf(text, sizeof(text), "{\"keys\":[{%s,%s,{\"kid\":\"\",%s,{\"kid\":7,%s]}", okp,
+                   vectors[0].jwk, okp, okp);
+    struct key_set *set = key_set_new(slice_from(text));
+    cr_assert_not_null(set);
+    cr_expect_eq(key_set_count(set, KEY_EDDSA), 1);
+    cr_expect(key_set_get(set, SLICE(""), KEY_EDDSA) != NULL);
+    cr_expect(key_set_get(set, SLICE("v"), KEY_EDDSA) == NULL, "it has no kid");
+    key_set_free(set);
+    (void)snprintf(text, sizeof(text), "{\"keys\":[{%s,{\"kid\":\"b\",%s]}", okp, okp);
+    set = key_set_new(slice_from(text));
+    cr_assert_not_null(set);
+    cr_expect_eq(key_set_count(set, KEY_EDDSA), 2);
+    cr_expect(key_set_get(set, SLICE(""), KEY_EDDSA) == NULL, "which of the two?");
+    cr_expect(key_set_get(set, SLICE("b"), KEY_EDDSA) != NULL);
+    key_set_free(set);
+}
+
+Test(jwt, largest_rsa_key_and_its_signature_are_read)
+{
+    enum { MOST = (JWT_SIGNATURE_BYTES_MAX * 4 + 2) / 3 };
+    char digits[MOST + 2];
+    char text[2 * MOST];
+    memset(digits, '_', MOST);
+    digits[MOST - 1] = 'w'; /* what its last bits could say is beyond the number */
+    digits[MOST] = '\0';
+    (void)snprintf(text, sizeof(text),
+                   "{\"kid\":\"k\",\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"AQAB\"}", digits);
+    EVP_PKEY *found = key_set_find(slice_from(text), SLICE("k"), KEY_RS256);
+    cr_assert_not_null(found);
+    cr_expect_eq(EVP_PKEY_get_bits(found), 8 * JWT_SIGNATURE_BYTES_MAX);
+    EVP_PKEY_free(found);
+
+    static char whole[TEXT_BYTES];
+    size_t len = join("{\"alg\":\"RS256\",\"kid\":\"k\"}", "{}", whole);
+    struct jwt jwt;
+    (void)snprintf(whole + len, sizeof(whole) - len, ".%s", digits);
+    cr_assert_eq(jwt_read(slice_from(whole), KEY_RS256, &jwt), JWT_OK);
+    cr_expect_eq(jwt.signature_len, JWT_SIGNATURE_BYTES_MAX);
+    jwt_fini(&jwt);
+    (void)snprintf(whole + len, sizeof(whole) - len, ".%sA", digits);
+    cr_expect_eq(jwt_read(slice_from(whole), KEY_RS256, &jwt), JWT_MALFORMED, "one more");
+    jwt_fini(&jwt);
 }
 
 Test(jwt, what_has_no_key_is_no_set)
@@ -359,6 +423,7 @@ Test(jwt, set_is_bounded)
     cr_assert_not_null(set);
     cr_expect(key_set_get(set, SLICE("k127"), KEY_EDDSA) != NULL);
     cr_expect(key_set_get(set, SLICE("k128"), KEY_EDDSA) == NULL);
+    cr_expect_eq(key_set_count(set, KEY_EDDSA), 2 * KEY_SET_KEYS_MAX);
     key_set_free(set);
     memory_free(text);
 }

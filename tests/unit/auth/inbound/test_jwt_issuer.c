@@ -85,14 +85,39 @@ static enum token_verdict verdict_of(const char *claims, const struct tenant **r
     struct token token;
     enum token_verdict verdict = token_read(token_of(claims), &issuers, &token);
     if (verdict == TOKEN_FITS) {
-        *ret_tenant = token.rule->tenant;
         verdict = token_check(&token, key, NOW, ret_until);
+    }
+    if (verdict == TOKEN_FITS) {
+        *ret_tenant = token.rule->tenant;
     }
     token_fini(&token);
     return verdict;
 }
 
 #define TIMES "\"exp\":1800000100"
+
+Test(jwt_issuer, who_has_no_signature_does_not_learn_what_is_somebodys)
+{
+    static const char *const texts[] = {
+        "{\"iss\":\"me\",\"aud\":\"gw\",\"sub\":\"one\"," TIMES "}",
+        "{\"iss\":\"me\",\"aud\":\"gw\",\"sub\":\"nobody\"," TIMES "}",
+        "{\"iss\":\"me\",\"aud\":\"gw2\"}",
+        "{\"iss\":\"me\"}",
+    };
+    EVP_PKEY *own = key;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct token token;
+        int64_t until = 0;
+        enum token_verdict verdict = token_read(token_of(texts[i]), &issuers, &token);
+        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        cr_expect_eq(verdict, TOKEN_FITS, "%s", texts[i]);
+        cr_expect_eq(token_check(&token, key, NOW, &until), TOKEN_SIGNATURE, "%s", texts[i]);
+        cr_expect_null(token.rule);
+        EVP_PKEY_free(key);
+        key = own;
+        token_fini(&token);
+    }
+}
 
 Test(jwt_issuer, audience_and_claims_choose_the_tenant)
 {

@@ -59,6 +59,26 @@ Test(webhook_signature, an_id_that_no_signature_covers_is_not_called_signed)
     vector_close(&vector);
 }
 
+/* It says which key is asked for, so the gateway asks for none. */
+Test(webhook_signature, a_token_without_kid_is_malformed)
+{
+    struct vector vector;
+    open_named(&vector, "plaid/valid");
+    for (unsigned i = 0; i < vector.request.field_count; i++) {
+        if (slice_equal_nocase(vector.fields[i].name, SLICE("plaid-verification"))) {
+            /* {"alg":"ES256"}, {}, 64 zero bytes */
+            vector.fields[i].value = SLICE("eyJhbGciOiJFUzI1NiJ9.e30."
+                                           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                                           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        }
+    }
+    vector.request.fetched_state = WEBHOOK_NOT_ASKED;
+    struct webhook_result result = ask(&vector);
+    cr_expect_eq(result.outcome, WEBHOOK_REFUSED);
+    cr_expect_eq(result.reason, WEBHOOK_HEADER_MALFORMED);
+    vector_close(&vector);
+}
+
 Test(webhook_signature, the_id_of_sns_is_the_signed_one_not_the_header)
 {
     struct vector vector;
