@@ -44,7 +44,6 @@ static void take_headers(const struct link *link, const struct tree *map, struct
         }
         struct deny_header *header = &headers[rule->header_count++];
         header->name = link_keep_slice(link, node->key->text);
-        header->hash = http1_name_hash(header->name);
         header->pattern = link_keep_slice(link, node->text);
     }
 }

@@ -53,18 +53,20 @@ const struct field deny_fields[] = {
     FIELD_TEXT(struct deny_section, route, .required = true, .example = "openai", LIKE_A_NAME,
         .help = "Of which route."),
     FIELD_TEXT(struct deny_section, method, .fallback_text = "*", .example = "DELETE",
-        .help = "With this method."),
+        .help = "With this method, in any case."),
     FIELD_TEXT(struct deny_section, path, .fallback_text = "any", .example = "/v1/files/*",
         .help = "With this path behind the route's, as in `allow`."),
     FIELD_TEXT(struct deny_section, model, .fallback_text = "any", .example = "\"gpt-4*\"",
         .help = "For this model, as the caller writes it; `*` in it stands for anything. A body whose model cannot be read "
                 "is refused with 400."),
     FIELD_TEXT_MAP(struct deny_section, header, .example = "{X-Env: \"test*\"}",
-        .help = "With these header fields; in the values `*` stands for anything."),
+        .help = "With these header fields; in the values `*` stands for anything. Of a list, separated by commas, each member "
+                "is compared, too."),
     FIELD_TEXT_MAP(struct deny_section, field, .example = "{/metadata/tier: \"gold*\"}",
         .help = "With these values in a JSON body: JSON Pointers, in which `*` is any element of an array, and texts, in which "
-                "`*` stands for anything. Numbers, `true`, `false` and `null` are compared as they are written; of an array "
-                "each element is. A body that cannot be read is refused with 400."),
+                "`*` stands for anything. `true`, `false`, `null` and numbers are compared as they are written, and numbers by value, "
+                "too; of an array each element is. An object or an array fits `\"*\"` alone. A body that cannot be read is "
+                "refused with 400."),
     FIELD_END,
 };
 

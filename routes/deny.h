@@ -2,10 +2,10 @@
  * deny: what a tenant may not call, although its allow rules cover it: by method, path, header
  * field, model, and what stands in a JSON body. Pure.
  *
- * All that a rule names has to fit. A rule forbids more rather than less: paths fit in any spelling
- * that an upstream might take for the same one (case, encoded slashes, empty segments, a slash at
- * the end, parameters behind a ';'), and a field that came several times fits if one of its values
- * does.
+ * All that a rule names has to fit. A rule forbids more rather than less: methods fit in any case,
+ * paths in any spelling that an upstream might take for the same one (case, encoded slashes, empty
+ * segments, a slash at the end, parameters behind a ';'), a field that came several times or is a
+ * list fits if one of its values does, '_' in its name is '-', and numbers are compared by value.
  */
 #pragma once
 
@@ -20,7 +20,6 @@ struct arena;
 
 struct deny_header {
     struct slice name;
-    uint32_t hash;
     struct slice pattern; /* as base/pattern.h has them */
 };
 
@@ -45,6 +44,8 @@ struct deny_rule {
 /* A path as far as an upstream may look at it: decoded, in lower case, without empty segments,
  * parameters and a slash at the end; `out` has path.len + 1 bytes. */
 struct slice deny_fold(struct slice path, char *out);
+/* The same with a slash at its end, if it has any there. */
+struct slice deny_fold_open(struct slice path, char *out);
 struct slice deny_lower(struct slice path, char *out);
 
 /* Fills `call` and `folded` of what allow_parse() has read. */
@@ -55,7 +56,7 @@ struct deny_call {
     unsigned route_index;
     struct slice method;
     struct slice lower;  /* deny_lower() */
-    struct slice folded; /* deny_fold() */
+    struct slice folded; /* deny_fold_open() */
     const struct http1_field *fields;
     unsigned field_count;
 };
@@ -63,3 +64,11 @@ struct deny_call {
 /* All but model and JSON fields. */
 bool deny_fits_head(const struct deny_rule *rule, const struct deny_call *call);
 bool deny_reads_body(const struct deny_rule *rule);
+
+/* Does what stands at a field's place fit its pattern? An object or an array fits "*" alone. */
+enum deny_value {
+    DENY_VALUE_DIFFERS,
+    DENY_VALUE_FITS,
+    DENY_VALUE_TOO_LONG, /* it is not known whole, so it cannot be told */
+};
+enum deny_value deny_value(struct slice pattern, const struct json_found *found);

@@ -14,17 +14,38 @@ _Static_assert((int)BODY_MODEL_MAX == (int)MODEL_NAME_MAX, "a name fits");
 
 enum { PATH_MAX_BYTES = 256 }; /* longer ones are no call that a profile knows */
 
-/* A media type may say a charset; JSON's is UTF-8 (RFC 8259, section 8.1). */
+static struct slice skip_blanks(struct slice text)
+{
+    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
+        text = slice_skip(text, 1);
+    }
+    return text;
+}
+
+/* Behind "charset": '=' and a name, with blanks where some readers take them; "*=" is RFC 8187's.
+ */
+static bool is_other(struct slice rest)
+{
+    rest = skip_blanks(rest);
+    if (!slice_starts_with(rest, SLICE("=")) && !slice_starts_with(rest, SLICE("*"))) {
+        return false;
+    }
+    struct slice name = slice_skip(rest, 1);
+    name.len = slice_find(name, ';');
+    name = slice_trim(name);
+    return !slice_equal_nocase(name, SLICE("utf-8")) &&
+           !slice_equal_nocase(name, SLICE("\"utf-8\""));
+}
+
+/* A media type may say a charset; JSON's is UTF-8 (RFC 8259, section 8.1). Of several any may be
+ * the one that counts. */
 static bool other_charset(struct slice type)
 {
+    static const struct slice charset = SLICE_INIT("charset");
     for (size_t i = 0; i < type.len; i++) {
         struct slice rest = slice_skip(type, i);
-        if (slice_starts_with_nocase(rest, SLICE("charset="))) {
-            struct slice name = slice_skip(rest, SLICE("charset=").len);
-            name.len = slice_find(name, ';');
-            name = slice_trim(name);
-            return !slice_equal_nocase(name, SLICE("utf-8")) &&
-                   !slice_equal_nocase(name, SLICE("\"utf-8\""));
+        if (slice_starts_with_nocase(rest, charset) && is_other(slice_skip(rest, charset.len))) {
+            return true;
         }
     }
     return false;

@@ -27,7 +27,7 @@ struct deny_call inspect_call(const struct exchange *exchange, const struct rout
         .route_index = route->index,
         .method = exchange->request->method_text,
         .lower = deny_lower(normal, *memory + len),
-        .folded = deny_fold(normal, *memory + 2 * len),
+        .folded = deny_fold_open(normal, *memory + 2 * len),
         .fields = exchange->request->fields,
         .field_count = exchange->request->field_count,
     };
@@ -74,26 +74,16 @@ struct fields {
 static void on_found(void *ctx, const struct json_found *found)
 {
     struct fields *fields = ctx;
-    struct slice text = found->text;
-    switch ((int)found->kind) {
-    case JSON_TRUE:
-        text = SLICE("true");
+    switch (deny_value(fields->patterns[found->place], found)) {
+    case DENY_VALUE_FITS:
+        fields->hit[found->place] = true;
         break;
-    case JSON_FALSE:
-        text = SLICE("false");
+    case DENY_VALUE_TOO_LONG:
+        fields->too_long = true;
         break;
-    case JSON_NULL:
-        text = SLICE("null");
+    case DENY_VALUE_DIFFERS:
         break;
-    case JSON_STRING:
-    case JSON_NUMBER:
-        break;
-    default: /* an object or an array is no text; its elements come by themselves */
-        return;
     }
-    fields->too_long = fields->too_long || !found->whole;
-    fields->hit[found->place] =
-        fields->hit[found->place] || pattern_matches(fields->patterns[found->place], text);
 }
 
 static enum status read_fields(const struct exchange *exchange, struct fields *fields,

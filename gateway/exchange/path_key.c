@@ -42,7 +42,8 @@ void path_key_cut(struct exchange *exchange)
     exchange->rest = slice_skip(exchange->path, route_len);
 }
 
-/* Up to the first tenant key: a slip in the path may have kept it from a route. */
+/* Up to the first tenant key: a slip in the path may have kept it from a route, or from the place
+ * where the route's profile has keys. */
 static struct slice before_key(struct slice path)
 {
     for (size_t at = 0; at + API_KEY_LEN <= path.len; at++) {
@@ -56,9 +57,9 @@ static struct slice before_key(struct slice path)
 struct slice path_key_shown(const struct exchange *exchange)
 {
     if (exchange->cut_path != NULL) {
-        return slice_make(exchange->cut_path, exchange->cut_path_len);
+        return before_key(slice_make(exchange->cut_path, exchange->cut_path_len));
     }
     struct slice path = exchange->request->path;
     path.len = slice_find(path, '?');
-    return exchange->route == NULL ? before_key(path) : path;
+    return before_key(path);
 }

@@ -168,6 +168,16 @@ test('a key in a path that no route has is not logged', async () => {
   assert.equal(line.path, '/telegrm/bot');
 });
 
+test('a key in another place of a path is not logged', async () => {
+  const answer = await fetch(`${gateway.url}/telegram/file/bot${gateway.key}/photos/1.jpg`);
+  assert.equal(answer.status, 401);
+  const line = await gateway.logLine(answer.headers.get('x-sallyport-request-id'));
+  assert.equal(line.path, '/telegram/file/bot');
+  const twice = await fetch(`${gateway.url}/telegram/bot${gateway.key}/bot${gateway.key}/getMe`);
+  assert.equal((await gateway.logLine(twice.headers.get('x-sallyport-request-id'))).path, '/telegram/bot');
+  assert.ok(!JSON.stringify(gateway.accessLog()).includes(gateway.key));
+});
+
 test('a slot without a prefix takes nothing from a path but a tenant key', async () => {
   const headers = { 'x-sallyport-key': gateway.key, 'content-type': 'application/json' };
   await fetch(`${gateway.url}/posthog/batch/`, { method: 'POST', body: '{}', headers });

@@ -65,6 +65,36 @@ test('paths and methods are denied in any spelling, and to this tenant and route
   }
 });
 
+test('methods and headers deny as an upstream may read them, and so do values of bodies', async (t) => {
+  const { upstream, call, post } = await worldFor(t, ['api:DELETE /v1/*', { route: 'api', header: { 'X-Beta': 'tools' } },
+    { route: 'api', path: '/chat', field: { '/tools': '*' } }, { route: 'api', path: '/chat', field: { '/n': '5' } }]);
+  forbidden(await call('delete', '/api/v1/x'), 'tenants.app.deny[0]');
+  forbidden(await call('Delete', '/api//v1/'), 'tenants.app.deny[0]');
+  forbidden(await call('GET', '/api/x', { headers: { 'x-beta': 'cache, tools' } }), 'tenants.app.deny[1]');
+  forbidden(await call('GET', '/api/x', { headers: { X_Beta: 'tools' } }), 'tenants.app.deny[1]');
+  forbidden(await post('/api/chat', { tools: [{ type: 'function' }] }), 'tenants.app.deny[2]');
+  forbidden(await post('/api/chat', { tools: {} }), 'tenants.app.deny[2]');
+  forbidden(await post('/api/chat', { tools: 'x'.repeat(1000) }), 'tenants.app.deny[2]');
+  forbidden(await post('/api/chat', '{"n":5.0}'), 'tenants.app.deny[3]');
+  forbidden(await post('/api/chat', '{"n":0.05e2}'), 'tenants.app.deny[3]');
+  assert.equal(upstream.requests.length, 0);
+  assert.equal((await post('/api/chat', '{"n":5.5}')).status, 200);
+  assert.equal((await call('GET', '/api/x', { headers: { 'x-beta': 'cache' } })).status, 200);
+});
+
+test('a body whose charset could be another is refused, wherever that is said', async (t) => {
+  const { upstream, post } = await worldFor(t, [{ route: 'api', field: { '/model': 'big' } }]);
+  const hidden = '{"+AG0-odel":"big"}'; // "model" in UTF-7
+  for (const type of ['application/json; charset=utf-8; charset=utf-7', 'application/json; charset = utf-7', 'application/json;charset\t=utf-7',
+    "application/json; charset*=utf-8''utf-7", 'application/json; charset="utf-7"']) {
+    bad(await post('/api/x', hidden, { headers: { 'content-type': type } }), /charset must be UTF-8/);
+  }
+  assert.equal(upstream.requests.length, 0);
+  for (const type of ['application/json; charset=UTF-8', 'application/json;charset="utf-8" ; x=y', 'application/json; charset = utf-8']) {
+    assert.equal((await post('/api/x', { model: 'small' }, { headers: { 'content-type': type } })).status, 200, type);
+  }
+});
+
 test('header fields deny with any of their values', async (t) => {
   const { call } = await worldFor(t, [{ route: 'api', header: { 'X-Env': 'test*', 'X-Team': '*' } }]);
   forbidden(await call('GET', '/api/x', { headers: { 'x-env': 'test', 'x-team': 'a' } }), 'tenants.app.deny[0]');
