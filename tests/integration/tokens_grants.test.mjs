@@ -7,24 +7,13 @@ import { test } from 'node:test';
 
 import { many } from '../support/call.mjs';
 import { Gateway, gatewayFor, sallyport, until } from '../support/gateway.mjs';
+import { serviceAccount, serviceAccountClaims, verified } from '../support/service_account.mjs';
 import { endpointFor, granted } from '../support/token_endpoint.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
 const pem = (key) => key.export({ type: 'pkcs8', format: 'pem' });
 const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
 const p256 = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-
-// {header, claims}, or an error if it is not signed by the key.
-function verified(token, publicKey, algorithm) {
-  const [header, claims, signature] = token.split('.');
-  const read = (text) => JSON.parse(Buffer.from(text, 'base64url'));
-  const key = { key: publicKey };
-  if (algorithm === 'ES256') key.dsaEncoding = 'ieee-p1363';
-  if (algorithm === 'PS256') Object.assign(key, { padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 });
-  assert.equal(read(header).alg, algorithm);
-  assert.ok(crypto.verify('sha256', Buffer.from(`${header}.${claims}`), key, Buffer.from(signature, 'base64url')), 'the signature');
-  return { header: read(header), claims: read(claims) };
-}
 
 const routeOf = (upstream, token, more = {}) => ({
   upstream: upstream.port, provider: 'http', credential: { secret: 'k' },
@@ -40,22 +29,18 @@ const call = async (gateway, route = 'api') => {
 };
 const sent = (upstream) => /^authorization: (.*)\r$/im.exec(upstream.requests.at(-1).head)?.[1];
 
-const serviceAccount = () => JSON.stringify({
-  type: 'service_account', project_id: 'p', private_key_id: 'key-1', private_key: pem(rsa.privateKey),
-  client_email: 'robot@p.example', client_id: '1', token_uri: 'https://elsewhere.example.com/token',
-});
+const account = serviceAccount();
 
 test('a service account of Google', async (t) => {
   const endpoint = await endpointFor(t, ({ form }) => {
-    const { header, claims } = verified(form.assertion, rsa.publicKey, 'RS256');
-    assert.equal(header.kid, 'key-1');
-    assert.equal(claims.iss, 'robot@p.example');
+    const claims = serviceAccountClaims(account, form.assertion);
+    assert.equal(claims.iss, account.email);
     assert.equal(claims.aud, endpoint.url);
     assert.equal(claims.scope, 'https://www.googleapis.com/auth/cloud-platform');
     return granted('ya29.the-token-of-google');
   });
   const upstream = await upstreamFor(t);
-  const gateway = await start(t, upstream, { grant: 'google_service_account', scope: 'https://www.googleapis.com/auth/cloud-platform', ...at(endpoint) }, serviceAccount());
+  const gateway = await start(t, upstream, { grant: 'google_service_account', scope: 'https://www.googleapis.com/auth/cloud-platform', ...at(endpoint) }, account.json);
   assert.equal((await call(gateway)).status, 200);
   assert.equal(sent(upstream), 'Bearer ya29.the-token-of-google');
 });
@@ -65,13 +50,13 @@ test('an endpoint whose clock differs: what is signed goes by it, and it is said
   const endpoint = await endpointFor(t, ({ form }) => {
     const now = Date.now() / 1000 + ahead;
     const headers = { date: new Date(now * 1000).toUTCString() };
-    const { claims } = verified(form.assertion, rsa.publicKey, 'RS256');
+    const claims = serviceAccountClaims(account, form.assertion);
     return Math.abs(claims.iat - now) > 60
       ? { status: 400, headers, body: { error: 'invalid_grant' } }
       : { ...granted('ya29.the-token-of-google'), headers };
   });
   const upstream = await upstreamFor(t);
-  const gateway = await start(t, upstream, { grant: 'google_service_account', scope: 'x', ...at(endpoint) }, serviceAccount());
+  const gateway = await start(t, upstream, { grant: 'google_service_account', scope: 'x', ...at(endpoint) }, account.json);
   assert.equal((await call(gateway)).status, 200);
   assert.equal(endpoint.calls.length, 2);
   assert.match(gateway.stderr, /the clock of localhost is (89|90)\d s ahead of ours/);

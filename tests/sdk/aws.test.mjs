@@ -2,9 +2,7 @@
 // The pretend AWS behind it checks each signature itself.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import fs from 'node:fs';
 import https from 'node:https';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, beforeEach, test } from 'node:test';
 
@@ -18,11 +16,11 @@ import { AuthorizationErrorException, PublishCommand, SNSClient, ThrottledExcept
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
-import { Authority } from '../support/certificates.mjs';
 import { Gateway, until } from '../support/gateway.mjs';
 import { AwsFake, credentials as real } from './aws_fake.mjs';
+import { OverTls } from './over_tls.mjs';
 
-let authority;
+let secured;
 let fake;
 let gateway;
 let agent;
@@ -30,14 +28,11 @@ let agent;
 const services = ['s3', 'dynamodb', 'sqs', 'ses', 'secrets-manager', 'sns', 'lambda'];
 
 before(async () => {
-  authority = new Authority();
-  const served = authority.sign('DNS:localhost,IP:127.0.0.1');
-  fake = await AwsFake.start(served);
-  fs.writeFileSync(path.join(authority.folder, 'gw.pem'), served.cert);
-  fs.writeFileSync(path.join(authority.folder, 'gw.key'), served.key);
+  secured = new OverTls();
+  fake = await AwsFake.start(secured.served);
   const route = (name) => ({
     provider: `aws-${name}`, base_url: `https://localhost:${fake.port}`, credential: { secret: 'aws' },
-    sign: { region: 'eu-central-1' }, tls: { ca: authority.file }, retry: { base: '10ms', buffer: '64KiB' },
+    sign: { region: 'eu-central-1' }, ...secured.upstream, retry: { base: '10ms', buffer: '64KiB' },
   });
   const routes = { ...Object.fromEntries(services.map((name) => [`aws-${name}`, route(name)])), 'aws-bedrock': { ...route(''), provider: 'bedrock' } };
   gateway = await Gateway.start({
@@ -48,9 +43,9 @@ before(async () => {
       limited: { allow: Object.keys(routes), quotas: [{ requests: 1, per: '1h' }] },
       stranger: { allow: ['aws-s3:GET /*', 'aws-sns:GET /'] },
     },
-    gateway: { tls: { cert: path.join(authority.folder, 'gw.pem'), key: path.join(authority.folder, 'gw.key') } },
+    gateway: secured.gateway,
   });
-  agent = new https.Agent({ ca: fs.readFileSync(authority.file), keepAlive: true });
+  agent = new https.Agent({ ca: secured.pem, keepAlive: true });
 });
 
 beforeEach(() => {
@@ -62,7 +57,7 @@ after(async () => {
   agent?.destroy();
   await gateway?.stop();
   await fake?.stop();
-  authority?.remove();
+  secured?.remove();
 });
 
 const origin = () => `https://localhost:${gateway.port}`;

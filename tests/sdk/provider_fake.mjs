@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
+import zlib from 'node:zlib';
 
 import { root } from '../support/gateway.mjs';
 
@@ -12,13 +13,13 @@ export const credential = { user: 'user-part-of-the-secret', password: 'pass-par
 export const secret = `${credential.user}:${credential.password}`;
 
 const profileOf = (name) => JSON.parse(fs.readFileSync(path.join(root, `routes/profiles/${name}.json`), 'utf8'));
-const fill = (template = '{secret}') => template.replaceAll('{secret}', secret)
+const fill = (template = '{secret}', whole = secret) => template.replaceAll('{secret}', whole)
   .replaceAll('{user}', credential.user).replaceAll('{password}', credential.password);
 
 // Why the credential is not right; null: it is. An end user's own token may stand in its place.
-function wrong(profile, request, target) {
+function wrong(profile, request, target, whole) {
   for (const place of [profile.credential].flat()) {
-    const expected = fill(place.value);
+    const expected = fill(place.value, whole);
     if (place.in === 'path') {
       if (!target.startsWith(`/${encodeURIComponent(expected)}/`)) return `path ${target}`;
     } else if (place.in === 'query') {
@@ -40,9 +41,11 @@ function wrong(profile, request, target) {
 }
 
 export class ProviderFake {
-  // answers: {name: (request, target) => value | {status, headers, body}}; a value is sent as JSON.
-  static async start(served, answers) {
+  // answers: {name: (request, target) => value | {raw: {status, headers, body}}}; a value is sent as JSON.
+  // secrets: {name: the credential of that one}, where it is not `secret`.
+  static async start(served, answers, { secrets = {} } = {}) {
     const fake = new ProviderFake();
+    fake.secrets = secrets;
     fake.seen = [];
     fake.wrong = [];
     fake.keys = [];
@@ -55,7 +58,8 @@ export class ProviderFake {
   async serve(request, response, answers) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    request.body = Buffer.concat(chunks).toString('latin1');
+    const sent = Buffer.concat(chunks);
+    request.body = (request.headers['content-encoding'] === 'gzip' ? zlib.gunzipSync(sent) : sent).toString('latin1');
     const [, name, target] = /^\/([^/?]+)(.*)$/.exec(request.url);
     const raw = `${request.url}\n${request.rawHeaders.join('\n')}\n${request.body}`;
     for (const key of this.keys) {
@@ -64,7 +68,7 @@ export class ProviderFake {
         if (raw.includes(form)) this.wrong.push(`${name}: a tenant's key went up\n${raw}`);
       }
     }
-    const why = wrong(profileOf(name), request, target);
+    const why = wrong(profileOf(name), request, target, this.secrets[name]);
     if (why) this.wrong.push(`${name}: ${why}`);
     this.seen.push({ name, target, method: request.method, headers: request.headers, body: request.body });
     const answer = answers[name]?.(request, target) ?? {};

@@ -2,9 +2,6 @@
 // Behind it are pretend providers that check the credential. Each makes a call, sees an error that
 // the gateway made as its own, and no tenant's key goes up.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import tls from 'node:tls';
 import { after, afterEach, before, test } from 'node:test';
 
 import { GoogleGenerativeAI, GoogleGenerativeAIFetchError } from '@google/generative-ai';
@@ -28,8 +25,8 @@ import { Resend } from 'resend';
 import { Telegraf, TelegramError } from 'telegraf';
 import twilio from 'twilio';
 
-import { Authority } from '../support/certificates.mjs';
 import { freePort, Gateway } from '../support/gateway.mjs';
+import { OverTls } from './over_tls.mjs';
 import { credential, ProviderFake, secret } from './provider_fake.mjs';
 
 const completion = (request) => {
@@ -70,27 +67,17 @@ const likeOpenai = {
 };
 for (const name of Object.keys(likeOpenai)) answers[name] = completion;
 
-let authority;
+let secured;
 let fake;
 let gateway;
 let stranger;
 
 before(async () => {
-  authority = new Authority();
-  const pem = fs.readFileSync(authority.file);
-  const create = tls.createSecureContext; // every client of this process trusts the test's authority
-  tls.createSecureContext = (options) => {
-    const context = create(options);
-    context.context.addCACert(pem);
-    return context;
-  };
-  const served = authority.sign('DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3');
-  fs.writeFileSync(path.join(authority.folder, 'gw.pem'), served.cert);
-  fs.writeFileSync(path.join(authority.folder, 'gw.key'), served.key);
-  fake = await ProviderFake.start(served, answers);
+  secured = new OverTls('DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3').trust();
+  fake = await ProviderFake.start(secured.served, answers);
   const hosts = { postmark: '127.0.0.2', algolia: '127.0.0.3' }; // their SDKs take no path
   const routes = Object.fromEntries(Object.keys(answers).map((name) => [name, {
-    provider: name, base_url: `https://localhost:${fake.port}/${name}`, credential: { secret: 'all' }, tls: { ca: authority.file },
+    provider: name, base_url: `https://localhost:${fake.port}/${name}`, credential: { secret: 'all' }, ...secured.upstream,
     retry: 'off', ...(hosts[name] && { host: hosts[name] }),
   }]));
   const port = await freePort();
@@ -99,7 +86,7 @@ before(async () => {
     tenants: { app: { allow: Object.keys(routes) }, stranger: { allow: [] } },
     gateway: {
       listen: ['127.0.0.1', ...Object.values(hosts)].map((host) => `${host}:${port}`),
-      tls: { cert: path.join(authority.folder, 'gw.pem'), key: path.join(authority.folder, 'gw.key') },
+      ...secured.gateway,
     },
   });
   gateway.port = port;
@@ -112,7 +99,7 @@ afterEach(() => fake?.check());
 after(async () => {
   await gateway?.stop();
   await fake?.stop();
-  authority?.remove();
+  secured?.remove();
 });
 
 const route = (name) => `https://localhost:${gateway.port}/${name}`;
@@ -246,7 +233,7 @@ test('mailgun.js', async () => {
 
 test('twilio, with a client that sends to the route', async () => {
   const client = (key) => {
-    const inner = new twilio.RequestClient({ ca: fs.readFileSync(authority.file) });
+    const inner = new twilio.RequestClient({ ca: secured.pem });
     const httpClient = { request: (options) => inner.request({ ...options, uri: options.uri.replace('https://api.twilio.com', route('twilio')) }) };
     return twilio(`AC${'0'.repeat(32)}`, key, { httpClient });
   };
