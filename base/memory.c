@@ -36,6 +36,16 @@ void *memory_alloc(size_t size)
     return ptr;
 }
 
+void *memory_reserve(size_t size)
+{
+    return checked(malloc(size == 0 ? 1 : size));
+}
+
+void *memory_reserve_zeroed(size_t size, size_t zeroed)
+{
+    return memset(memory_reserve(size), 0, zeroed);
+}
+
 void *memory_resize(void *ptr, size_t size)
 {
     return checked(realloc(ptr, size == 0 ? 1 : size));

@@ -13,12 +13,19 @@
 /* Zeroed. */
 MUST_USE void *memory_alloc(size_t size);
 MUST_USE void *memory_resize(void *ptr, size_t size); /* like realloc; the new part is not zeroed */
+MUST_USE void *memory_reserve(size_t size);           /* not zeroed */
 MUST_USE char *memory_copy(struct slice text);        /* NUL-terminated */
 void memory_free(void *ptr);                          /* takes NULL */
 /* For CLEANUP() on a `char *` or `void *` variable. */
 void memory_free_at(void *pointer_to_pointer);
 
 #define MEMORY_NEW(type) ((type *)memory_alloc(sizeof(type)))
+
+/* Zeroed up to `member`: what is from there on must be set before it is read. For large ones of
+ * which most is not needed each time. */
+#define MEMORY_NEW_UPTO(type, member)                                                              \
+    ((type *)memory_reserve_zeroed(sizeof(type), offsetof(type, member)))
+MUST_USE void *memory_reserve_zeroed(size_t size, size_t zeroed);
 
 /* Grows `array` (with `count` used of `*size`) so that one more fits. */
 #define MEMORY_GROW(array, count, size)                                                            \

@@ -255,7 +255,7 @@ void entry_close(struct exchange *exchange, usec_t now)
     }
     if (exchange->entry == NULL) {
         struct ledger_row row;
-        memset(&row, 0, offsetof(struct ledger_row, charges));
+        ledger_row_clear(&row);
         describe(exchange, &row);
         conclude(exchange, &row, now);
         ledger_fold(side->ledger, &row);

@@ -166,8 +166,9 @@ void entry_details_write(const struct exchange *exchange, char *ret, size_t size
     struct slice end = !cut              ? SLICE("}")
                        : members.len > 0 ? SLICE(",\"cut\":true}")
                                          : SLICE("\"cut\":true}");
-    ret[0] = '{';
     memcpy(ret + 1, members.ptr, members.len);
     memcpy(ret + 1 + members.len, end.ptr, end.len);
     ret[1 + members.len + end.len] = '\0';
+    /* The last: a process that is killed here leaves no half of it, but none. */
+    __atomic_store_n(&ret[0], '{', __ATOMIC_RELEASE);
 }

@@ -189,7 +189,7 @@ static void on_total(struct timer *timer)
 
 static struct exchange *new_exchange(struct exchange_side *side, struct connection *connection)
 {
-    struct exchange *exchange = MEMORY_NEW(struct exchange);
+    struct exchange *exchange = MEMORY_NEW_UPTO(struct exchange, refusal.why.message[1]);
     waiter_init(&exchange->waiter, &side->loop->ready, on_news);
     timer_init(&exchange->total, on_total);
     timer_init(&exchange->room, on_room);

@@ -196,10 +196,10 @@ struct exchange {
 
     enum ending ending;
     bool refused;
-    struct refusal refusal;
     enum ended_by ended_by;
     enum exchange_state ended_in;
     struct exchange_facts facts;
+    struct refusal refusal; /* the last: its message is not zeroed */
 };
 
 /* A head is here: begins, and runs as far as it goes without waiting. */

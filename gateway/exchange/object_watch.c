@@ -16,7 +16,8 @@ struct object_watch {
     const struct object_rule *rule; /* in the snapshot */
     bool reads;                     /* the answer is JSON, and something is to be found in it */
     bool shared;                    /* who reads the answer tells what is in it */
-    struct object_text id;          /* of a header */
+    /* From here on not zeroed when it is made. */
+    struct object_text id; /* of a header */
     struct object_scan scan;
 };
 
@@ -52,8 +53,9 @@ void object_watch_begin(struct exchange *exchange, const struct http1_response *
     if (rule == NULL) {
         return;
     }
-    struct object_watch *watch = MEMORY_NEW(struct object_watch);
+    struct object_watch *watch = MEMORY_NEW_UPTO(struct object_watch, id);
     watch->rule = rule;
+    watch->id.len = 0;
     watch->reads = content_type_is_json(content_type_of(response));
     read_header(watch, response);
     object_scan_init(&watch->scan, rule);
@@ -90,9 +92,11 @@ void object_watch_put(const struct exchange *exchange, struct ledger_row *row)
         return; /* what has no name cannot be looked for */
     }
     CLEAN_TEXT(exchange, object->id, id);
-    CLEAN_TEXT(exchange, object->type,
-               watch->rule->type.len > 0 ? watch->rule->type
-                                         : object_scan_text(&watch->scan, OBJECT_TYPE));
+    if (watch->rule->type.len > 0) {
+        LEDGER_TEXT(object->type, watch->rule->type);
+    } else {
+        CLEAN_TEXT(exchange, object->type, object_scan_text(&watch->scan, OBJECT_TYPE));
+    }
     CLEAN_TEXT(exchange, object->status, object_scan_text(&watch->scan, OBJECT_STATUS));
     CLEAN_TEXT(exchange, object->currency, object_scan_text(&watch->scan, OBJECT_CURRENCY));
     object->has_amount = object_scan_amount(&watch->scan, &object->amount);

@@ -129,6 +129,18 @@ static bool is_same(const struct ledger_column *column, const struct ledger_row 
             row->object.has_amount == last->object.has_amount);
 }
 
+/* From then on the last row has it, too. */
+static void note_column(struct ledger_row *last, const struct ledger_column *column,
+                        const struct ledger_row *row)
+{
+    const char *from = (const char *)row + column->offset;
+    size_t size = column->kind == LEDGER_COLUMN_TEXT ? strlen(from) + 1 : column->size;
+    memcpy((char *)last + column->offset, from, size);
+    if (column->kind == LEDGER_COLUMN_MONEY) {
+        last->object.has_amount = row->object.has_amount;
+    }
+}
+
 static char *put_column(char *at, const struct ledger_column *column, const struct ledger_row *row,
                         const struct ledger_row *last)
 {
@@ -169,10 +181,10 @@ enum status ledger_block_add(struct ledger_block *block, const struct ledger_row
         if (!is_same(column, row, &block->last)) {
             bitmap[i / 8] = (char)(bitmap[i / 8] | 1 << i % 8);
             at = put_column(at, column, row, &block->last);
+            note_column(&block->last, column, row);
         }
     }
     buffer_commit(&block->bytes, (size_t)(at - bitmap));
-    block->last = *row;
     block->rows++;
     return STATUS_OK;
 }

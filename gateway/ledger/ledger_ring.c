@@ -38,7 +38,7 @@ struct ledger_row *ledger_ring_take(struct ledger_ring *ring)
         return NULL;
     }
     struct ledger_row *row = &ring->places[ring->free[--ring->free_count]].row;
-    memset(row, 0, offsetof(struct ledger_row, charges));
+    ledger_row_clear(row);
     atomic_store_explicit(&place_of(row)->unsettled, 0, memory_order_relaxed);
     return row;
 }

@@ -33,7 +33,7 @@ unsigned ledger_ring_backlog(const struct ledger_ring *ring);
 
 /* ---- the worker ---- */
 
-/* A place to fill; NULL: none is free. Zeroed, but for its charges. It counts from
+/* A place to fill; NULL: none is free. Cleared, see ledger_row_clear(). It counts from
  * ledger_ring_opened() on. */
 struct ledger_row *ledger_ring_take(struct ledger_ring *ring);
 void ledger_ring_opened(struct ledger_ring *ring, struct ledger_row *row);

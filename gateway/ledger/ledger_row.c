@@ -3,12 +3,40 @@
 #include "base/utf8.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 _Static_assert((LEDGER_ESTIMATED ^ LEDGER_PRICE_FALLBACK ^ LEDGER_GATEWAY_DIED ^ LEDGER_METERED ^
                 LEDGER_EXACT ^ LEDGER_REPRICED ^ LEDGER_TOLD ^ LEDGER_SETTLED) ==
                    (LEDGER_ESTIMATED | LEDGER_PRICE_FALLBACK | LEDGER_GATEWAY_DIED |
                     LEDGER_METERED | LEDGER_EXACT | LEDGER_REPRICED | LEDGER_TOLD | LEDGER_SETTLED),
                "each flag has a bit of its own");
+
+void ledger_row_clear(struct ledger_row *row)
+{
+    struct ledger_object *object = &row->object;
+    char *const texts[] = {
+        row->id,    row->tenant,     row->route,     row->served_by,   row->provider,
+        row->model, row->method,     row->path,      row->label,       row->upstream_id,
+        row->code,  row->credential, row->ended_by,  row->step,        row->details,
+        object->id, object->type,    object->status, object->currency,
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        texts[i][0] = '\0';
+    }
+    row->opened_at = 0;
+    row->closed_at = 0;
+    row->status = 0;
+    row->upstream_status = 0;
+    row->attempts = 0;
+    const size_t numbers = offsetof(struct ledger_row, flags);
+    memset((char *)row + numbers, 0, offsetof(struct ledger_row, object) - numbers);
+    object->amount = 0;
+    object->has_amount = false;
+    row->object_cost = 0;
+    row->object_charges = 0;
+    row->settle_count = 0;
+    row->charge_count = 0;
+}
 
 static bool is_control(unsigned char byte)
 {

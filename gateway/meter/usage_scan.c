@@ -127,7 +127,9 @@ static bool is_event(const struct usage_scan *scan)
 
 struct usage_scan *usage_scan_new(const struct usage_table *table, enum scanned_body body)
 {
-    struct usage_scan *scan = MEMORY_NEW(struct usage_scan);
+    struct usage_scan *scan = MEMORY_NEW_UPTO(struct usage_scan, event);
+    scan->figures.seen = 0;
+    scan->known.seen = 0;
     scan->table = table;
     scan->dialect = table->dialect;
     scan->body = body;

@@ -15,7 +15,6 @@ struct usage_scan {
     struct event_stream stream;  /* SCAN_EVENTS */
     struct amazon_stream amazon; /* SCAN_AMAZON */
     bool in_event;               /* some of its data was read */
-    struct answer_event event;   /* the one that is being read; SCAN_JSON: the whole body */
     struct answer_identity identity;
     bool begun;     /* there was a byte */
     bool uncovered; /* the last event told of more output than was covered */
@@ -23,8 +22,10 @@ struct usage_scan {
     bool ended;
     /* Of the events so far. */
     uint64_t text_bytes;
+    bool usage_broken; /* one of the figures was */
+    bool usage_event;  /* OpenAI chat: a chunk of usage alone was there */
+    /* From here on not zeroed when it is made. */
+    struct answer_event event;    /* the one that is being read; SCAN_JSON: the whole body */
     struct usage_figures figures; /* told last; where the table merges, the last of each */
-    bool usage_broken;            /* one of them was */
-    bool usage_event;             /* OpenAI chat: a chunk of usage alone was there */
     struct usage_figures known;   /* before the answer's body; see usage_scan_note() */
 };

@@ -26,6 +26,22 @@ Test(memory, allocations_are_zeroed_and_copies_end_with_nul)
     memory_free(NULL);
 }
 
+struct half_zeroed {
+    uint64_t first, second;
+    char rest[2048];
+};
+
+Test(memory, a_part_is_zeroed)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        struct half_zeroed *made = MEMORY_NEW_UPTO(struct half_zeroed, rest);
+        cr_expect_eq(made->first, 0U);
+        cr_expect_eq(made->second, 0U);
+        memset(made, 0xff, sizeof(*made));
+        memory_free(made);
+    }
+}
+
 Test(memory, grown_arrays_keep_what_they_have)
 {
     size_t size = 0;

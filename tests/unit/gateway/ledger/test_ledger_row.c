@@ -1,3 +1,4 @@
+#include "gateway/ledger/ledger_columns.h"
 #include "gateway/ledger/ledger_row.h"
 
 #include <criterion/criterion.h>
@@ -57,4 +58,25 @@ Test(ledger_row, each_byte_is_told_from_the_others_wherever_it_stands)
             cr_assert_eq(memcmp(out, text, 17), 0, "0x%02x at %zu", byte, at);
         }
     }
+}
+
+/* What an earlier request left in the place is in no column of the next one. */
+Test(ledger_row, a_cleared_one_is_empty_in_each_column)
+{
+    static const struct ledger_row none;
+    struct ledger_row row;
+    memset(&row, 'x', sizeof(row));
+    ledger_row_clear(&row);
+    for (unsigned i = 0; i < ledger_column_count; i++) {
+        const struct ledger_column *column = &ledger_columns[i];
+        size_t size = column->kind == LEDGER_COLUMN_TEXT ? 1 : column->size;
+        cr_expect_eq(
+            memcmp((const char *)&row + column->offset, (const char *)&none + column->offset, size),
+            0, "%s", column->name);
+    }
+    cr_expect(!row.object.has_amount);
+    cr_expect_eq(row.object_cost, 0U);
+    cr_expect_eq(row.object_charges, 0U);
+    cr_expect_eq(row.settle_count, 0U);
+    cr_expect_eq(row.charge_count, 0U);
 }
