@@ -55,14 +55,16 @@ export class RawClient {
 }
 
 // An upstream on a raw socket: `answer(request, socket)` is called for each whole request with
-// {head, body, raw}; a string or buffer that it returns is written. Counts what arrived.
+// {head, body, raw}; a string or buffer that it returns is written. Counts what arrived. `served`,
+// {cert, key}: over TLS.
 export class RawUpstream {
-  static async start(answer = () => 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok') {
+  static async start(answer = () => 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', { served } = {}) {
     const upstream = new RawUpstream();
     upstream.requests = [];
     upstream.connections = 0;
     upstream.sockets = new Set();
-    upstream.server = net.createServer((socket) => upstream.serve(socket, answer));
+    const serve = (socket) => upstream.serve(socket, answer);
+    upstream.server = served ? tls.createServer(served, serve) : net.createServer(serve);
     await new Promise((resolve) => upstream.server.listen(0, '127.0.0.1', resolve));
     upstream.port = upstream.server.address().port;
     return upstream;
