@@ -128,7 +128,6 @@ static void link_one(const struct link *link, const struct route_section *sectio
     link_injection(link, section, route);
     link_token(link, section, route);
     link_headers(link, section, route);
-    link_validate(link, section, route);
     link_resilience(link, section, route);
 }
 
@@ -156,6 +155,12 @@ void link_routes(struct link *link)
     }
     for (unsigned i = 0; i < items->count; i++) {
         routes[i]->index = i;
+    }
+    for (unsigned i = 0; i < items->count; i++) { /* rules know their route by its index */
+        if (!sections[i].node->faulty) {
+            link_validate(link, &sections[i],
+                          table_get(&link->routes, sections[i].node->key->text));
+        }
     }
     link->snapshot->routes = routes;
     link->snapshot->route_count = items->count;

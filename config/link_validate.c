@@ -115,7 +115,6 @@ void link_validate(const struct link *link, const struct route_section *section,
                         section->validate.count, RULES_MAX);
             return;
         }
-        rule->call.route_index = route->index;
         tree_path(sections[i].node, name, sizeof(name));
         rule->name = link_keep(link, name);
         rule->max_body = sections[i].max_body;

@@ -18,7 +18,7 @@ const struct field validate_fields[] = {
         .help = "What members are, if they are there: `object`, `array`, `string`, `number`, `integer`, `boolean` or `null`."),
     FIELD_FILE(struct validate_section, schema, .example = "chat.schema.json",
         .help = "A JSON Schema for the body, up to 64 KiB: `type`, `required`, `properties`, `additionalProperties`, `items`, "
-                "`enum`, `const`, the minima and maxima of numbers, items and lengths (of texts in bytes of UTF-8). Other "
+                "`enum`, `const`, the minima and maxima of numbers, items and lengths (of texts in Unicode code points). Other "
                 "keywords but annotations are refused."),
     FIELD_END,
 };

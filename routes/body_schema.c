@@ -1,5 +1,6 @@
 #include "routes/body_schema.h"
 
+#include "base/ascii.h"
 #include "routes/body_schema_state.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@ struct checker {
     struct json_scan scan;
     struct frame frames[JSON_SCAN_DEPTH];
     const struct schema_node *next; /* for the value of the member whose name was read */
+    struct slice read;              /* what led to the last event: of a string all of it */
     struct error *err;
 };
 
@@ -119,6 +121,38 @@ static enum status check_number(const struct checker *checker, const struct sche
                    : STATUS_OK;
 }
 
+/* In Unicode code points (JSON Schema Validation 2020-12, section 6.3) of the text as it is
+ * written: behind its quote, an escape or a pair of \u is one. */
+static uint64_t length_of(struct slice read)
+{
+    uint64_t count = 0;
+    struct slice text = slice_skip(read, slice_find(read, '"') + 1);
+    for (size_t i = 0; i + 1 < text.len; i++) { /* up to the other quote */
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if (byte == '\\' && text.ptr[++i] == 'u') {
+            char third = ascii_lower(text.ptr[i + 2]);
+            bool low = ascii_lower(text.ptr[i + 1]) == 'd' && third >= 'c';
+            i += 4;
+            count += !low; /* it was counted with the high one */
+        } else {
+            count += (byte & 0xc0) != 0x80; /* not within a character */
+        }
+    }
+    return count;
+}
+
+static enum status check_length(const struct checker *checker, const struct schema_node *node,
+                                unsigned level)
+{
+    if (node->min_length == 0 && node->max_length == UINT64_MAX) {
+        return STATUS_OK;
+    }
+    uint64_t length = length_of(checker->read);
+    return length < node->min_length   ? wrong(checker, level, "is too short")
+           : length > node->max_length ? wrong(checker, level, "is too long")
+                                       : STATUS_OK;
+}
+
 static enum status check_value(const struct checker *checker, enum json_event event,
                                const struct schema_node *node, unsigned level)
 {
@@ -140,10 +174,8 @@ static enum status check_value(const struct checker *checker, enum json_event ev
     if (!listed) {
         return wrong(checker, level, "is none of the values that it may have");
     }
-    if (event == JSON_STRING &&
-        (scan->text_len < node->min_length || scan->text_len > node->max_length)) {
-        return wrong(checker, level,
-                     scan->text_len < node->min_length ? "is too short" : "is too long");
+    if (event == JSON_STRING) {
+        return check_length(checker, node, level);
     }
     return event == JSON_NUMBER ? check_number(checker, node, level) : STATUS_OK;
 }
@@ -229,7 +261,10 @@ enum status body_schema_check(const struct schema_node *root, struct slice body,
     struct checker checker = {.err = err};
     enum json_event event;
     json_scan_init(&checker.scan);
+    const char *from = body.ptr;
     while ((event = json_scan_next(&checker.scan, &body)) > JSON_MORE) {
+        checker.read = slice_make(from, (size_t)(body.ptr - from));
+        from = body.ptr;
         TRY(on_event(&checker, event, root));
     }
     while (event == JSON_MORE) {

@@ -3,9 +3,9 @@
  * pass without a tree, in memory that does not grow with the body. Pure.
  *
  * Of JSON Schema (2020-12): type, required, properties, additionalProperties, items, enum, const,
- * minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength (both in bytes of
- * UTF-8), minItems, maxItems; true, false and {}. Annotations are passed over. What else a schema
- * says is an error, for it would not be enforced.
+ * minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength (both in
+ * Unicode code points), minItems, maxItems; true, false and {}. Annotations are passed over. What
+ * else a schema says is an error, for it would not be enforced.
  */
 #pragma once
 

@@ -36,7 +36,7 @@ struct schema_node {
     unsigned value_count;                                        /* 0: any */
     bool has_minimum, has_maximum, above_minimum, below_maximum; /* the last two: not equal */
     double minimum, maximum;
-    uint64_t min_length, max_length; /* bytes of a string */
+    uint64_t min_length, max_length; /* code points of a string */
     uint64_t min_items, max_items;
     struct schema_property *properties; /* room for BODY_SCHEMA_PROPERTIES_MAX */
     unsigned property_count;

@@ -1,7 +1,7 @@
 /*
  * fallback: the request goes to another route of its own route's list: where its tenant is allowed,
- * the profiles know how to translate it, and the circuit is not open. The quotas that differ are
- * asked there; what the routes before hold is settled at the end.
+ * the body is as that route asks, the profiles know how to translate it, and the circuit is not
+ * open. The quotas that differ are asked there; what the routes before hold is settled at the end.
  *
  * Nothing is let go of before the next route has admitted it: till then what its attempt came to
  * can still be answered.
@@ -12,6 +12,7 @@
 #include "gateway/exchange/inspect.h"
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
+#include "gateway/exchange/validate.h"
 #include "gateway/upstream/standing.h"
 #include "limiter/reservation.h"
 #include "limiter/store.h"
@@ -95,6 +96,7 @@ static bool move_to(struct exchange *exchange, const struct route *to)
     if (mapping_path(way->asked, to, way->rest, way->query, &path, &query) != STATUS_OK ||
         !allowed(exchange, to, buffer_bytes(&path)) ||
         !inspect_allows(exchange, to, buffer_bytes(&path)) ||
+        !validate_allows(exchange, to, buffer_bytes(&path)) ||
         !route_standing_would_admit(to->standing, &to->breaker, exchange->side->loop->now) ||
         !way_enter(exchange, to)) {
         return false;

@@ -7,6 +7,8 @@
 #include "routes/body_rule.h"
 #include "routes/body_schema.h"
 
+#include <stdio.h>
+
 static bool has_body(const struct exchange *exchange)
 {
     return exchange->request->framing != HTTP1_NO_BODY;
@@ -17,19 +19,25 @@ static bool reads(const struct body_rule *rule)
     return rule->shape != NULL || rule->schema != NULL;
 }
 
-static enum step_result bad(struct exchange *exchange, const struct body_rule *rule,
-                            const char *why)
+enum verdict { VERDICT_FINE, VERDICT_BAD, VERDICT_TOO_LARGE };
+
+static enum verdict bad(struct error *why, const char *text)
 {
-    return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s (%s)", why,
-                         rule->name);
+    (void)snprintf(why->message, sizeof(why->message), "%s", text);
+    return VERDICT_BAD;
 }
 
-static enum step_result too_large(struct exchange *exchange, const struct body_rule *rule)
+static enum step_result refuse(struct exchange *exchange, const struct body_rule *rule,
+                               enum verdict verdict, const struct error *why)
 {
-    exchange->refusal.close = true; /* nobody reads the rest */
-    return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BODY_TOO_LARGE,
-                         "the body is longer than max_body, %llu bytes (%s)",
-                         (unsigned long long)rule->max_body, rule->name);
+    if (verdict == VERDICT_TOO_LARGE) {
+        exchange->refusal.close = true; /* nobody reads the rest */
+        return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BODY_TOO_LARGE,
+                             "the body is longer than max_body, %llu bytes (%s)",
+                             (unsigned long long)rule->max_body, rule->name);
+    }
+    return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST, "%s (%s)", why->message,
+                         rule->name);
 }
 
 /* ---- by the head ---- */
@@ -67,81 +75,120 @@ static bool sends(const struct exchange *exchange)
     return method == HTTP1_POST || method == HTTP1_PUT || method == HTTP1_PATCH;
 }
 
-/* Of one rule that covers the call. */
-static bool refuses_head(struct exchange *exchange, const struct body_rule *rule, bool *ret_body,
-                         enum step_result *ret)
+/* One rule that covers the call. *ret_body: it has to see the body, too. */
+static enum verdict ask_head(const struct exchange *exchange, const struct body_rule *rule,
+                             bool *ret_body, struct error *why)
 {
     const struct http1_request *request = exchange->request;
+    bool measured = request->framing == HTTP1_LENGTH;
     if (!has_body(exchange)) {
         bool missing = reads(rule) && sends(exchange);
-        *ret = missing ? bad(exchange, rule, "the body is missing") : STEP_NEXT;
-        return missing;
+        return missing ? bad(why, "the body is missing") : VERDICT_FINE;
     }
     if (!fits_type(exchange, rule)) {
-        *ret = bad(exchange, rule, "the body's Content-Type is not one that is taken here");
-        return true;
+        return bad(why, "the body's Content-Type is not one that is taken here");
     }
-    if (rule->max_body > 0 && request->framing == HTTP1_LENGTH &&
-        request->content_length > rule->max_body) {
-        *ret = too_large(exchange, rule);
-        return true;
+    if (rule->max_body > 0 && measured && request->content_length > rule->max_body) {
+        return VERDICT_TOO_LARGE;
     }
-    bool unknown = rule->max_body > 0 && request->framing != HTTP1_LENGTH;
-    *ret_body = *ret_body || reads(rule) || unknown;
-    return false;
-}
-
-bool validate_head(struct exchange *exchange, bool *ret_body, enum step_result *ret)
-{
-    const struct body_rule *rule = exchange->route->body_rules;
-    CLEANUP(memory_free_at) char *memory = NULL;
-    if (rule == NULL) {
-        return false;
-    }
-    struct deny_call call = inspect_call(exchange, exchange->route, exchange->rest, &memory);
-    for (; rule != NULL; rule = rule->next) {
-        if (deny_fits_head(&rule->call, &call) && refuses_head(exchange, rule, ret_body, ret)) {
-            return true;
-        }
-    }
-    return false;
+    *ret_body = *ret_body || reads(rule) || (rule->max_body > 0 && !measured);
+    return VERDICT_FINE;
 }
 
 /* ---- by the body ---- */
 
-static bool refuses_body(struct exchange *exchange, const struct body_rule *rule,
-                         enum step_result *ret)
+static enum verdict ask_body(const struct exchange *exchange, const struct body_rule *rule,
+                             struct error *why)
 {
     struct error err = {.message = ""};
     struct slice body = exchange->body_slice;
     if (rule->max_body > 0 && body.len > rule->max_body) {
-        *ret = too_large(exchange, rule);
-        return true;
+        return VERDICT_TOO_LARGE;
     }
     if (!reads(rule)) {
-        return false;
+        return VERDICT_FINE;
     }
     if (body_facts_check(exchange->request, "a rule", &err) != STATUS_OK ||
         (rule->shape != NULL && body_schema_check(rule->shape, body, &err) != STATUS_OK) ||
         (rule->schema != NULL && body_schema_check(rule->schema, body, &err) != STATUS_OK)) {
-        *ret = bad(exchange, rule, err.message);
-        return true;
+        return bad(why, err.message);
     }
-    return false;
+    return VERDICT_FINE;
+}
+
+/* ---- all rules ---- */
+
+/* What is asked of a call to a route. */
+struct asking {
+    const struct exchange *exchange;
+    const struct route *route;
+    struct slice rest;
+    bool head, body;
+};
+
+/* The first rule that is not met; NULL: all are. */
+static const struct body_rule *ask(const struct asking *asking, bool *ret_body,
+                                   enum verdict *ret_verdict, struct error *why)
+{
+    const struct body_rule *rule = asking->route->body_rules;
+    CLEANUP(memory_free_at) char *memory = NULL;
+    if (rule == NULL) {
+        return NULL;
+    }
+    struct deny_call call = inspect_call(asking->exchange, asking->route, asking->rest, &memory);
+    for (; rule != NULL; rule = rule->next) {
+        enum verdict verdict = VERDICT_FINE;
+        if (!deny_fits_head(&rule->call, &call)) {
+            continue;
+        }
+        if (asking->head) {
+            verdict = ask_head(asking->exchange, rule, ret_body, why);
+        }
+        if (verdict == VERDICT_FINE && asking->body) {
+            verdict = ask_body(asking->exchange, rule, why);
+        }
+        if (verdict != VERDICT_FINE) {
+            *ret_verdict = verdict;
+            return rule;
+        }
+    }
+    return NULL;
+}
+
+static bool refuses(struct exchange *exchange, const struct asking *asking, bool *ret_body,
+                    enum step_result *ret)
+{
+    struct error why = {.message = ""};
+    enum verdict verdict = VERDICT_FINE;
+    const struct body_rule *rule = ask(asking, ret_body, &verdict, &why);
+    if (rule != NULL) {
+        *ret = refuse(exchange, rule, verdict, &why);
+    }
+    return rule != NULL;
+}
+
+bool validate_head(struct exchange *exchange, bool *ret_body, enum step_result *ret)
+{
+    const struct asking asking = {
+        .exchange = exchange, .route = exchange->route, .rest = exchange->rest, .head = true};
+    return refuses(exchange, &asking, ret_body, ret);
 }
 
 bool validate_body(struct exchange *exchange, enum step_result *ret)
 {
-    const struct body_rule *rule = exchange->route->body_rules;
-    CLEANUP(memory_free_at) char *memory = NULL;
-    if (rule == NULL) {
-        return false;
-    }
-    struct deny_call call = inspect_call(exchange, exchange->route, exchange->rest, &memory);
-    for (; rule != NULL; rule = rule->next) {
-        if (deny_fits_head(&rule->call, &call) && refuses_body(exchange, rule, ret)) {
-            return true;
-        }
-    }
-    return false;
+    bool body = false;
+    const struct asking asking = {
+        .exchange = exchange, .route = exchange->route, .rest = exchange->rest, .body = true};
+    return refuses(exchange, &asking, &body, ret);
+}
+
+bool validate_allows(const struct exchange *exchange, const struct route *route, struct slice rest)
+{
+    struct error why;
+    enum verdict verdict = VERDICT_FINE;
+    bool body = false;
+    bool held = exchange->body_mode == BODY_WHOLE;
+    const struct asking asking = {
+        .exchange = exchange, .route = route, .rest = rest, .head = true, .body = held};
+    return ask(&asking, &body, &verdict, &why) == NULL && (held || !body);
 }

@@ -10,3 +10,5 @@
 bool validate_head(struct exchange *exchange, bool *ret_body, enum step_result *ret);
 /* With the body held. */
 bool validate_body(struct exchange *exchange, enum step_result *ret);
+/* Does a call that falls back meet what this route asks, with the body as its caller wrote it? */
+bool validate_allows(const struct exchange *exchange, const struct route *route, struct slice rest);

@@ -12,8 +12,10 @@ import { upstreamFor } from '../support/wire.mjs';
 async function worldFor(t, validate, provider = 'openai') {
   const upstream = await upstreamFor(t);
   const gateway = await gatewayFor(t, {
-    routes: { api: { upstream: upstream.port, provider, credential: 'none', validate } },
-    tenants: { app: { allow: ['api'], quotas: [{ name: 'day', requests: 1000, per: 'day' }] } },
+    // Others before and behind it, of which none of it is asked.
+    routes: { aaa: { upstream: upstream.port, provider, credential: 'none' }, api: { upstream: upstream.port, provider, credential: 'none', validate },
+      zzz: { upstream: upstream.port, provider, credential: 'none' } },
+    tenants: { app: { allow: ['aaa', 'api', 'zzz'], quotas: [{ name: 'day', requests: 1000, per: 'day' }] } },
   });
   const call = (method, target, body, headers = { 'content-type': 'application/json' }) => fetch(gateway.url + target, {
     method, headers: { 'x-sallyport-key': gateway.key, ...headers }, duplex: 'half',
@@ -58,8 +60,9 @@ test('content types, sizes, members and their types', async (t) => {
   await refused(call('POST', '/api/V1//chat/completions/', { model: 'x' }), /lacks "messages"/); // in any spelling
   assert.equal((await call('GET', at)).status, 200);
   assert.equal((await call('POST', '/api/v1/embeddings', 'anything')).status, 200); // no rule covers it
-  assert.equal(upstream.requests.length, 5);
-  assert.equal(await gateway.metric('quota_used', { quota: 'day' }), 5);
+  for (const other of ['aaa', 'zzz']) assert.equal((await call('POST', `/${other}/v1/chat/completions`, 'anything')).status, 200);
+  assert.equal(upstream.requests.length, 7);
+  assert.equal(await gateway.metric('quota_used', { quota: 'day' }), 7);
 });
 
 test('a JSON Schema in a file, one of several rules', async (t) => {
@@ -91,6 +94,34 @@ test('a JSON Schema in a file, one of several rules', async (t) => {
   fs.writeFileSync(file, '{}');
   await gateway.reload();
   assert.equal((await call('POST', at, { ...chat, model: 'gpt-5' })).status, 200);
+});
+
+test('a call that falls back has to meet what that route asks, or stays', async (t) => {
+  const failing = await upstreamFor(t, () => 'HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n');
+  const second = await upstreamFor(t);
+  const third = await upstreamFor(t);
+  const at = (upstream, more) => ({ upstream: upstream.port, provider: 'openai', credential: 'none', retry: { attempts: 1 }, ...more });
+  const gateway = await gatewayFor(t, {
+    routes: {
+      first: at(failing, { fallback: ['second'] }), both: at(failing, { fallback: ['second', 'third'] }),
+      second: at(second, { validate: [{ path: '/v1/chat/*', content_types: ['application/json'], max_body: '200B', types: { '/stream': 'boolean' }, required: ['/user'] }] }),
+      third: at(third),
+    },
+    tenants: { app: { allow: ['first', 'both', 'second', 'third'], quotas: [{ name: 'day', requests: 1000, per: 'day' }] } },
+  });
+  const post = (route, body, type = 'application/json') => fetch(`${gateway.url}/${route}/v1/chat/completions`, { method: 'POST', duplex: 'half',
+    body: body instanceof ReadableStream ? body : JSON.stringify(body), headers: { 'x-sallyport-key': gateway.key, 'content-type': type } });
+  const good = { ...chat, user: 'u' };
+  for (const [body, type] of [[chat], [{ ...good, stream: 'yes' }], [{ ...good, pad: 'x'.repeat(200) }], [good, 'text/plain'],
+    [stream(JSON.stringify({ ...good, pad: 'x'.repeat(200) }))], [stream(JSON.stringify(chat))]]) {
+    assert.equal((await post('first', body, type)).status, 503, JSON.stringify([body, type]));
+  }
+  assert.equal(second.requests.length, 0);
+  assert.equal((await post('both', chat)).status, 200); // to the next that takes it
+  assert.equal(third.requests.length, 1);
+  assert.equal((await post('first', good)).status, 200);
+  assert.equal((await post('first', stream(JSON.stringify(good)))).status, 200);
+  assert.equal(second.requests.length, 2);
 });
 
 test('what a rule may not say is told with its place', async (t) => {
