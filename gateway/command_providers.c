@@ -44,20 +44,6 @@ static enum status put_line(struct buffer *out, const char *label, struct slice 
     return buffer_print(out, "  %-16s %.*s\n", label, SLICE_ARG(value));
 }
 
-static enum status put_template(const struct injection *injection, struct buffer *out)
-{
-    static const char *const marks[] = {
-        [INJECT_SECRET] = "{secret}",
-        [INJECT_USER] = "{user}",
-        [INJECT_PASSWORD] = "{password}",
-    };
-    for (unsigned i = 0; i < injection->piece_count; i++) {
-        TRY(buffer_append(out, injection->pieces[i].before));
-        TRY(buffer_append(out, slice_from(marks[injection->pieces[i].part])));
-    }
-    return buffer_append(out, injection->after);
-}
-
 /* "header Authorization: Bearer {secret}" */
 static enum status put_injection(const struct injection *injection, struct buffer *out)
 {
@@ -72,7 +58,7 @@ static enum status put_injection(const struct injection *injection, struct buffe
     };
     TRY(buffer_print(out, "  %-16s %s%.*s%s", "credential", forms[injection->place].place,
                      SLICE_ARG(injection->name), forms[injection->place].between));
-    TRY(put_template(injection, out));
+    TRY(injection_template_write(injection, out));
     return buffer_print(out, "%s\n", forms[injection->place].end);
 }
 

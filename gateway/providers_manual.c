@@ -83,20 +83,6 @@ static enum status put_filled(const struct profile *profile, struct slice text, 
     return STATUS_OK;
 }
 
-static enum status put_template(const struct injection *injection, struct buffer *out)
-{
-    static const char *const marks[] = {
-        [INJECT_SECRET] = "{secret}",
-        [INJECT_USER] = "{user}",
-        [INJECT_PASSWORD] = "{password}",
-    };
-    for (unsigned i = 0; i < injection->piece_count; i++) {
-        TRY(buffer_append(out, injection->pieces[i].before));
-        TRY(buffer_append(out, slice_from(marks[injection->pieces[i].part])));
-    }
-    return buffer_append(out, injection->after);
-}
-
 static enum status put_place(const struct injection *injection, struct buffer *out)
 {
     static const struct {
@@ -108,7 +94,7 @@ static enum status put_place(const struct injection *injection, struct buffer *o
     };
     TRY(buffer_print(out, "%s%.*s%s", forms[injection->place].before, SLICE_ARG(injection->name),
                      forms[injection->place].between));
-    TRY(put_template(injection, out));
+    TRY(injection_template_write(injection, out));
     return buffer_append(out, slice_from(forms[injection->place].behind));
 }
 

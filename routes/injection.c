@@ -251,3 +251,13 @@ enum status injection_write_encoded(const struct injection *injection,
     }
     return buffer_append(out, injection->after);
 }
+
+enum status injection_template_write(const struct injection *injection, struct buffer *out)
+{
+    const struct injection_values values = {
+        .secret = marks[INJECT_SECRET],
+        .user = marks[INJECT_USER],
+        .password = marks[INJECT_PASSWORD],
+    };
+    return injection_write(injection, &values, out);
+}

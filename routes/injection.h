@@ -96,3 +96,6 @@ MUST_USE enum status injection_write(const struct injection *injection,
 MUST_USE enum status injection_write_encoded(const struct injection *injection,
                                              const struct injection_values *values,
                                              struct buffer *out);
+/* Appends the template as it was written, for a person. */
+MUST_USE enum status injection_template_write(const struct injection *injection,
+                                              struct buffer *out);

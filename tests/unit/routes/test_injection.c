@@ -25,6 +25,9 @@ static void expect_filled(const char *template, const char *secret, const char *
     cr_expect(slice_equal(buffer_bytes(&out), slice_from(plain)), "%s", template);
     cr_expect_eq(injection_len(&injection, &values), strlen(plain));
     buffer_consume(&out, buffer_len(&out));
+    cr_assert_eq(injection_template_write(&injection, &out), STATUS_OK);
+    cr_expect(slice_equal(buffer_bytes(&out), slice_from(template)), "%s", template);
+    buffer_consume(&out, buffer_len(&out));
     cr_assert_eq(injection_write_encoded(&injection, &values, &out), STATUS_OK);
     cr_expect(slice_equal(buffer_bytes(&out), slice_from(encoded)), "%s", template);
 }
