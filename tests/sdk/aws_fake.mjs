@@ -1,6 +1,7 @@
 // A pretend AWS over TLS: it checks each signature with the signer of AWS's own SDK, of which the
 // gateway knows nothing, and refuses wrong ones as AWS does.
 import crypto from 'node:crypto';
+import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 
@@ -202,7 +203,8 @@ function likeHttp1(request) {
 }
 
 export class AwsFake {
-  // With `h2` it speaks HTTP/2 alone. options.anything: whatever is signed right is answered with {}.
+  // With `h2` it speaks HTTP/2 alone. options.anything: whatever is signed right is answered with {};
+  // options.behind: it goes to the HTTP server at this port, whose answer is sent.
   static async start({ cert, key }, { h2 = false } = {}) {
     const fake = new AwsFake();
     const serve = (request, response) => fake.serve(h2 ? likeHttp1(request) : request, response);
@@ -238,11 +240,22 @@ export class AwsFake {
         const failure = this.failures.shift();
         if (failure) throw failure;
         if (this.options.anything) this.answer(response, {});
+        else if (this.options.behind) this.pass(request, response, body);
         else services[auth.service](this, request, response, payload);
       } catch (error) {
         this.refuse(request, response, error);
       }
     });
+  }
+
+  pass({ method, url, headers }, response, body) {
+    const onward = http.request({ port: this.options.behind, method, path: url, headers: { ...headers, connection: 'close' } });
+    onward.on('response', (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', (error) => this.refuse(response.req, response, error));
+    onward.end(body);
   }
 
   refuse(request, response, error) {

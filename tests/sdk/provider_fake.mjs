@@ -71,7 +71,7 @@ export class ProviderFake {
     const why = wrong(profileOf(name), request, target, this.secrets[name]);
     if (why) this.wrong.push(`${name}: ${why}`);
     this.seen.push({ name, target, method: request.method, headers: request.headers, body: request.body });
-    const answer = answers[name]?.(request, target) ?? {};
+    const answer = (await answers[name]?.(request, target)) ?? {};
     const { status = 200, headers = {}, body = answer } = answer.raw ? answer.raw : {};
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
