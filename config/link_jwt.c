@@ -26,7 +26,9 @@ static void take_url(const struct link *link, const struct jwt_section *section,
 {
     struct error err;
     struct url url;
-    if (url_parse(link->arena, section->jwks->text, &url, &err) != STATUS_OK) {
+    struct slice target;
+    struct slice text = section->jwks->text;
+    if (url_target_parse(link->arena, text, &url, &target, &err) != STATUS_OK) {
         link_report(link, section->jwks, "a URL", &err);
         return;
     }
@@ -40,8 +42,8 @@ static void take_url(const struct link *link, const struct jwt_section *section,
         link_make_origin(link, &url, link_keep(link, section->tls.ca),
                          link_proxy(link, section->proxy, section->proxy_credential.secret,
                                     link->snapshot->egress_proxy));
-    site->path = url.path.len == 0 ? SLICE("/") : url.path;
-    site->url = link_keep_slice(link, section->jwks->text).ptr;
+    site->path = target;
+    site->url = link_keep_slice(link, slice_make(text.ptr, slice_find(text, '?'))).ptr;
     mention->issuer.site = site;
 }
 

@@ -23,7 +23,7 @@ const struct field jwt_fields[] = {
     FIELD_TEXT(struct jwt_section, audience, .required = true, .example = "sallyport",
         .help = "Who they are for: their `aud`, or one of it, exactly."),
     FIELD_TEXT(struct jwt_section, jwks, .required = true, .example = "https://login.corp/keys.json",
-        .help = "The issuer's public keys, a JSON Web Key Set of up to 256 KiB: an `https` URL, wherever that is, or a "
+        .help = "The issuer's public keys, a JSON Web Key Set of up to 256 KiB: an `https` URL, with a query if need be, wherever that is, or a "
                 "file, which is read at start and with each reload. An issuer has one for all tenants."),
     FIELD_TEXT_MAP(struct jwt_section, claims, .required = true, .example = "{sub: checkout}",
         .help = "Which of them are this tenant's: claims, at least one, and the text that each has to be, or has to "

@@ -116,8 +116,8 @@ struct otlp_settings {
 /* Where a set of public keys is fetched from; over TLS, wherever that is. */
 struct key_site {
     struct origin origin;
-    struct slice path;
-    const char *url; /* all of it, for messages */
+    struct slice path; /* with its query */
+    const char *url;   /* without the query, for messages */
 };
 
 struct snapshot {

@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { HOST_MAX = 253, LABEL_MAX = 63, PATH_MAX_LEN = 512 };
+enum { HOST_MAX = 253, LABEL_MAX = 63, PATH_MAX_LEN = 512, QUERY_MAX_LEN = 512 };
 
 static bool label_valid(struct slice label)
 {
@@ -196,5 +196,36 @@ enum status url_parse(struct arena *arena, struct slice text, struct url *ret, s
     }
     url.path = arena_copy(arena, path);
     *ret = url;
+    return STATUS_OK;
+}
+
+static enum status check_query(struct slice query, struct error *err)
+{
+    if (query.len > QUERY_MAX_LEN) {
+        FAIL(err, STATUS_INVALID, "the query is longer than %d bytes", QUERY_MAX_LEN);
+    }
+    for (size_t i = 0; i < query.len; i++) {
+        char byte = query.ptr[i];
+        if (!path_byte(byte) && byte != '/' && byte != '?' && byte != '%') {
+            FAIL(err, STATUS_INVALID,
+                 "a query may have letters, digits and -._~!$&'()*+,;=:@/? and what is "
+                 "percent-encoded, and no '#'");
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status url_target_parse(struct arena *arena, struct slice text, struct url *ret,
+                             struct slice *ret_target, struct error *err)
+{
+    size_t mark = slice_find(text, '?');
+    struct slice front = slice_make(text.ptr, mark);
+    struct slice query = slice_skip(text, mark + 1);
+    TRY(url_parse(arena, front, ret, err));
+    TRY(check_query(query, err));
+    bool slash = ret->path.len > 0 && front.ptr[front.len - 1] == '/'; /* it was taken off */
+    *ret_target = slice_from(arena_print(arena, "%.*s%s%s%.*s", SLICE_ARG(ret->path),
+                                         slash || ret->path.len == 0 ? "/" : "",
+                                         mark < text.len ? "?" : "", SLICE_ARG(query)));
     return STATUS_OK;
 }

@@ -23,6 +23,11 @@ struct url {
 MUST_USE enum status url_parse(struct arena *arena, struct slice text, struct url *ret,
                                struct error *err);
 
+/* The same with a query, for what is called as it is written: "https://host[:port][/path][?query]".
+ * *ret_target: path and query, in the arena; ret->path as above. */
+MUST_USE enum status url_target_parse(struct arena *arena, struct slice text, struct url *ret,
+                                      struct slice *ret_target, struct error *err);
+
 /* A name or IPv4 address, lower case, without port or trailing dot. */
 MUST_USE enum status url_host_check(struct slice host, struct error *err);
 

@@ -288,6 +288,28 @@ test('as time goes on: new keys, removed keys, an endpoint that is away for an h
   assert.equal((await call(later)).status, 200);
 });
 
+test('a key set is asked for by its path and query as they are written; logs show no query', async (t) => {
+  const targets = ['/keys?p=b2c_1_signin&x=a%20b', '/keys?p=other', '/keys/', '/?v=1', '?v=2', '/none?p=b2c_1_signin'];
+  const names = targets.map((_, i) => `https://login.example/${i}`);
+  const world = await worldFor(t, { tenants: (issuer) => Object.fromEntries(targets.map((target, i) => [`t${i}`, {
+    allow: ['api'], jwt: { ...issuer.config(), issuer: names[i], jwks: issuer.jwks.replace('/keys', target) } }])) });
+  const { issuer, call, gateway } = world;
+  const asked = [];
+  issuer.answer = (res, req) => { // each its own key
+    asked.push(req.url);
+    if (req.url.startsWith('/none')) return res.writeHead(404).end();
+    res.end(JSON.stringify({ keys: [issuer.signers[targets.findIndex((target) => req.url === target.replace(/^[?]/, '/?'))].jwk] }));
+  };
+  for (let i = 1; i < targets.length; i++) issuer.add('ES256', 'k1');
+  for (const [i, iss] of names.entries()) {
+    const answer = await call(issuer.token({ iss }, { signer: issuer.signers[i] }));
+    assert.equal(answer.status, targets[i].startsWith('/none') ? 503 : 200, targets[i]);
+  }
+  assert.deepEqual(asked, ['/keys?p=b2c_1_signin&x=a%20b', '/keys?p=other', '/keys/', '/?v=1', '/?v=2', '/none?p=b2c_1_signin']);
+  await until('it is logged', () => /jwks: https:\/\/localhost:\d+\/none cannot be fetched: status 404/.test(gateway.stderr));
+  assert.ok(!gateway.stderr.includes('b2c_1'));
+});
+
 test('many requests for one set make one fetch, and a client that leaves meanwhile is let go', async (t) => {
   const world = await worldFor(t);
   const { issuer, gateway, call } = world;
@@ -393,6 +415,12 @@ test('what the config may not say of tokens is told with its place', async (t) =
     [tenants({ ...good, jwks: undefined }), /jwks is missing/],
     [tenants({ ...good, jwks: 'http://login.example/keys' }), /write an https URL, or a file/],
     [tenants({ ...good, jwks: 'https://u:hunter2@login.example/keys' }), /jwks: (?!.*hunter2)/],
+    [tenants({ ...good, jwks: 'https://u:hunter2@login.example/keys?a=b' }), /jwks: (?!.*hunter2)/],
+    [tenants({ ...good, jwks: 'https://login.example/keys?a=b#c' }), /no '#'/],
+    [tenants({ ...good, jwks: 'https://login.example/keys#c?a=b' }), /no '\?' and no '#'/],
+    [tenants({ ...good, jwks: 'https://login.example/keys?a=b c' }), /a query may have/],
+    [tenants({ ...good, jwks: 'https://login.example/keys?a=b\r\nX-Y: z' }), /a query may have/],
+    [tenants({ ...good, jwks: `https://login.example/keys?${'a'.repeat(513)}` }), /longer than 512 bytes/],
     [tenants({ ...good, jwks: '/does/not/exist' }), /cannot use the file/],
     [tenants({ ...good, jwks: authority.file }), /no usable key is in it/],
     [tenants({ ...good, algorithms: ['HS256'] }), /"HS256" is not taken; write RS256, ES256 or EdDSA/],
