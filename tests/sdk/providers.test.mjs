@@ -25,9 +25,8 @@ import { Resend } from 'resend';
 import { Telegraf, TelegramError } from 'telegraf';
 import twilio from 'twilio';
 
-import { freePort, Gateway } from '../support/gateway.mjs';
-import { OverTls } from './over_tls.mjs';
-import { credential, ProviderFake, secret } from './provider_fake.mjs';
+import { credential, secret } from './provider_fake.mjs';
+import { startProviders } from './providers_site.mjs';
 
 const completion = (request) => {
   const { model } = JSON.parse(request.body);
@@ -67,42 +66,21 @@ const likeOpenai = {
 };
 for (const name of Object.keys(likeOpenai)) answers[name] = completion;
 
-let secured;
+let site;
 let fake;
 let gateway;
 let stranger;
 
 before(async () => {
-  secured = new OverTls('DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3').trust();
-  fake = await ProviderFake.start(secured.served, answers);
-  const hosts = { postmark: '127.0.0.2', algolia: '127.0.0.3' }; // their SDKs take no path
-  const routes = Object.fromEntries(Object.keys(answers).map((name) => [name, {
-    provider: name, base_url: `https://localhost:${fake.port}/${name}`, credential: { secret: 'all' }, ...secured.upstream,
-    retry: 'off', ...(hosts[name] && { host: hosts[name] }),
-  }]));
-  const port = await freePort();
-  gateway = await Gateway.start({
-    routes, secrets: { all: secret },
-    tenants: { app: { allow: Object.keys(routes) }, stranger: { allow: [] } },
-    gateway: {
-      listen: ['127.0.0.1', ...Object.values(hosts)].map((host) => `${host}:${port}`),
-      ...secured.gateway,
-    },
-  });
-  gateway.port = port;
-  stranger = gateway.keys.stranger;
-  fake.keys.push(gateway.key, stranger);
+  site = await startProviders(answers, { hosts: { postmark: '127.0.0.2', algolia: '127.0.0.3' } });
+  ({ fake, gateway, stranger } = site);
 });
 
-afterEach(() => fake?.check());
+afterEach(() => site?.check());
 
-after(async () => {
-  await gateway?.stop();
-  await fake?.stop();
-  secured?.remove();
-});
+after(() => site?.stop());
 
-const route = (name) => `https://localhost:${gateway.port}/${name}`;
+const route = (name) => site.route(name);
 
 // ---- models ----
 
@@ -233,7 +211,7 @@ test('mailgun.js', async () => {
 
 test('twilio, with a client that sends to the route', async () => {
   const client = (key) => {
-    const inner = new twilio.RequestClient({ ca: secured.pem });
+    const inner = new twilio.RequestClient({ ca: site.pem });
     const httpClient = { request: (options) => inner.request({ ...options, uri: options.uri.replace('https://api.twilio.com', route('twilio')) }) };
     return twilio(`AC${'0'.repeat(32)}`, key, { httpClient });
   };
