@@ -1,5 +1,5 @@
 /* The credential of a route, or its pool of several. */
-#include "auth/secrets/secret_source.h"
+#include "auth/secrets/secret_name.h"
 #include "config/link.h"
 
 bool link_credential_none(const struct route_section *section)

@@ -1,4 +1,5 @@
 /* A source of secrets that is asked over the network. */
+#include "auth/secrets/secret_name.h"
 #include "config/link.h"
 #include "config/listen_address.h"
 #include "config/remote_store.h"

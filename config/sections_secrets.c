@@ -40,21 +40,8 @@ static const struct field auth_fields[] = {
     FIELD_END,
 };
 
-static const char *const source_types[] = {
-    [SECRET_SOURCE_SEALED] = "sealed",
-    [SECRET_SOURCE_ENV] = "env",
-    [SECRET_SOURCE_DIRECTORY] = "directory",
-    [SECRET_SOURCE_SYSTEMD] = "systemd",
-    [SECRET_SOURCE_VAULT] = "vault",
-    [SECRET_SOURCE_AWS_SECRETS_MANAGER] = "aws-secrets-manager",
-    [SECRET_SOURCE_AWS_SSM] = "aws-ssm",
-    [SECRET_SOURCE_GCP_SECRET_MANAGER] = "gcp-secret-manager",
-    [SECRET_SOURCE_AZURE_KEY_VAULT] = "azure-key-vault",
-    NULL,
-};
-
 const struct field secret_source_fields[] = {
-    FIELD_ENUM(struct secret_source_section, type, .names = source_types, .required = true,
+    FIELD_ENUM(struct secret_source_section, type, .names = secret_source_types, .required = true,
         .example = "env",
         .help = "`sealed`: an encrypted file, see `sallyport secrets`. `env`: environment variables. "
                 "`directory`: a file a secret. `systemd`: what `LoadCredential=` of the unit has. `vault`: HashiCorp Vault or OpenBao; "

@@ -2,6 +2,7 @@
  */
 #include "auth/outbound/scrub.h"
 #include "auth/secrets/sealed_file.h"
+#include "auth/secrets/secret_name.h"
 #include "auth/secrets/secret_source.h"
 #include "base/json.h"
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 #include "auth/secrets/sealed_format.h"
 
-#include "auth/secrets/secret_source.h"
+#include "auth/secrets/secret_name.h"
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/secret.h"

@@ -166,7 +166,7 @@ static bool note_value(struct secret_slot *slot, const struct found *take_found,
     slot->health = HEALTH_GOOD;
     slot->confirmed_at = value->at;
     slot->max_stale = value->max_stale;
-    slot->source = secret_source_type(source->kind);
+    slot->source = secret_source_types[source->kind];
     (void)snprintf(slot->source_version, sizeof(slot->source_version), "%s", value->version);
     if (slot->current != NULL &&
         secret_equal(secret_reveal(slot->current->secret), secret_reveal(value->secret))) {

@@ -1,44 +1,26 @@
 #include "auth/secrets/secret_source.h"
 
 #include "auth/secrets/sealed_file.h"
+#include "auth/secrets/secret_name.h"
 #include "auth/secrets/small_file.h"
-#include "base/encode.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_MAX_LEN = 64, VALUE_MAX = 64 << 10 };
+enum { VALUE_MAX = 64 << 10 };
 
-bool secret_name_valid(struct slice name)
-{
-    if (name.len == 0 || name.len > NAME_MAX_LEN || name.ptr[0] == '.') {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        char byte = name.ptr[i];
-        if (!is_base62(byte) && byte != '-' && byte != '_' && byte != '.') {
-            return false;
-        }
-    }
-    return true;
-}
-
-const char *secret_source_type(enum secret_source_kind kind)
-{
-    static const char *const types[SECRET_SOURCE_KINDS] = {
-        [SECRET_SOURCE_SEALED] = "sealed",
-        [SECRET_SOURCE_ENV] = "env",
-        [SECRET_SOURCE_DIRECTORY] = "directory",
-        [SECRET_SOURCE_SYSTEMD] = "systemd",
-        [SECRET_SOURCE_VAULT] = "vault",
-        [SECRET_SOURCE_AWS_SECRETS_MANAGER] = "aws-secrets-manager",
-        [SECRET_SOURCE_AWS_SSM] = "aws-ssm",
-        [SECRET_SOURCE_GCP_SECRET_MANAGER] = "gcp-secret-manager",
-        [SECRET_SOURCE_AZURE_KEY_VAULT] = "azure-key-vault",
-    };
-    return types[kind];
-}
+const char *const secret_source_types[SECRET_SOURCE_KINDS + 1] = {
+    [SECRET_SOURCE_SEALED] = "sealed",
+    [SECRET_SOURCE_ENV] = "env",
+    [SECRET_SOURCE_DIRECTORY] = "directory",
+    [SECRET_SOURCE_SYSTEMD] = "systemd",
+    [SECRET_SOURCE_VAULT] = "vault",
+    [SECRET_SOURCE_AWS_SECRETS_MANAGER] = "aws-secrets-manager",
+    [SECRET_SOURCE_AWS_SSM] = "aws-ssm",
+    [SECRET_SOURCE_GCP_SECRET_MANAGER] = "gcp-secret-manager",
+    [SECRET_SOURCE_AZURE_KEY_VAULT] = "azure-key-vault",
+};
 
 bool secret_source_remote(const struct secret_source *source)
 {

@@ -38,12 +38,9 @@ struct secret_source {
     const char *credential; /* remote: its own secret, from the sources above it; NULL: none */
 };
 
-/* "vault": as the config has it. */
-const char *secret_source_type(enum secret_source_kind kind);
+/* By enum secret_source_kind, as the config has them ("vault"); NULL behind the last. */
+extern const char *const secret_source_types[SECRET_SOURCE_KINDS + 1];
 bool secret_source_remote(const struct secret_source *source);
-
-/* Letters, digits, '-', '_', '.', 1..64 bytes, not beginning with '.'. */
-bool secret_name_valid(struct slice name);
 
 /* The opened sealed file of one source, for reading many names: opened anew when the file has
  * changed. Zero-initialized is empty. */

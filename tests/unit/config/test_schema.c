@@ -1,4 +1,4 @@
-#include "auth/secrets/secret_source.h"
+#include "auth/secrets/secret_name.h"
 #include "base/buffer.h"
 #include "base/field_values.h"
 #include "base/memory.h"
