@@ -1,5 +1,6 @@
 /*
- * process: what another process has used, from its CPU clock and /proc. In a header: each program is one file.
+ * process: what another process has used, from its CPU clock and /proc. In a header: each program
+ * is one file.
  */
 #pragma once
 
