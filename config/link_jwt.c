@@ -189,12 +189,26 @@ static void check_overlaps(const struct link *link, const struct mention *mentio
     }
 }
 
-static void take_rule(const struct link *link, const struct jwt_section *section,
-                      const struct tenant *tenant)
+/* Behind the others of its issuer, and of its tenant. */
+static void add_rule(struct mention *mention, struct jwt_rule *rule, const struct jwt_rule **place)
+{
+    if (mention->last == NULL) {
+        mention->issuer.rules = rule;
+    } else {
+        mention->last->next = rule;
+    }
+    mention->last = rule;
+    rule->issuer = &mention->issuer;
+    *place = rule;
+}
+
+/* `place`: where the tenant's next rule belongs. Returns where the one behind it does. */
+static const struct jwt_rule **take_rule(const struct link *link, const struct jwt_section *section,
+                                         const struct tenant *tenant, const struct jwt_rule **place)
 {
     if (section->issuer == NULL || section->audience == NULL || section->jwks == NULL ||
         section->claims == NULL) {
-        return;
+        return place;
     }
     struct rule *rule = ARENA_NEW(link->arena, struct rule);
     rule->node = section->node;
@@ -206,22 +220,18 @@ static void take_rule(const struct link *link, const struct jwt_section *section
     };
     struct mention *mention = mention_of(link, section);
     if (!take_claims(link, section, &rule->rule)) {
-        return;
+        return place;
     }
     if (mention->count++ == JWT_RULES_MAX) {
         tree_report(link->problems, section->issuer, "more than %d tenants have this issuer",
                     JWT_RULES_MAX);
     }
     if (mention->count > JWT_RULES_MAX) {
-        return;
+        return place;
     }
     check_overlaps(link, mention, rule);
-    if (mention->last == NULL) {
-        mention->issuer.rules = &rule->rule;
-    } else {
-        mention->last->next = &rule->rule;
-    }
-    mention->last = &rule->rule;
+    add_rule(mention, &rule->rule, place);
+    return &rule->rule.next_of_tenant;
 }
 
 static void check_sites(const struct link *link)
@@ -251,10 +261,11 @@ void link_jwt(struct link *link)
     link->snapshot->issuer_list = ARENA_ARRAY(link->arena, struct jwt_issuer *, total + 1);
     for (unsigned i = 0; i < count; i++) {
         const struct jwt_section *list = sections[i].jwt.items;
-        const struct tenant *tenant = snapshot_tenant(
+        struct tenant *tenant = snapshot_tenant(
             link->snapshot, arena_copy(link->arena, sections[i].node->key->text).ptr);
+        const struct jwt_rule **place = &tenant->tokens;
         for (unsigned k = 0; k < sections[i].jwt.count; k++) {
-            take_rule(link, &list[k], tenant);
+            place = take_rule(link, &list[k], tenant, place);
         }
     }
     check_sites(link);

@@ -76,9 +76,12 @@ void link_mtls(struct link *link)
             tree_report(link->problems, names,
                         "no client shows a certificate; write gateway.tls.client_ca, too");
         }
+        struct slice *sans = ARENA_ARRAY(link->arena, struct slice, link_text_count(names) + 1);
+        tenant->sans = sans;
         for (unsigned k = 0; k < link_text_count(names); k++) {
             if (!link_text(names, k)->faulty) {
                 take_name(link, link_text(names, k), tenant);
+                sans[tenant->san_count++] = link_keep_slice(link, link_text(names, k)->text);
             }
         }
     }

@@ -8,6 +8,7 @@
 #include "config/snapshot.h"
 #include "gateway/command.h"
 #include "gateway/observe/timestamp.h"
+#include "gateway/tenant_report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,19 +73,6 @@ static int make_key(const struct arguments *arguments)
     return command_print(&arguments->line, SLICE(""));
 }
 
-static const char *state_word(enum tenant_key_state state)
-{
-    switch (state) {
-    case TENANT_KEY_GOOD:
-        return "good";
-    case TENANT_KEY_EARLY:
-        return "not yet good";
-    case TENANT_KEY_EXPIRED:
-        return "expired";
-    }
-    return "";
-}
-
 /* A moment, or `none` where there is none. */
 static void print_time(const char *before, usec_t wall, const char *none)
 {
@@ -101,32 +89,10 @@ static void print_key(const struct tenant_key *key, usec_t now)
 {
     char hash[API_KEY_HASH_TEXT + 1];
     api_key_hash_print(&key->hash, hash);
-    (void)printf("%s  %s", hash, state_word(tenant_key_state(key, now)));
+    (void)printf("%s  %s", hash, tenant_report_state(tenant_key_state(key, now)));
     print_time(", from ", key->not_before, "");
     print_time(", until ", key->expires, "");
     (void)printf("%s%s\n", key->label == NULL ? "" : "  ", key->label == NULL ? "" : key->label);
-}
-
-static enum status put_key_json(const struct tenant_key *key, usec_t now, struct buffer *out)
-{
-    char hash[API_KEY_HASH_TEXT + 1];
-    char text[TIMESTAMP_LEN];
-    const usec_t times[] = {key->not_before, key->expires};
-    api_key_hash_print(&key->hash, hash);
-    TRY(buffer_print(out, "{\"hash\":\"%s\",\"state\":\"%s\"", hash,
-                     state_word(tenant_key_state(key, now))));
-    for (unsigned i = 0; i < 2; i++) {
-        if (times[i] != 0) {
-            (void)timestamp_write(times[i], text);
-            TRY(buffer_print(out, ",\"%s\":\"%.*s\"", i == 0 ? "not_before" : "expires",
-                             TIMESTAMP_LEN, text));
-        }
-    }
-    if (key->label != NULL) {
-        TRY(buffer_append(out, SLICE(",\"label\":")));
-        TRY(encode_json_string(slice_from(key->label), out));
-    }
-    return buffer_append(out, SLICE("}"));
 }
 
 static enum status put_keys_json(const struct tenant *tenant, usec_t now, struct buffer *out)
@@ -140,7 +106,7 @@ static enum status put_keys_json(const struct tenant *tenant, usec_t now, struct
     TRY(buffer_append(out, SLICE("],\"keys\":[")));
     for (unsigned i = 0; i < tenant->key_count; i++) {
         TRY(buffer_append(out, i > 0 ? SLICE(",") : SLICE("")));
-        TRY(put_key_json(&tenant->keys[i], now, out));
+        TRY(tenant_report_key(&tenant->keys[i], TENANT_HASH_WHOLE, now, out));
     }
     return buffer_append(out, SLICE("]}\n"));
 }

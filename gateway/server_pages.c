@@ -11,8 +11,8 @@
 #include "gateway/request_report.h"
 #include "gateway/server_secrets.h"
 #include "gateway/server_state.h"
+#include "gateway/tenant_report.h"
 #include "limiter/zone.h"
-#include "routes/allow.h"
 
 #include <inttypes.h>
 
@@ -147,68 +147,6 @@ static enum status show_routes(const struct snapshot *snapshot, struct buffer *o
     return buffer_append(out, SLICE("\n]}\n"));
 }
 
-/* ---- tenants ---- */
-
-enum { HASH_SHOWN = 7 + 8 }; /* "sha256:" and some digits: enough to know it again */
-
-static enum status put_keys(const struct tenant *tenant, struct buffer *out)
-{
-    char text[API_KEY_HASH_TEXT + 1];
-    for (unsigned i = 0; i < tenant->key_count; i++) {
-        api_key_hash_print(&tenant->keys[i].hash, text);
-        TRY(buffer_print(out, "%s\"%.*s...\"", i == 0 ? "" : ",", HASH_SHOWN, text));
-    }
-    return STATUS_OK;
-}
-
-/* "ROUTE", "ROUTE:METHOD PATH" as an allow rule is written. */
-static enum status put_rules(const struct tenant *tenant, const struct snapshot *snapshot,
-                             struct buffer *out)
-{
-    bool first = true;
-    for (unsigned i = 0; i < snapshot->route_count; i++) {
-        const struct allow_rule *rule = tenant_rules(tenant, i);
-        for (; rule != NULL; rule = rule->next) {
-            TRY(buffer_append(out, first ? SLICE("\"") : SLICE(",\"")));
-            first = false;
-            TRY(encode_json(slice_from(snapshot->routes[i]->name), out));
-            if (rule->path.len > 0) {
-                TRY(buffer_append(out, SLICE(":")));
-                TRY(encode_json(rule->method.len > 0 ? rule->method : SLICE("*"), out));
-                TRY(buffer_append(out, SLICE(" ")));
-                TRY(encode_json(rule->path, out));
-            }
-            TRY(buffer_append(out, SLICE("\"")));
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status put_tenant(const struct tenant *tenant, const struct snapshot *snapshot,
-                              struct buffer *out)
-{
-    TRY(buffer_append(out, tenant->index == 0 ? SLICE("{") : SLICE(",\n{")));
-    TRY(put_text(out, "tenant", tenant->name));
-    TRY(buffer_append(out, SLICE("\"keys\":[")));
-    TRY(put_keys(tenant, out));
-    TRY(buffer_append(out, SLICE("],\"allow\":[")));
-    TRY(put_rules(tenant, snapshot, out));
-    TRY(buffer_append(out, SLICE("],\"quotas\":[")));
-    for (unsigned i = 0; tenant->limits != NULL && i < tenant->limits->count; i++) {
-        TRY(put_item(out, i, tenant->limits->limits[i]->name));
-    }
-    return buffer_print(out, "],\"max_in_flight\":%u}", tenant->max_in_flight);
-}
-
-static enum status show_tenants(const struct snapshot *snapshot, struct buffer *out)
-{
-    TRY(buffer_append(out, SLICE("{\"tenants\":[\n")));
-    for (unsigned i = 0; i < snapshot->tenant_count; i++) {
-        TRY(put_tenant(snapshot->tenants[i], snapshot, out));
-    }
-    return buffer_append(out, SLICE("\n]}\n"));
-}
-
 /* ---- errors ---- */
 
 enum { ERRORS_SHOWN = 60 };
@@ -259,7 +197,7 @@ static enum status put_page(const struct server *server, enum admin_page page, s
     case ADMIN_ROUTES:
         return show_routes(server->snapshot, out);
     case ADMIN_TENANTS:
-        return show_tenants(server->snapshot, out);
+        return tenant_report_write(server->snapshot, clock_wall(), out);
     case ADMIN_SECRETS:
         return server_secrets_show(server, out);
     case ADMIN_LIVE:

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+struct jwt_issuer;
 struct key_site;
 struct tenant;
 
@@ -38,6 +39,8 @@ struct jwt_rule {
     const struct jwt_claim *claims; /* at least one */
     unsigned claim_count;
     const struct jwt_rule *next; /* of the same issuer */
+    const struct jwt_issuer *issuer;
+    const struct jwt_rule *next_of_tenant;
 };
 
 struct jwt_issuer {

@@ -14,6 +14,7 @@
 struct allow_rule;
 struct arena;
 struct deny_rule;
+struct jwt_rule;
 struct limit_set;
 struct tenant_standing;
 
@@ -30,6 +31,9 @@ struct tenant {
     unsigned index; /* position in the snapshot */
     const struct tenant_key *keys;
     unsigned key_count;
+    const struct jwt_rule *tokens; /* which are its; NULL: none */
+    const struct slice *sans;      /* of its certificates, as they were written */
+    unsigned san_count;
     /* Allow rules by route: open addressing, first place route_index & (grants_size - 1), then the
      * next ones; see tenant_rules(). */
     const struct tenant_grant *grants;

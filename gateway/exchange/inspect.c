@@ -10,6 +10,7 @@
 #include "gateway/exchange/body_facts.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/exchange/validate.h"
+#include "gateway/upstream/standing.h"
 #include "routes/deny.h"
 #include "routes/target.h"
 
@@ -193,6 +194,7 @@ bool inspect_allows(const struct exchange *exchange, const struct route *route, 
 
 enum step_result inspect_refuse(struct exchange *exchange, const char *rule)
 {
+    tenant_standing_deny(exchange->tenant->standing);
     return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_ROUTE_NOT_ALLOWED,
                          "tenant \"%s\" may not call this: %s forbids it", exchange->tenant->name,
                          rule);

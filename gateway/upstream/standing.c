@@ -308,6 +308,16 @@ void tenant_standing_leave(struct tenant_standing *standing)
     (void)atomic_fetch_sub_explicit(&standing->in_flight, 1, memory_order_relaxed);
 }
 
+void tenant_standing_deny(struct tenant_standing *standing)
+{
+    (void)atomic_fetch_add_explicit(&standing->denied, 1, memory_order_relaxed);
+}
+
+uint64_t tenant_standing_denied(const struct tenant_standing *standing)
+{
+    return atomic_load_explicit(&standing->denied, memory_order_relaxed);
+}
+
 /* ---- reset ---- */
 
 static void reset_route(struct route_standing *standing, usec_t now)

@@ -62,6 +62,11 @@ void route_standing_leave(struct route_standing *standing);
 bool tenant_standing_enter(struct tenant_standing *standing, unsigned most);
 void tenant_standing_leave(struct tenant_standing *standing);
 
+/* ---- requests that a tenant's deny rules have refused, since the start ---- */
+
+void tenant_standing_deny(struct tenant_standing *standing);
+uint64_t tenant_standing_denied(const struct tenant_standing *standing);
+
 /* ---- health checks ---- */
 
 enum { HEALTH_FAILURES = 3 }; /* in a row, and the upstream counts as ill */
@@ -80,7 +85,8 @@ bool standings_show(struct standings *standings, const struct snapshot *snapshot
                     struct buffer *out);
 /* Prometheus text: breaker_state{route} (0 closed, 1 half open, 2 open), breaker_transitions_total
  * {route,to}, retry_budget_left{route}, route_in_flight{route}, tenant_in_flight{tenant},
- * upstream_healthy{route} (only with a check), credential_cooling{route,secret}. */
+ * tenant_denied_total{tenant}, upstream_healthy{route} (only with a check),
+ * credential_cooling{route,secret}. */
 bool standings_show_metrics(struct standings *standings, const struct snapshot *snapshot,
                             usec_t now, struct buffer *out);
 /* Lines for readyz?verbose: circuits that are not closed, upstreams that are ill. */

@@ -293,6 +293,17 @@ static enum status put_tenants(struct buffer *out, const struct snapshot *snapsh
         TRY(buffer_print(out, "} %u\n",
                          atomic_load_explicit(&tenant->standing->in_flight, memory_order_relaxed)));
     }
+    TRY(page_put_family(out, "tenant_denied_total", "counter",
+                        "Requests that the tenant's deny rules have refused."));
+    for (unsigned i = 0; i < snapshot->tenant_count; i++) {
+        const struct tenant *tenant = snapshot->tenants[i];
+        if (tenant->denials == NULL) {
+            continue;
+        }
+        TRY(buffer_append(out, SLICE("sallyport_tenant_denied_total{")));
+        TRY(page_put_label(out, "tenant", tenant->name));
+        TRY(buffer_print(out, "} %" PRIu64 "\n", tenant_standing_denied(tenant->standing)));
+    }
     return STATUS_OK;
 }
 

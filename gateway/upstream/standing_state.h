@@ -71,7 +71,8 @@ struct route_standing {
 
 struct tenant_standing {
     _Atomic unsigned in_flight;
-    char *name; /* owned */
+    _Atomic uint64_t denied; /* requests, by its deny rules */
+    char *name;              /* owned */
     struct tenant_standing *next;
 };
 

@@ -74,6 +74,35 @@ test('quantiles lie where the buckets say', async (t) => {
   assert.deepEqual(shown.map((one) => one === null ? null : Math.round(one * 10) / 10), [null, 5, 15, 40, 39.6]);
 });
 
+test('tenants show which ways in they have; those whose keys need a look come first', async (t) => {
+  const gateway = await scene(t);
+  const page = await open(t, await browser(t), dashboardOf(gateway));
+  const rows = () => page.evaluate(() => [...document.querySelectorAll('#tenants tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent)));
+  await until('they are there', async () => (await rows()).length === 3);
+  assert.deepEqual((await rows())[0], ['checkout', '1 good', '–', '–', 'dead, openai, search', '–', '–']);
+  const day = 86400_000;
+  const at = (ms) => new Date(Date.now() + ms).toISOString();
+  const one = (tenant, more) => ({ tenant, keys: [], jwt: [], mtls: [], allow: [], deny: { rules: 0, refused: 0 }, ...more });
+  await page.route('**/api/v1/tenants', (route) => route.fulfill(json({ tenants: [
+    one('a', { keys: [{ state: 'good', expires: at(400 * day) }] }),
+    one('b', { keys: [{ state: 'good', expires: at(2 * day - 1000) }, { state: 'good' }] }),
+    one('c', { keys: [{ state: 'expired', expires: at(-day) }, { state: 'not yet good', not_before: at(day) }] }),
+    one('d', { jwt: [{ issuer: 'https://login.corp', audience: 'gw' }, { issuer: 'https://login.corp', audience: 'gw' }], mtls: ['spiffe://corp/d', 'd.corp'], deny: { rules: 2, refused: 1234 } }),
+  ] })));
+  await until('the new ones are there', async () => (await rows()).length === 4);
+  assert.deepEqual(await rows(), [
+    ['c', '1 expired, 1 not yet good', '–', '–', 'nothing', '–', '–'],
+    ['b', '2 good, one expires in 1 d 23 h', '–', '–', 'nothing', '–', '–'],
+    ['a', '1 good', '–', '–', 'nothing', '–', '–'],
+    ['d', '–', 'https://login.corp for gw', 'spiffe://corp/d, d.corp', 'nothing', '2', '1 234'],
+  ]);
+  await page.fill('#tenant-filter', 'CORP/D');
+  assert.deepEqual((await rows()).map(([name]) => name), ['d']);
+  await page.fill('#tenant-filter', 'nobody');
+  assert.equal(await text(page, '#tenants-note'), 'None fits the filter.');
+  calm(page);
+});
+
 test('hostile names stay text, wherever they come from', async (t) => {
   const gateway = await scene(t);
   const chrome = await browser(t);
@@ -87,6 +116,7 @@ test('hostile names stay text, wherever they come from', async (t) => {
   const bodies = {
     '/api/v1/usage': { since: '', usage: ['tenant', 'route', 'model'].map(() => ({ ...group, tenant: HOSTILE, route: HOSTILE, model: HOSTILE })) },
     '/api/v1/quotas': { store: HOSTILE, quotas: [{ tenant: HOSTILE, quota: HOSTILE, route: HOSTILE, unit: 'requests', per: '60s', rule: HOSTILE, action: 'deny', limit: 1, burst: 1, used: 1, left: 0, reserved: 0, resets_ms: 1 }] },
+    '/api/v1/tenants': { tenants: [{ tenant: HOSTILE, keys: [{ hash: HOSTILE, state: HOSTILE, label: HOSTILE }], jwt: [{ issuer: HOSTILE, audience: HOSTILE }], mtls: [HOSTILE], allow: [HOSTILE], deny: { rules: 1, refused: 1 } }] },
     '/api/v1/breakers': { breakers: [{ route: HOSTILE, state: HOSTILE, health: HOSTILE, in_flight: 0, credentials: [{ secret: HOSTILE, state: HOSTILE }] }] },
     '/api/v1/errors': { errors: [{ id: `${HOSTILE}1234`, opened: HOSTILE, status: 500, code: HOSTILE, tenant: HOSTILE, route: HOSTILE, method: HOSTILE, path: HOSTILE, duration: 1 }] },
     '/api/v1/status': { version: HOSTILE, state: HOSTILE, uptime_seconds: 1, config: { file: HOSTILE, taken: HOSTILE, problem: HOSTILE, generation: 1, last_reload_success: false }, store: { url: HOSTILE, name: HOSTILE, up: true }, ledger: true, time_zone: 'UTC', workers: 1, routes: 1, tenants: 1, requests: { refused_early: 0 }, connections: 0, buffered_bytes: 0 },
@@ -97,7 +127,7 @@ test('hostile names stay text, wherever they come from', async (t) => {
     return route.fulfill(typeof body === 'string' ? { status: 200, contentType: 'text/plain', body } : json(body));
   });
   await page.goto(dashboardOf(gateway));
-  await page.waitForFunction((words) => ['#spend', '#quotas', '#routes', '#errors', '#facts', '#news', '#process']
+  await page.waitForFunction((words) => ['#spend', '#quotas', '#tenants', '#routes', '#errors', '#facts', '#news', '#process']
     .every((id) => document.querySelector(id).textContent.includes(words)), HOSTILE, { timeout: 30000 });
   await page.unroute('**/*').catch(() => {});
   await page.fill('#request-id', real.id);
@@ -111,7 +141,7 @@ test('hostile names stay text, wherever they come from', async (t) => {
 test('nothing of the page is written as HTML, and the policy would stop a script in it', async (t) => {
   const gateway = await scene(t, { ledger: false });
   const page = await open(t, await browser(t), dashboardOf(gateway), { expected: [/Content Security Policy/] });
-  for (const name of ['dashboard.js', 'charts.js', 'format.js', 'ledger.js', 'live.js', 'page.js', 'quotas.js', 'webhooks.js']) {
+  for (const name of ['dashboard.js', 'charts.js', 'format.js', 'ledger.js', 'live.js', 'page.js', 'quotas.js', 'tenants.js', 'webhooks.js']) {
     const source = (await gateway.ask(`/${name}`)).body;
     assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser|localStorage|document\.cookie/, name);
   }

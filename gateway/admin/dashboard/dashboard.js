@@ -2,6 +2,7 @@
 import { EVERY_MS, takeBreakers, takeLive } from './live.js';
 import { noLedger, showRequest, takeErrors, takeSpend } from './ledger.js';
 import { showQuotas, takeQuotas } from './quotas.js';
+import { showTenants, takeTenants } from './tenants.js';
 import { bytes, clock, count, duration } from './format.js';
 import { byId, make, setPairs, setText } from './page.js';
 import { hideWebhook, noWebhooks, setWebhooksMayChange, showWebhook, takeWebhookSums, takeWebhooks, webhookQuery, webhookShown, webhooksMayChange } from './webhooks.js';
@@ -147,6 +148,7 @@ const sources = [
   quotas,
   { every: 2 * EVERY_MS, read: async (asked) => takeStatus(await get('/api/v1/status', asked)) },
   { every: 15 * EVERY_MS, read: readRights },
+  { every: 5 * EVERY_MS, read: async (asked) => takeTenants(await get('/api/v1/tenants', asked)) },
   webhooks,
   { every: 5 * EVERY_MS, read: async () => takeReadiness(await get('/readyz?verbose')) },
   { every: 5 * EVERY_MS, read: (asked) => unlessAbsent(() => readSpend(asked), (err) => setText(byId('spend-note'), `Spend cannot be read: ${err.message}`)) },
@@ -293,5 +295,6 @@ byId('forget').addEventListener('click', () => {
   location.reload();
 });
 byId('quota-filter').addEventListener('input', showQuotas);
+byId('tenant-filter').addEventListener('input', showTenants);
 document.addEventListener('visibilitychange', goOn);
 goOn();

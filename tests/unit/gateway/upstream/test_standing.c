@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "gateway/upstream/standing.h"
+#include "routes/deny.h"
 #include "standing_fixture.h"
 
 #include <criterion/criterion.h>
@@ -379,6 +380,9 @@ Test(standing, metrics_have_a_line_for_each)
     config.routes[2].health.path = SLICE("/health");
     fail_connects(&config.routes[0], START);
     cr_assert(tenant_standing_enter(config.tenant.standing, 0));
+    const struct deny_rule rule = {.name = "tenants.acme.deny[0]"};
+    config.tenant.denials = &rule;
+    tenant_standing_deny(config.tenant.standing);
     check(&config.routes[1], true, START);
     for (unsigned i = 0; i < HEALTH_FAILURES; i++) {
         check(&config.routes[2], false, START);
@@ -392,6 +396,7 @@ Test(standing, metrics_have_a_line_for_each)
     expect_line(&out, "sallyport_retry_budget_left{route=\"b\"} 20");
     expect_line(&out, "sallyport_route_in_flight{route=\"a\"} 0");
     expect_line(&out, "sallyport_tenant_in_flight{tenant=\"acme\"} 1");
+    expect_line(&out, "sallyport_tenant_denied_total{tenant=\"acme\"} 1");
     expect_line(&out, "sallyport_upstream_healthy{route=\"b\"} 1");
     expect_line(&out, "sallyport_upstream_healthy{route=\"c\"} 0");
     expect_line(&out, "sallyport_credential_cooling{route=\"a\",secret=\"a1\"} 0");
