@@ -50,7 +50,7 @@ test('airtable', async () => {
 
 test('@amplitude/analytics-node: the tenant\'s key is in the URL, the provider\'s in the body', async () => {
   const client = amplitude.createInstance();
-  await client.init('any', { serverUrl: `${route('amplitude')}/${site.key}/2/httpapi`, flushQueueSize: 1 }).promise;
+  await client.init('any', { serverUrl: `${route('amplitude')}/${site.key}/2/httpapi`, flushQueueSize: 1, flushIntervalMillis: 10 }).promise;
   const { code } = await client.track('seen', { a: 1 }, { user_id: 'u-12345' }).promise;
   assert.equal(code, 200);
   const { target, body } = site.fake.last('amplitude');
