@@ -2,6 +2,7 @@
 // envelope as Sentry's Relay does: by the key of the query, with which what the envelope says has to agree.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import zlib from 'node:zlib';
 
 import * as Sentry from '@sentry/node';
 
@@ -112,6 +113,22 @@ for (const [what, options] of [
     assert.deepEqual(errors(), ['seen']);
   });
 }
+
+test('SDKs of other languages say the DSN\'s key in X-Sentry-Auth, and compress', async () => {
+  fake.envelopes = [];
+  const event = '{"exception":{"values":[{"type":"E","value":"from elsewhere"}]}}';
+  const envelope = `{"event_id":"0","trace":{"public_key":"${publicKey}"}}\n{"type":"event"}\n${event}\n`;
+  for (const from of ['python', 'java']) {
+    const answer = await fetch(`https://${host()}/sentry/${gateway.key}/api/${project}/envelope/`, {
+      method: 'POST', body: zlib.gzipSync(envelope), headers: {
+        'content-type': 'application/x-sentry-envelope', 'content-encoding': 'gzip',
+        'x-sentry-auth': `Sentry sentry_version=7, sentry_key=${publicKey}, sentry_client=sentry.${from}/1`,
+      },
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  }
+  assert.deepEqual(errors(), ['from elsewhere', 'from elsewhere']);
+});
 
 test('a limit of Sentry\'s reaches the SDK, which sends no more of that kind until it is over', async () => {
   limits = { 'retry-after': '60', 'x-sentry-rate-limits': '60:error:organization' };

@@ -311,6 +311,22 @@ Test(profile_advice, tools_that_teams_work_with)
          "429 Too Many Requests\r\n" JSON "x-rate-limit-limit: 600\r\nx-rate-limit-remaining: 0\r\n"
          "x-rate-limit-reset: 1795708097",
          30 * SEC, ADVICE_NO_WORD, true, false, 600, 0, 30 * SEC},
+        {"auth0",
+         "429 Too Many Requests\r\n" JSON "x-ratelimit-limit: 50\r\nx-ratelimit-remaining: 0\r\n"
+         "x-ratelimit-reset: 1795708072",
+         5 * SEC, ADVICE_NO_WORD, true, false, 50, 0, 5 * SEC},
+        {"microsoft-graph",
+         "429 Too Many Requests\r\n" JSON "Retry-After: 31\r\nRateLimit-Limit: 1200\r\n"
+         "RateLimit-Remaining: 0\r\nRateLimit-Reset: 29",
+         31 * SEC, ADVICE_NO_WORD, true, false, 1200, 0, 29 * SEC},
+        {"sentry",
+         "429 Too Many Requests\r\n" JSON "Retry-After: 60\r\n"
+         "X-Sentry-Rate-Limits: 60:error:organization",
+         60 * SEC, ADVICE_NO_WORD, true, false, 0, 0, -1},
+        {"sentry",
+         "200 OK\r\n" JSON "X-Sentry-Rate-Limit-Limit: 40\r\nX-Sentry-Rate-Limit-Remaining: 39\r\n"
+         "X-Sentry-Rate-Limit-Reset: 1795708068",
+         -1, ADVICE_NO_WORD, false, false, 40, 39, SEC},
         {"discord",
          "429 Too Many Requests\r\n" JSON "retry-after: 64.57\r\nx-ratelimit-limit: 5\r\n"
          "x-ratelimit-remaining: 0\r\nx-ratelimit-reset-after: 64.57",
