@@ -200,6 +200,11 @@ static void watch_sending(struct attempt_h2 *attempt, bool progress)
     }
 }
 
+void attempt_h2_watch_sending(struct attempt_h2 *attempt)
+{
+    watch_sending(attempt, false);
+}
+
 bool attempt_h2_take_body(struct attempt_h2 *attempt, char *into, size_t size, size_t *ret_len,
                           bool *ret_end)
 {

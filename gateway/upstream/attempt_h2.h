@@ -97,6 +97,8 @@ static inline bool attempt_h2_failed(const struct attempt_h2 *attempt)
 void attempt_h2_fail(struct attempt_h2 *attempt, enum attempt_fault fault, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void attempt_h2_set_deadline(struct attempt_h2 *attempt, enum attempt_fault meaning, usec_t after);
+/* Until the final head has come: what is to be sent has to be taken within timeouts.idle. */
+void attempt_h2_watch_sending(struct attempt_h2 *attempt);
 /* If the request is sent whole, its answer's time begins. */
 void attempt_h2_await_answer(struct attempt_h2 *attempt);
 

@@ -46,6 +46,7 @@ static bool take_head(struct attempt_h2 *attempt)
         wake(attempt->request.waiter);
     }
     attempt->final_seen = response.status >= 200;
+    attempt_h2_watch_sending(attempt); /* behind an interim one the body is still to be taken */
     buffer_reset(&attempt->fields);
     return true;
 }

@@ -250,6 +250,16 @@ test('a body that is not taken is given up after timeouts.idle', async (t) => {
   assert.equal(upstream.frames.filter((it) => it.type === frameTypes.data).reduce((sum, it) => sum + it.payload.length, 0), 65535);
 });
 
+test('an interim answer during the upload leaves the deadline on: what is not taken is given up', { timeout: 20000 }, async (t) => {
+  const upstream = await framesFor(t, (send, stream) => send(headers(stream, [[':status', '103'], ['link', '</x>; rel=preload']])));
+  const gateway = await gatewayFor(t, { ...one, routes: { api: upstream.route({ ...quick, timeouts: { idle: '300ms' } }) } });
+  for (const body of [Buffer.alloc(500_000), Buffer.alloc(5_000_000)]) { // held, and streamed
+    const answer = await call(gateway, { method: 'POST', body });
+    assert.deepEqual([answer.status, answer.code], [504, 'upstream_timeout']);
+    assert.match(await reasonOf(gateway, answer), /127\.0\.0\.1 took nothing for timeouts\.idle/);
+  }
+});
+
 test('a body of which not a byte is taken is given up, too, and the connection with it', async (t) => {
   const shut = frame('settings', 0, 0, Buffer.concat([Buffer.from([0, 4]), number(0)])); // INITIAL_WINDOW_SIZE
   const upstream = await framesFor(t, (send, stream) => stream === 1 && send(shut, ok(stream)));
