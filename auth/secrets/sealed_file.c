@@ -9,12 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { KEY_HEX = 2 * SEALED_KEY_BYTES };
+enum { KEY_HEX = 2 * SEALED_KEY_BYTES, LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
 
 struct sealed_file {
     char *path;         /* owned */
@@ -226,6 +227,19 @@ enum status sealed_key_ensure(const char *key_file, struct error *err)
     return access(key_file, F_OK) == 0 ? STATUS_OK : small_file_new_key(key_file, err);
 }
 
+/* 0, or errno. Nobody holds it for longer than a file takes to be written, unless it hangs: then
+ * who waits shall not hang, too. */
+static int lock_within_bounds(int fd)
+{
+    for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if ((errno != EINTR && errno != EWOULDBLOCK) || tries >= LOCK_TRIES) {
+            return errno;
+        }
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return 0;
+}
+
 enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err)
 {
     char beside[PATH_MAX];
@@ -237,11 +251,17 @@ enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err)
     if (fd < 0) {
         FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be opened: %s", beside, strerrordesc_np(errno));
     }
-    while (flock(fd, LOCK_EX) != 0) {
-        if (errno != EINTR) {
-            (void)close(fd);
-            FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be locked", beside);
-        }
+    int failed = lock_within_bounds(fd);
+    if (failed == EWOULDBLOCK) {
+        (void)close(fd);
+        FAIL(err, STATUS_UNAVAILABLE,
+             "%s: another process has held the lock for longer than %d ms; try again when it is "
+             "done",
+             beside, LOCK_TRIES * LOCK_PAUSE_MS);
+    }
+    if (failed != 0) {
+        (void)close(fd);
+        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be locked: %s", beside, strerrordesc_np(failed));
     }
     *ret_fd = fd;
     return STATUS_OK;

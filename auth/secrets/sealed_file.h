@@ -51,5 +51,6 @@ enum { SEALED_PASSPHRASE_MIN = 12, SEALED_PASSPHRASE_MAX = 1024 };
 
 /* Makes a key file (32 random bytes as hex, mode 0600) if there is none. */
 MUST_USE enum status sealed_key_ensure(const char *key_file, struct error *err);
-/* Locks the file against other writers for a read-change-write; unlock by closing. */
+/* Locks the file against other writers for a read-change-write; unlock by closing. Waits 2 s at
+ * most for one that has it: STATUS_UNAVAILABLE. */
 MUST_USE enum status sealed_file_lock(const char *path, int *ret_fd, struct error *err);

@@ -362,6 +362,22 @@ Test(sealed_file, lock_keeps_a_second_writer_out_until_it_is_closed)
     (void)close(other);
 }
 
+Test(sealed_file, lock_that_another_keeps_is_not_waited_for_without_end, .timeout = 30)
+{
+    struct error err = {0};
+    int lock = -1;
+    int other =
+        open(scratch_path(&folder, "secrets.sealed.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_geq(other, 0);
+    cr_assert_eq(flock(other, LOCK_EX), 0);
+    cr_expect_eq(sealed_file_lock(sealed_path(), &lock, &err), STATUS_UNAVAILABLE);
+    cr_expect_not_null(strstr(err.message, "another process has held the lock"), "%s", err.message);
+    cr_expect_eq(lock, -1);
+    (void)close(other);
+    cr_assert_eq(sealed_file_lock(sealed_path(), &lock, &err), STATUS_OK);
+    (void)close(lock);
+}
+
 Test(sealed_file, path_that_cannot_be_written_says_so)
 {
     struct error err = {0};
