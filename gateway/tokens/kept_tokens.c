@@ -22,27 +22,19 @@ struct kept {
     char *name;               /* owned; the secret's */
     char of[DIGEST_TEXT + 1]; /* SHA-256 of the secret's value, hex */
     struct secret *token;     /* owned; NULL: none followed */
+    bool written;             /* the file has it, as far as is known */
+    bool unread;              /* the file could not be read */
 };
 
 struct kept_tokens {
     struct kept *first;
+    struct secret_source file; /* of the last config that was seen; its texts are owned */
+    bool has_file;
 };
 
 struct kept_tokens *kept_tokens_new(void)
 {
     return MEMORY_NEW(struct kept_tokens);
-}
-
-void kept_tokens_free(struct kept_tokens *kept)
-{
-    while (kept != NULL && kept->first != NULL) {
-        struct kept *it = kept->first;
-        kept->first = it->next;
-        secret_free(it->token);
-        memory_free(it->name);
-        memory_free(it);
-    }
-    memory_free(kept);
 }
 
 static void digest_of(const struct credential *secret, char out[DIGEST_TEXT + 1])
@@ -55,14 +47,29 @@ static void digest_of(const struct credential *secret, char out[DIGEST_TEXT + 1]
 
 /* ---- the file: "DIGEST:REFRESH_TOKEN" ---- */
 
-static const struct secret_source *sealed_source(const struct snapshot *snapshot)
+static void forget_file(struct kept_tokens *kept)
 {
-    for (unsigned i = 0; i < snapshot->secret_source_count; i++) {
-        if (snapshot->secret_sources[i].kind == SECRET_SOURCE_SEALED) {
-            return &snapshot->secret_sources[i];
+    memory_free((char *)kept->file.path);
+    memory_free((char *)kept->file.key_file);
+    kept->file = (struct secret_source){0};
+    kept->has_file = false;
+}
+
+/* Copied, for at the end there is no config any more. */
+static void note_file(struct kept_tokens *kept, const struct snapshot *snapshot)
+{
+    forget_file(kept);
+    for (unsigned i = 0; i < snapshot->secret_source_count && !kept->has_file; i++) {
+        const struct secret_source *source = &snapshot->secret_sources[i];
+        if (source->kind == SECRET_SOURCE_SEALED) {
+            kept->file = (struct secret_source){
+                .path = memory_copy(slice_from(source->path)),
+                .key_file = memory_copy(slice_from(source->key_file)),
+                .by_passphrase = source->by_passphrase,
+            };
+            kept->has_file = true;
         }
     }
-    return NULL;
 }
 
 static void write_name(const char *secret, char out[NAME_MAX_BYTES])
@@ -70,8 +77,8 @@ static void write_name(const char *secret, char out[NAME_MAX_BYTES])
     (void)snprintf(out, NAME_MAX_BYTES, "%s%s", secret, TOKEN_ROTATED_ENDING);
 }
 
-/* NULL: there is none, or it followed another value. */
-static struct secret *read_token(const struct secret_source *source, const struct kept *it)
+/* NULL: there is none, it followed another value, or the file could not be read. */
+static struct secret *read_token(const struct secret_source *source, struct kept *it)
 {
     char name[NAME_MAX_BYTES];
     struct error err;
@@ -82,6 +89,7 @@ static struct secret *read_token(const struct secret_source *source, const struc
                          source->by_passphrase ? SEALED_ABSENT_IS_EMPTY_BY_PASSPHRASE
                                                : SEALED_ABSENT_IS_EMPTY,
                          &file, &err) != STATUS_OK) {
+        it->unread = true; /* another time, perhaps */
         log_warn("secret \"%s\": the refresh token that was kept cannot be read: %s", it->name,
                  err.message);
         return NULL;
@@ -128,11 +136,23 @@ static enum status write_token(const struct secret_source *source, const struct 
     return status;
 }
 
+/* Those that could not be written when they came. A disk that is full may have room by now. */
+static void write_again(struct kept_tokens *kept)
+{
+    struct error err;
+    for (struct kept *it = kept->first; it != NULL && kept->has_file; it = it->next) {
+        if (it->token != NULL && !it->written && write_token(&kept->file, it, &err) == STATUS_OK) {
+            it->written = true;
+            log_info("secret \"%s\": the refresh token that could not be written is written now",
+                     it->name);
+        }
+    }
+}
+
 /* ---- what is known ---- */
 
 /* Read from the file where it is not known yet. */
-static struct kept *find(struct kept_tokens *kept, const struct snapshot *snapshot,
-                         const struct credential *secret)
+static struct kept *find(struct kept_tokens *kept, const struct credential *secret)
 {
     char of[DIGEST_TEXT + 1];
     struct kept *it = kept->first;
@@ -146,11 +166,12 @@ static struct kept *find(struct kept_tokens *kept, const struct snapshot *snapsh
         it->next = kept->first;
         kept->first = it;
     }
-    if (strcmp(it->of, of) != 0) {
-        const struct secret_source *source = sealed_source(snapshot);
+    if (strcmp(it->of, of) != 0 || it->unread) {
         memcpy(it->of, of, sizeof(of));
         secret_free(it->token);
-        it->token = source == NULL ? NULL : read_token(source, it);
+        it->unread = false;
+        it->token = kept->has_file ? read_token(&kept->file, it) : NULL;
+        it->written = it->token != NULL;
     }
     return it;
 }
@@ -158,23 +179,64 @@ static struct kept *find(struct kept_tokens *kept, const struct snapshot *snapsh
 const struct secret *kept_tokens_get(struct kept_tokens *kept, const struct snapshot *snapshot,
                                      const struct credential *secret)
 {
-    return find(kept, snapshot, secret)->token;
+    note_file(kept, snapshot);
+    write_again(kept);
+    return find(kept, secret)->token;
+}
+
+static void put(struct kept_tokens *kept, struct kept *it, struct slice refresh_token)
+{
+    struct error err = {.message = "secrets in the config name no sealed file"};
+    secret_free(it->token);
+    it->token = secret_new(refresh_token);
+    it->unread = false;
+    it->written = kept->has_file && write_token(&kept->file, it, &err) == STATUS_OK;
+    if (!it->written) {
+        log_warn("secret \"%s\": its endpoint gave a new refresh token, which is lost when the "
+                 "gateway ends, unless it can be written before: %s",
+                 it->name, err.message);
+    }
 }
 
 void kept_tokens_put(struct kept_tokens *kept, const struct snapshot *snapshot,
                      const struct credential *secret, struct slice refresh_token)
 {
-    struct error err = {.message = "secrets in the config name no sealed file"};
-    struct kept *it = find(kept, snapshot, secret);
-    const struct secret_source *source = sealed_source(snapshot);
-    if (it->token != NULL && secret_equal(secret_reveal(it->token), refresh_token)) {
+    note_file(kept, snapshot);
+    struct kept *it = find(kept, secret);
+    if (it->token == NULL || !secret_equal(secret_reveal(it->token), refresh_token)) {
+        put(kept, it, refresh_token);
+    } else {
+        write_again(kept);
+    }
+}
+
+unsigned kept_tokens_unwritten(const struct kept_tokens *kept)
+{
+    unsigned count = 0;
+    for (const struct kept *it = kept->first; it != NULL; it = it->next) {
+        count += it->token != NULL && !it->written;
+    }
+    return count;
+}
+
+void kept_tokens_free(struct kept_tokens *kept)
+{
+    if (kept == NULL) {
         return;
     }
-    secret_free(it->token);
-    it->token = secret_new(refresh_token);
-    if (source == NULL || write_token(source, it, &err) != STATUS_OK) {
-        log_warn("secret \"%s\": its endpoint gave a new refresh token, which is lost when the "
-                 "gateway ends: %s",
-                 it->name, err.message);
+    write_again(kept);
+    while (kept->first != NULL) {
+        struct kept *it = kept->first;
+        kept->first = it->next;
+        if (it->token != NULL && !it->written) {
+            log_error("secret \"%s\": the refresh token that follows it could not be written, and "
+                      "is lost",
+                      it->name);
+        }
+        secret_free(it->token);
+        memory_free(it->name);
+        memory_free(it);
     }
+    forget_file(kept);
+    memory_free(kept);
 }

@@ -16,11 +16,15 @@ struct secret;
 struct snapshot;
 
 struct kept_tokens *kept_tokens_new(void);
-void kept_tokens_free(struct kept_tokens *kept); /* takes NULL */
+/* Writes what could not be written before; what still cannot be is said in the log. Takes NULL. */
+void kept_tokens_free(struct kept_tokens *kept);
 
-/* NULL: the secret's own is the last one. Until the next call. */
+/* NULL: the secret's own is the last one. Until the next call. Here, too, what could not be written
+ * before is written. */
 const struct secret *kept_tokens_get(struct kept_tokens *kept, const struct snapshot *snapshot,
                                      const struct credential *secret);
-/* What cannot be written is kept in memory, and said in the log. */
+/* What cannot be written is kept in memory, said in the log, and written later. */
 void kept_tokens_put(struct kept_tokens *kept, const struct snapshot *snapshot,
                      const struct credential *secret, struct slice refresh_token);
+/* How many are in memory alone. */
+unsigned kept_tokens_unwritten(const struct kept_tokens *kept);

@@ -75,6 +75,12 @@ static void count(const struct token_fetch *it, const char *result)
     metrics_count(it->tokens->metrics, FAMILY_credential_refreshes_total, labels, 1);
 }
 
+static void count_unwritten(struct tokens *tokens)
+{
+    metrics_set(tokens->metrics, METRIC_refresh_tokens_unwritten,
+                (int64_t)kept_tokens_unwritten(tokens->kept));
+}
+
 static void unlink_running(struct token_fetch *it)
 {
     struct tokens *tokens = it->tokens;
@@ -189,6 +195,7 @@ static void take_answer(struct token_fetch *it, const struct fetch_result *resul
     if (status == STATUS_OK) {
         if (answer.refresh_token.len > 0 && plan->grant->rotates) {
             kept_tokens_put(it->tokens->kept, it->snapshot, it->secret, answer.refresh_token);
+            count_unwritten(it->tokens);
         }
         succeed(it, answer.token, answer.life);
     } else if (retimed && result->status >= 400 && result->status < 500 && !it->again) {
@@ -329,6 +336,7 @@ static void begin(struct token_fetch *it)
     if (plan->grant->rotates) {
         const struct secret *kept = kept_tokens_get(it->tokens->kept, it->snapshot, it->secret);
         input.refresh_token = kept == NULL ? slice_make("", 0) : secret_reveal(kept);
+        count_unwritten(it->tokens);
     }
     if (plan->grant->sign != NULL) {
         sign_here(it, &input);
