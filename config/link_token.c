@@ -1,4 +1,5 @@
 /* A route's token: the grant with what the route says, else the profile, else the grant itself. */
+#include "auth/outbound/signer.h"
 #include "auth/outbound/token_plan.h"
 #include "auth/secrets/secret_source.h"
 #include "base/http1.h"
@@ -396,6 +397,22 @@ static void check_keeping(const struct making *making)
     }
 }
 
+/* ---- beside a signature ---- */
+
+/* Secrets that these take are two parts that a token never is: each call would fail. */
+static bool may_sign(const struct making *making)
+{
+    const struct signing_rule *sign = making->route->sign;
+    if (sign == NULL || sign->scheme == SIGNER_HMAC) {
+        return true;
+    }
+    tree_report_key(making->link->problems, making->node,
+                    "nothing can be signed with a token by %s, which signs with the secret itself; "
+                    "write token: off, or take sign out",
+                    signer_name(sign->scheme));
+    return false;
+}
+
 void link_token(const struct link *link, const struct route_section *section, struct route *route)
 {
     const struct tree *node = tree_get(section->node, "token");
@@ -421,7 +438,8 @@ void link_token(const struct link *link, const struct route_section *section, st
         .route = route,
         .rule = ARENA_NEW(link->arena, struct token_rule),
     };
-    if (route->credential_count == 0 || (node != NULL && node->faulty) || !find_grant(&making)) {
+    if (route->credential_count == 0 || (node != NULL && node->faulty) || !may_sign(&making) ||
+        !find_grant(&making)) {
         return;
     }
     making.rule->plan.grant = making.grant;

@@ -130,6 +130,11 @@ Test(sign, what_cannot_be_signed_is_said)
          "the signature brings this header"},
         {"provider: aws-s3, sign: {region: eu-west-1}, headers: {pass: [X-Amz-Security-Token]}",
          "the signature brings this header"},
+        {"provider: aws-s3, sign: {region: eu-west-1}, token: {grant: client_credentials, url: "
+         "\"https://login.example.com/t\"}",
+         "nothing can be signed with a token by aws-sigv4"},
+        {"provider: gcs, sign: {scheme: aws-sigv4, service: s3, region: auto}",
+         "nothing can be signed with a token by aws-sigv4"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         load(cases[i].route);
