@@ -117,6 +117,16 @@ bool link_credential_none(const struct route_section *section);
 /* Of one route. */
 void link_origin(const struct link *link, const struct route_section *section,
                  struct route *route); /* after its profile */
+/* The same settings at another place. */
+struct origin link_origin_like(const struct link *link, const struct origin *like,
+                               const struct url *url);
+/* Does it lead to several hosts: by its own word or its profile's? */
+bool link_has_hosts(const struct route_section *section, const struct profile *profile);
+/* Its entries, and where the first is. False: there are none; reported. */
+bool link_hosts_begin(const struct link *link, const struct route_section *section,
+                      struct route *route, struct url *ret_first);
+void link_route_hosts(const struct link *link, const struct route_section *section,
+                      struct route *route); /* after all else of the route */
 void link_credentials(const struct link *link, const struct route_section *section,
                       struct route *route); /* before the injection */
 void link_resilience(const struct link *link, const struct route_section *section,
@@ -141,6 +151,9 @@ void link_validate(const struct link *link, const struct route_section *section,
                    struct route *route);
 void link_token(const struct link *link, const struct route_section *section,
                 struct route *route); /* after its credentials and origin */
+/* The rule of a route with several hosts, for one of them. NULL stays NULL. */
+const struct token_rule *link_token_for(const struct link *link, const struct token_rule *rule,
+                                        const struct route *host);
 
 /* Of one hook, whose place is known. */
 void link_hook_proof(const struct link *link, const struct hook_section *section,

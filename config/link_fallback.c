@@ -54,6 +54,15 @@ static bool is_usable(const struct link *link, const struct tree *node, const st
             return false;
         }
     }
+    if (route->hosts != NULL || other->hosts != NULL) {
+        if (other->hosts != NULL) { /* of the route itself it was reported with its hosts */
+            tree_report(link->problems, node,
+                        "\"%s\" has several hosts, of which a call to this route names none; take "
+                        "it out",
+                        QUOTE(node->source));
+        }
+        return false;
+    }
     if (route->fallback_count == ROUTE_FALLBACKS_MAX) {
         tree_report(link->problems, node, "this is one too many; write %d fallbacks at most",
                     ROUTE_FALLBACKS_MAX);

@@ -53,6 +53,18 @@ struct origin link_make_origin(const struct link *link, const struct url *url, c
     return origin;
 }
 
+struct origin link_origin_like(const struct link *link, const struct origin *like,
+                               const struct url *url)
+{
+    struct origin origin = *like;
+    origin.tls = url->tls;
+    origin.host = url->host;
+    origin.port = url->port;
+    origin.authority = url->authority;
+    name_origin(link, &origin);
+    return origin;
+}
+
 /* ---- proxies ---- */
 
 static const char *decode(const struct link *link, struct slice text, struct error *err)
@@ -285,7 +297,10 @@ void link_origin(const struct link *link, const struct route_section *section, s
     struct url url = {0};
     const struct outbound_proxy *proxy = link_proxy(
         link, section->proxy, section->proxy_credential.secret, link->snapshot->egress_proxy);
-    if (!find_base(link, section, route, &url)) {
+    bool found = link_has_hosts(section, route->profile)
+                     ? link_hosts_begin(link, section, route, &url)
+                     : find_base(link, section, route, &url);
+    if (!found) {
         return;
     }
     struct origin *origin = &route->origin;

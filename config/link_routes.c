@@ -129,6 +129,7 @@ static void link_one(const struct link *link, const struct route_section *sectio
     link_token(link, section, route);
     link_headers(link, section, route);
     link_resilience(link, section, route);
+    link_route_hosts(link, section, route);
 }
 
 static int by_name(const void *left, const void *right)
@@ -155,6 +156,9 @@ void link_routes(struct link *link)
     }
     for (unsigned i = 0; i < items->count; i++) {
         routes[i]->index = i;
+        for (unsigned k = 0; k < routes[i]->host_count; k++) {
+            routes[i]->hosts[k].index = i;
+        }
     }
     for (unsigned i = 0; i < items->count; i++) { /* rules know their route by its index */
         if (!sections[i].node->faulty) {

@@ -122,6 +122,12 @@ static const char *wrong_with(enum token_key key, struct slice text)
     return NULL;
 }
 
+static struct slice own_origin(const struct link *link, const struct route *route)
+{
+    return slice_from(arena_print(link->arena, "%s://%s", route->origin.tls ? "https" : "http",
+                                  route->origin.authority));
+}
+
 static struct slice usual_text(const struct making *making, enum token_key key)
 {
     struct slice text = making->as_profile
@@ -131,9 +137,7 @@ static struct slice usual_text(const struct making *making, enum token_key key)
            : key == TOKEN_URL   ? making->grant->url
            : key == TOKEN_SCOPE ? making->grant->scope
            : key == TOKEN_AUDIENCE && making->grant->sign != NULL
-               ? slice_from(arena_print(making->link->arena, "%s://%s",
-                                        making->route->origin.tls ? "https" : "http",
-                                        making->route->origin.authority))
+               ? own_origin(making->link, making->route)
                : text;
 }
 
@@ -452,8 +456,25 @@ void link_token(const struct link *link, const struct route_section *section, st
         set_endpoint(&making);
     }
     struct slice *audience = &making.rule->plan.values[TOKEN_AUDIENCE];
+    making.rule->own_audience =
+        making.grant->sign != NULL && token_grant_takes(making.grant, TOKEN_AUDIENCE) &&
+        section->token.audience == NULL && slice_equal(*audience, own_origin(link, route));
     *audience = at_own_origin(&making, *audience);
     struct slice ca = slice_from(making.rule->origin.key);
     token_plan_identify(&making.rule->plan, ca);
     route->token = making.rule;
+}
+
+const struct token_rule *link_token_for(const struct link *link, const struct token_rule *rule,
+                                        const struct route *host)
+{
+    if (rule == NULL || !rule->own_audience) {
+        return rule;
+    }
+    struct token_rule *own = ARENA_NEW(link->arena, struct token_rule);
+    *own = *rule;
+    own->plan.values[TOKEN_AUDIENCE] =
+        host->entry[0] == '*' ? slice_make("", 0) : own_origin(link, host);
+    token_plan_identify(&own->plan, slice_from(own->origin.key));
+    return own;
 }

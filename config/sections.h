@@ -211,7 +211,7 @@ struct validate_section {
 
 struct route_section {
     const struct tree *node;
-    const struct tree *path, *host, *provider, *base_url;
+    const struct tree *path, *host, *provider, *base_url, *hosts;
     struct field_items credential; /* struct credential_section; "none" is an empty list */
     struct field_items inject;     /* struct inject_section */
     struct token_section token;

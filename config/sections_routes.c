@@ -127,6 +127,13 @@ const struct field route_fields[] = {
     FIELD_TEXT(struct route_section, base_url, .fallback_text = "the profile's",
         .example = "https://api.example.com",
         .help = "Where the upstream is: `http` or `https`, a host, a port and a path if needed."),
+    FIELD_TEXTS(struct route_section, hosts, .fallback_text = "the profile's",
+        .example = "[push.example.com, \"*.push.example.net\"]",
+        .help = "In place of `base_url`: up to 32 hosts, of which each call names one in the first segment of "
+                "its path, `/NAME/push.example.com/...`; always https, another port than 443 is written behind "
+                "a colon. `*.` in front stands for one label. A call that names any other is 403. Each "
+                "has a circuit, a retry budget and `max_in_flight` of its own. Not with `fallback`, `health` and "
+                "`sign`."),
     FIELD_LIST(struct route_section, credential, struct credential_section, credential_fields,
         .lone = true, .word = "none", .example = "{secret: openai-key}",
         .help = "What is injected; a list is a pool of up to 32, used in turn. Required where the "

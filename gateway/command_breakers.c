@@ -24,7 +24,7 @@ static const char usage[] =
     "The running gateway is asked over admin.listen; a reset needs the token of "
     "admin.token_file.\n";
 
-enum { AGE_TEXT_MAX = 24 };
+enum { AGE_TEXT_MAX = 24, NAME_TEXT_MAX = 384 };
 
 struct arguments {
     struct command_line line;
@@ -51,7 +51,11 @@ static void write_time(uint64_t ms, char out[AGE_TEXT_MAX])
 
 static void print_route(const struct cJSON *item)
 {
+    char name[NAME_TEXT_MAX];
     char age[AGE_TEXT_MAX];
+    struct slice host = command_text_of(item, "host"); /* one of several that the route leads to */
+    (void)snprintf(name, sizeof(name), "%.*s%s%.*s", SLICE_ARG(command_text_of(item, "route")),
+                   host.len > 0 ? "/" : "", SLICE_ARG(host));
     char calls[48];
     char open[AGE_TEXT_MAX + 16] = "";
     write_time(command_number_of(item, "since_ms_ago"), age);
@@ -62,8 +66,7 @@ static void print_route(const struct cJSON *item)
         write_time(command_number_of(item, "open_for_ms"), left);
         (void)snprintf(open, sizeof(open), "  probes in %s", left);
     }
-    (void)printf("%-24.*s %-10.*s %-10s %-14s %-8" PRIu64 " %-10" PRIu64 " %.*s%s\n",
-                 SLICE_ARG(command_text_of(item, "route")),
+    (void)printf("%-24s %-10.*s %-10s %-14s %-8" PRIu64 " %-10" PRIu64 " %.*s%s\n", name,
                  SLICE_ARG(command_text_of(item, "state")), age, calls,
                  command_number_of(item, "retry_budget"), command_number_of(item, "in_flight"),
                  SLICE_ARG(command_text_of(item, "health")), open);

@@ -29,6 +29,7 @@ static enum status put_list(const struct profile_set *set, struct buffer *out)
         const struct profile *profile = &set->profiles[i];
         struct slice url = profile->base_url.len > 0        ? profile->base_url
                            : profile->base_url_form.len > 0 ? profile->base_url_form
+                           : profile->host_count > 0        ? SLICE("several hosts")
                            : profile->sign.base_url.len > 0 ? profile->sign.base_url
                                                             : SLICE("-");
         TRY(buffer_print(out, "%-24s %-34s %.*s\n", profile->name, profile->title, SLICE_ARG(url)));
@@ -218,6 +219,9 @@ static enum status put_details(const struct profile *profile, struct buffer *out
     TRY(put_line(out, "base URL",
                  profile->base_url.len > 0 ? profile->base_url : profile->sign.base_url));
     TRY(put_line(out, "base URL, as in", profile->base_url_form));
+    for (unsigned i = 0; i < profile->host_count; i++) {
+        TRY(put_line(out, i == 0 ? "hosts" : "", profile->hosts[i]));
+    }
     TRY(put_line(out, "secret", profile->secret));
     TRY(put_line(out, "reference", profile->docs_url));
     TRY(put_token(profile, out));

@@ -195,6 +195,11 @@ static enum status put_upstream(const struct profile *profile, struct buffer *ou
                          profile->base_url_form.len > 0 ? "base_url" : "sign.region",
                          SLICE_ARG(form)));
     }
+    for (unsigned i = 0; i < profile->host_count; i++) {
+        TRY(buffer_print(out, "%s`%.*s`%s",
+                         i == 0 ? "- Upstreams, of which the path names one: " : ", ",
+                         SLICE_ARG(profile->hosts[i]), i + 1 == profile->host_count ? ".\n" : ""));
+    }
     if (profile->secret.len > 0) {
         TRY(buffer_print(out, "- Secret: %.*s.\n", SLICE_ARG(profile->secret)));
     }

@@ -214,6 +214,14 @@ void header_rules_compile(struct arena *arena, const struct header_rules_input *
     *ret = rules;
 }
 
+struct slice header_rules_rehost(struct arena *arena, const struct header_rules *rules,
+                                 struct slice authority)
+{
+    struct slice others = slice_skip(rules->constant, slice_find(rules->constant, '\n') + 1);
+    return slice_from(
+        arena_print(arena, "Host: %.*s\r\n%.*s", SLICE_ARG(authority), SLICE_ARG(others)));
+}
+
 /* Of a name that is not in the table. Most end at the first look: only x-sallyport- and
  * x-forwarded- have that fourth letter. */
 static bool has_dropped_prefix(struct slice name)

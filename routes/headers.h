@@ -81,6 +81,10 @@ bool header_name_overrides(struct slice name);
 void header_rules_compile(struct arena *arena, const struct header_rules_input *input,
                           struct header_rules *ret);
 
+/* The constant lines of these rules for another Host. */
+struct slice header_rules_rehost(struct arena *arena, const struct header_rules *rules,
+                                 struct slice authority);
+
 /* Writes the request's field lines: Host first, the route's, the caller's, the defaults (no start
  * line, no framing, no credential, no empty line). STATUS_TOO_LARGE if the buffer is full. */
 MUST_USE enum status header_rules_write(const struct header_rules *rules,

@@ -86,7 +86,9 @@ struct profile {
     const char *title;
     struct slice base_url;      /* empty for the generic profile: the route must say it */
     struct slice base_url_form; /* what to write for it: "https://PROJECT.example.com"; or empty */
-    bool http2;                 /* its API is spoken HTTP/2 to, unless a route says otherwise */
+    const struct slice *hosts;  /* in place of it: those that requests choose from (hosts.h) */
+    unsigned host_count;
+    bool http2; /* its API is spoken HTTP/2 to, unless a route says otherwise */
     struct slice docs_url;
     struct slice secret; /* what the secret is, in words: "KEY_ID:KEY_SECRET"; may be empty */
     struct injections injections;      /* where the credential goes */

@@ -6,6 +6,7 @@
 #include "base/http1.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "routes/hosts.h"
 #include "routes/members.h"
 #include "routes/profile.h"
 #include "routes/profile_calls.h"
@@ -115,6 +116,22 @@ static enum status read_error_types(struct arena *arena, const struct cJSON *roo
     return STATUS_OK;
 }
 
+static enum status read_hosts(struct arena *arena, const struct cJSON *root, struct profile *ret,
+                              struct error *err)
+{
+    TRY(members_texts(arena, root, "hosts", &ret->hosts, &ret->host_count, err));
+    if (ret->host_count > HOSTS_MAX || (ret->host_count > 0 && ret->base_url.len > 0)) {
+        FAIL(err, STATUS_INVALID, "hosts: at most %d are expected, and no base_url", HOSTS_MAX);
+    }
+    for (unsigned i = 0; i < ret->host_count; i++) {
+        if (hosts_check(ret->hosts[i], err) != STATUS_OK) {
+            error_prefix(err, "hosts[%u]", i);
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status read_texts(struct arena *arena, const struct cJSON *root, struct profile *ret,
                               struct error *err)
 {
@@ -135,7 +152,7 @@ static enum status read_texts(struct arena *arena, const struct cJSON *root, str
                                   ret->base_url.ptr[ret->base_url.len - 1] == '/')) {
         FAIL(err, STATUS_INVALID, "base_url: https:// without a / at the end is expected");
     }
-    return STATUS_OK;
+    return read_hosts(arena, root, ret, err);
 }
 
 static enum status read_root(struct arena *arena, const struct cJSON *root, struct profile *ret,
@@ -145,6 +162,7 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     static const char *const known[] = {
         "title",
         "base_url",
+        "hosts",
         "docs_url",
         "http",
         "credential",

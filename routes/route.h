@@ -59,6 +59,9 @@ struct route {
     struct slice host; /* lower case, no port; empty: any */
     const struct profile *profile;
     struct origin origin;
+    const char *entry; /* it is one of another route's: as what (routes/hosts.h); NULL: it is not */
+    struct route *hosts;    /* the upstreams that requests choose from; NULL: `origin` is the one */
+    unsigned host_count;    /* of them; `origin` is then as the first one's, and never sent to */
     struct slice base_path; /* of base_url, without a trailing '/'; may be empty */
     struct route_credential *credentials;
     unsigned credential_count;       /* 0: nothing is injected */

@@ -91,7 +91,8 @@ static enum status put_token(const struct token_input *input, EVP_PKEY *key, str
     size_t len = 0;
     struct buffer claims CLEANUP(buffer_fini);
     buffer_init(&claims, PART_MAX);
-    TRY(jwt_put_text(&claims, "aud", values[TOKEN_AUDIENCE]));
+    TRY(jwt_put_text(&claims, "aud",
+                     values[TOKEN_AUDIENCE].len > 0 ? values[TOKEN_AUDIENCE] : input->subject));
     TRY(jwt_put_number(&claims, "exp", input->wall + VAPID_LIFE / SEC));
     TRY(jwt_put_text(&claims, "sub", values[TOKEN_SUBJECT]));
     const struct jwt_request request = {

@@ -68,7 +68,8 @@ struct token_plan {
 struct token_input {
     const struct token_plan *plan;
     struct slice secret;
-    struct slice subject;       /* the token of whom is acted for; empty: none is given */
+    struct slice subject;       /* the token of whom is acted for, or, of a grant that signs, the
+                                   origin that it is for where the plan has no audience; may be empty */
     struct slice refresh_token; /* the last one, of a grant that rotates; empty: the secret's */
     int64_t wall;               /* seconds since 1970, by the endpoint's clock */
 };

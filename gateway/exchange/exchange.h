@@ -139,10 +139,11 @@ struct exchange {
     struct way way;
     usec_t patience;                /* the caller's own deadline, from the start; 0: none */
     struct slice path, query, rest; /* of the target; rest is behind the route's path */
-    struct slice path_key;   /* what stood in the path as a key; empty: nothing (path_key.h) */
-    char *cut_path;          /* owned: path and query without it; NULL: nothing was cut */
-    size_t cut_path_len;     /* of the path alone */
-    struct slice user_token; /* of an end user, which goes through: the whole field; empty: none */
+    struct slice path_key;    /* what stood in the path as a key; empty: nothing (path_key.h) */
+    struct route *made_route; /* owned; for a host that an entry with '*' covers; NULL: none */
+    char *cut_path;           /* owned: path and query without it; NULL: nothing was cut */
+    size_t cut_path_len;      /* of the path alone */
+    struct slice user_token;  /* of an end user, which goes through: the whole field; empty: none */
     char id[EXCHANGE_ID_LEN + 1];
 
     enum body_mode body_mode;

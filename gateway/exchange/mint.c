@@ -7,6 +7,9 @@
 #include "gateway/tokens/tokens.h"
 
 #include <assert.h>
+#include <stdio.h>
+
+enum { ORIGIN_MAX = 8 + 253 + 6 + 1 }; /* https://HOST:PORT */
 
 /* The token of whom the caller acts for, in the header of that name; empty: there is none, there
  * are several, or it is none that a form of RFC 6750 allows, or longer than any. */
@@ -36,8 +39,17 @@ static struct slice subject_of(const struct exchange *exchange, struct slice hea
     return subject;
 }
 
+/* The host that the request names is whom the token is for, where the plan cannot say it. */
+static struct slice host_of(const struct exchange *exchange, char room[ORIGIN_MAX])
+{
+    const struct origin *origin = &exchange->route->origin;
+    int len = snprintf(room, ORIGIN_MAX, "https://%s", origin->authority);
+    assert(len > 0 && len < ORIGIN_MAX);
+    return slice_make(room, (size_t)len);
+}
+
 /* False: the rule wants a subject, and the request has none. */
-static bool ask_of(const struct exchange *exchange, struct token_ask *ret)
+static bool ask_of(const struct exchange *exchange, char room[ORIGIN_MAX], struct token_ask *ret)
 {
     const struct token_rule *rule = exchange->route->token;
     struct slice header = rule->plan.values[TOKEN_SUBJECT_HEADER];
@@ -47,10 +59,11 @@ static bool ask_of(const struct exchange *exchange, struct token_ask *ret)
         .secret = exchange->secret,
         .now = exchange->side->loop->now,
     };
-    if (header.len == 0) {
+    bool by_host = rule->own_audience && exchange->made_route != NULL;
+    if (header.len == 0 && !by_host) {
         return true;
     }
-    ret->subject = subject_of(exchange, header);
+    ret->subject = by_host ? host_of(exchange, room) : subject_of(exchange, header);
     digest_sha256(ret->subject, ret->subject_id);
     return ret->subject.len > 0;
 }
@@ -113,11 +126,12 @@ enum step_result mint_resume(struct exchange *exchange)
     struct error why;
     struct exchange_side *side = exchange->side;
     struct token_ask ask;
+    char room[ORIGIN_MAX];
     const struct token_asker asker = {.mailbox = side->quota.mailbox, .waiter = &exchange->waiter};
     if (exchange->token_wait != NULL) {
         return STEP_WAIT; /* other news */
     }
-    if (!ask_of(exchange, &ask)) {
+    if (!ask_of(exchange, room, &ask)) {
         return no_subject(exchange);
     }
     switch (tokens_ask(side->minted, &ask, &asker, &exchange->token_wait, &exchange->credential,
@@ -160,7 +174,8 @@ bool mint_refused(struct exchange *exchange, const struct http1_response *respon
 {
     const struct route *route = exchange->route;
     struct token_ask ask;
-    bool renewed = ask_of(exchange, &ask) &&
+    char room[ORIGIN_MAX];
+    bool renewed = ask_of(exchange, room, &ask) &&
                    tokens_refused(exchange->side->minted, &ask, exchange->credential);
     bool harmless = !judgement->executed || judgement->key_refused || way_harmless(exchange) ||
                     says_invalid_token(response);

@@ -109,6 +109,7 @@ static void release(struct exchange *exchange)
     buffer_fini(&exchange->keyed);
     buffer_wipe(&exchange->injected);
     memory_free(TAKE(exchange->cut_path));
+    memory_free(TAKE(exchange->made_route));
     hold_fini(exchange);
     exchange_side_release(side, exchange->held_bytes);
     if (exchange->prev != NULL) {

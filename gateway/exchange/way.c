@@ -60,6 +60,9 @@ static struct slice domain_of(const struct exchange *exchange)
             }
         }
     }
+    if (exchange->route->entry != NULL) { /* each host counts for itself */
+        return slice_from(exchange->route->entry);
+    }
     if (profile->domain_by_model && exchange->metering != NULL) {
         return metering_model(exchange->metering);
     }

@@ -53,7 +53,11 @@ static void report(struct exchange *exchange, const struct judgement *judgement,
 {
     struct way *way = &exchange->way;
     const struct route *route = exchange->route;
-    route_standing_report(route->standing, &route->breaker, &way->permit, judgement->outcome, took,
+    enum breaker_outcome outcome = judgement->outcome;
+    if (exchange->made_route != NULL && outcome == BREAKER_CONNECT_FAILURE) {
+        outcome = BREAKER_NEUTRAL; /* the name was the caller's: there may be no such host */
+    }
+    route_standing_report(route->standing, &route->breaker, &way->permit, outcome, took,
                           exchange->side->loop->now, exchange_side_random(exchange->side));
     if (route->credential_count > 0) {
         struct pool_ask ask;

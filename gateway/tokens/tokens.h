@@ -59,7 +59,8 @@ struct token_ask {
     const struct token_rule *rule; /* of the snapshot */
     struct snapshot *snapshot;     /* borrowed */
     struct credential *secret;     /* borrowed */
-    struct slice subject;          /* borrowed; of whom is acted for, where the rule wants one */
+    struct slice subject;          /* borrowed; of whom is acted for, where the rule wants one; or
+                                      the origin that it is for (config/token.h) */
     unsigned char subject_id[SHA256_BYTES]; /* of it; zeros: there is none */
     usec_t now;
 };

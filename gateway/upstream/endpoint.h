@@ -2,7 +2,8 @@
  * endpoint: what a worker knows of one origin: its kept links, and its connects that run or wait.
  *
  * Found by the origin's key, which is copied: an endpoint outlives the config that named it, until
- * nothing uses it and endpoint_table_trim() is called.
+ * nothing uses it and endpoint_table_trim() is called, or there are many: callers may name hosts
+ * (routes/hosts.h).
  */
 #pragma once
 
@@ -53,7 +54,12 @@ struct endpoint {
 struct endpoint_table {
     struct table table; /* from key to endpoint */
     struct endpoint *first;
+    unsigned count;
+    unsigned trim_at; /* when there are so many; 0: at ENDPOINTS_KEPT */
 };
+
+/* So many are kept before those that are not in use are forgotten. */
+enum { ENDPOINTS_KEPT = 1024 };
 
 void endpoint_table_fini(struct endpoint_table *endpoints); /* none may be in use */
 

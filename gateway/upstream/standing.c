@@ -1,11 +1,15 @@
 #include "gateway/upstream/standing.h"
 
 #include "auth/inbound/tenant.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
 #include "gateway/upstream/standing_state.h"
 
+#include <assert.h>
 #include <string.h>
+
+enum { HOST_NAME_MAX_BYTES = 1024 };
 
 /* ---- the tables ---- */
 
@@ -100,11 +104,24 @@ static struct key_standing *have_key(struct standings *standings, const char *na
     return key;
 }
 
+/* "web-push/fcm.googleapis.com": no route's name has a slash. */
+static struct route_standing *have_host(struct standings *standings, const struct route *host)
+{
+    struct buffer name CLEANUP(buffer_fini);
+    buffer_init(&name, HOST_NAME_MAX_BYTES);
+    enum status status = buffer_print(&name, "%s/%s%c", host->name, host->entry, '\0');
+    assert(status == STATUS_OK); /* names are shorter */
+    return have_route(standings, buffer_bytes(&name).ptr);
+}
+
 void standings_join(struct standings *standings, struct snapshot *snapshot)
 {
     for (unsigned i = 0; i < snapshot->route_count; i++) {
         struct route *route = snapshot->routes[i];
         route->standing = have_route(standings, route->name);
+        for (unsigned h = 0; h < route->host_count; h++) {
+            route->hosts[h].standing = have_host(standings, &route->hosts[h]);
+        }
         for (unsigned k = 0; k < route->credential_count; k++) {
             struct route_credential *credential = &route->credentials[k];
             credential->standing = have_key(standings, credential->secret_name);
@@ -352,6 +369,9 @@ unsigned standings_reset(struct standings *standings, const struct snapshot *sna
             continue;
         }
         reset_route(each->standing, now);
+        for (unsigned h = 0; h < each->host_count; h++) {
+            reset_route(each->hosts[h].standing, now);
+        }
         for (unsigned k = 0; k < each->credential_count; k++) {
             reset_key(each->credentials[k].standing, now);
         }

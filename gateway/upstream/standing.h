@@ -77,7 +77,8 @@ void route_standing_health(struct route_standing *standing, const struct breaker
 
 /* ---- for people: admin API, CLI, metrics, readiness, audit lines. Main thread ---- */
 
-/* JSON: {"breakers":[{"route","state","since","since_ms_ago","failures","calls","open_for_ms",
+/* Of a route with several hosts each of them is shown, with "host" beside "route".
+ * JSON: {"breakers":[{"route","state","since","since_ms_ago","failures","calls","open_for_ms",
  * "retry_budget","in_flight","health","credentials":[{"secret","account","state","since_ms_ago",
  * "cooling_ms","domains":[{"domain","cooling_ms","limit","remaining"}]}]}]}, those of `snapshot`.
  * False: the buffer is full. */

@@ -38,6 +38,17 @@ static struct route_view view_route(const struct route *route, usec_t now)
     return view;
 }
 
+/* What has a circuit: the route, or each of its hosts. */
+static unsigned part_count(const struct route *route)
+{
+    return route->host_count > 0 ? route->host_count : 1;
+}
+
+static const struct route *part_of(const struct route *route, unsigned index)
+{
+    return route->host_count > 0 ? &route->hosts[index] : route;
+}
+
 struct key_view {
     struct breaker breaker;
     usec_t benched_until, since;
@@ -164,8 +175,11 @@ static const char *health_name(const struct route *route, enum health health)
 static enum status put_route(struct buffer *out, const struct route *route, usec_t now)
 {
     const struct route_view view = view_route(route, now);
-    TRY(buffer_append(out, route->index == 0 ? SLICE("{") : SLICE(",\n{")));
+    TRY(buffer_append(out, SLICE("{")));
     TRY(put_text(out, "route", route->name));
+    if (route->entry != NULL) {
+        TRY(put_text(out, "host", route->entry));
+    }
     TRY(put_text(out, "state",
                  route->breaker.off ? "off" : breaker_state_name(view.breaker.state)));
     TRY(put_since(out, view.since, now));
@@ -188,7 +202,10 @@ static enum status put_all(struct buffer *out, const struct snapshot *snapshot, 
 {
     TRY(buffer_append(out, SLICE("{\"breakers\":[\n")));
     for (unsigned i = 0; i < snapshot->route_count; i++) {
-        TRY(put_route(out, snapshot->routes[i], now));
+        for (unsigned k = 0; k < part_count(snapshot->routes[i]); k++) {
+            TRY(buffer_append(out, i + k == 0 ? SLICE("") : SLICE(",\n")));
+            TRY(put_route(out, part_of(snapshot->routes[i], k), now));
+        }
     }
     return buffer_append(out, SLICE("\n]}\n"));
 }
@@ -207,6 +224,10 @@ static enum status put_row(struct buffer *out, const char *name, const struct ro
 {
     TRY(buffer_print(out, "sallyport_%s{", name));
     TRY(page_put_label(out, "route", route->name));
+    if (route->entry != NULL) {
+        TRY(buffer_append(out, SLICE(",")));
+        TRY(page_put_label(out, "host", route->entry));
+    }
     if (label != NULL) {
         TRY(buffer_append(out, SLICE(",")));
         TRY(page_put_label(out, label, value));
@@ -313,8 +334,11 @@ static enum status put_metrics(struct buffer *out, const struct snapshot *snapsh
         const char *name = families[family].name;
         TRY(page_put_family(out, name, families[family].type, families[family].help));
         for (unsigned i = 0; i < snapshot->route_count; i++) {
-            const struct route_view view = view_route(snapshot->routes[i], now);
-            TRY(families[family].put(out, name, snapshot->routes[i], &view));
+            for (unsigned k = 0; k < part_count(snapshot->routes[i]); k++) {
+                const struct route *part = part_of(snapshot->routes[i], k);
+                const struct route_view view = view_route(part, now);
+                TRY(families[family].put(out, name, part, &view));
+            }
         }
     }
     TRY(put_cooling(out, snapshot, now));
@@ -335,10 +359,10 @@ static enum status put_lines(struct buffer *out, const struct route *route, usec
     const struct route_view view = view_route(route, now);
     if (!route->breaker.off && view.breaker.state == BREAKER_OPEN) {
         int64_t ms = ms_until(view.breaker.open_until, now);
-        TRY(buffer_print(out, "circuit_open: route %s, stays open for %" PRId64 " s\n", route->name,
-                         (ms + 999) / 1000));
+        TRY(buffer_print(out, "circuit_open: route %s, stays open for %" PRId64 " s\n",
+                         route->standing->name, (ms + 999) / 1000));
     } else if (!route->breaker.off && view.breaker.state == BREAKER_HALF_OPEN) {
-        TRY(buffer_print(out, "circuit_half_open: route %s\n", route->name));
+        TRY(buffer_print(out, "circuit_half_open: route %s\n", route->standing->name));
     }
     if (route->health.path.len > 0 && view.health == HEALTH_ILL) {
         TRY(buffer_print(out, "upstream_ill: route %s, %u health checks in a row failed\n",
@@ -353,7 +377,9 @@ bool standings_show_readiness(struct standings *standings, const struct snapshot
     (void)standings;
     enum status status = STATUS_OK;
     for (unsigned i = 0; i < snapshot->route_count && status == STATUS_OK; i++) {
-        status = put_lines(out, snapshot->routes[i], now);
+        for (unsigned k = 0; k < part_count(snapshot->routes[i]) && status == STATUS_OK; k++) {
+            status = put_lines(out, part_of(snapshot->routes[i], k), now);
+        }
     }
     return status == STATUS_OK;
 }

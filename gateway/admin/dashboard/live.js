@@ -120,8 +120,20 @@ const columns = [
   text((row) => credentialWords(row.circuit), { kind: (row) => (awayOf(row.circuit).length > 0 ? 'warn' : null) }),
 ];
 
+// Of a route with several hosts: the worst circuit, and the requests of all.
+function circuitsByRoute() {
+  const severity = (one) => ['half_open', 'open'].indexOf(one.state);
+  const byRoute = new Map();
+  for (const one of circuits) {
+    const before = byRoute.get(one.route);
+    const worse = before === undefined || severity(one) > severity(before) ? one : before;
+    byRoute.set(one.route, { ...worse, in_flight: one.in_flight + (before?.in_flight ?? 0) });
+  }
+  return byRoute;
+}
+
 function showRoutes() {
-  const byRoute = new Map(circuits.map((one) => [one.route, one]));
+  const byRoute = circuitsByRoute();
   const names = [...new Set([...byRoute.keys(), ...samples.at(-1).routes.keys()])];
   const rows = names.map((name) => {
     const pick = (one) => one.routes.get(name);

@@ -106,10 +106,13 @@ Test(tokens, every_profile_that_has_one_has_one_that_works)
     cr_expect_geq(count, 10U);
     for (unsigned i = 0; i < count; i++) {
         bool of_azure = strcmp(list[i], "microsoft-graph") == 0;
+        bool of_push = strcmp(list[i], "web-push") == 0;
         (void)snprintf(
             members, sizeof(members),
             "provider: %s, base_url: \"https://a.example.com\", credential: {secret: k}%s", list[i],
-            of_azure ? ", token: {directory: d}" : "");
+            of_azure  ? ", token: {directory: d}"
+            : of_push ? ", token: {subject: \"mailto:a@example.com\"}"
+                      : "");
         cr_expect_not_null(load_valid(members), "%s", list[i]);
     }
 }

@@ -58,8 +58,8 @@ Test(profile_lint, each_says_what_a_route_needs)
         struct slice url = profile->base_url.len > 0        ? profile->base_url
                            : profile->base_url_form.len > 0 ? profile->base_url_form
                                                             : profile->sign.base_url;
-        cr_expect(is_https(url),
-                  "%s: base_url, or base_url_form where each account has its own host",
+        cr_expect(is_https(url) || profile->host_count > 0,
+                  "%s: base_url, base_url_form where each account has its own host, or hosts",
                   profile->name);
         cr_expect(profile->injections.count > 0 || profile->sign.scheme.len > 0, "%s: credential",
                   profile->name);
