@@ -2,7 +2,7 @@
 
 #define GRANTS                                                                                     \
     "client_credentials|refresh_token|jwt_bearer|token_exchange|google_service_account|"           \
-    "azure_client|github_app|apns|vapid"
+    "azure_client|azure_sas|github_app|apns|vapid"
 
 /* clang-format off */
 const struct field route_token_fields[] = {
@@ -11,8 +11,8 @@ const struct field route_token_fields[] = {
         .help = "How the token is had: `client_credentials` (secret `ID:SECRET`), `refresh_token` "
                 "(`ID:SECRET:REFRESH_TOKEN`, or JSON), `jwt_bearer` (a private key, PEM), `token_exchange` (the "
                 "subject's token), `google_service_account` (Google's JSON file), `azure_client` (`CLIENT_ID:SECRET` "
-                "or `CLIENT_ID:PEM`), `github_app` (`APP_ID:PEM`); `apns` (`TEAM_ID:KEY_ID:PEM`) and `vapid` (a "
-                "private key) are signed here."),
+                "or `CLIENT_ID:PEM`), `github_app` (`APP_ID:PEM`); `apns` (`TEAM_ID:KEY_ID:PEM`), `azure_sas` "
+                "(`KEY_NAME:KEY` or a connection string) and `vapid` (a private key) are signed here."),
     FIELD_TEXT(struct token_section, url, .fallback_text = "the grant's or the profile's",
         .example = "https://login.example.com/oauth2/token",
         .help = "The endpoint: https, or a path at the route's own `base_url`. Its host may be anywhere, `egress` "
@@ -21,7 +21,7 @@ const struct field route_token_fields[] = {
         .help = "What the token is to allow; several with blanks between."),
     FIELD_TEXT(struct token_section, audience, .example = "https://api.example.com",
         .help = "Whom the token is for, a path at the route's `base_url` too; of `jwt_bearer` whom the JWT is for, by default `url`; of `vapid` the "
-                "push service's origin, by default the route's."),
+                "push service's origin and of `azure_sas` the resource, by default the route's origin."),
     FIELD_TEXT(struct token_section, resource, .example = "https://api.example.com/",
         .help = "The resource, as RFC 8707 has it."),
     FIELD_TEXT(struct token_section, client, .pattern = "basic|body|jwt", .fallback_text = "basic", .example = "body",

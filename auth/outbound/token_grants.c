@@ -36,6 +36,8 @@ static const struct token_grant grants[] = {
      .call = grant_github_app_call},
     {.name = "apns", .secret = "TEAM_ID:KEY_ID:PEM of the key, or JSON with team_id, key_id and private_key",
      .sign = grant_apns_sign},
+    {.name = "azure_sas", .secret = "KEY_NAME:KEY, or the connection string",
+     .takes = BIT(AUDIENCE), .sign = grant_azure_sas_sign},
     {.name = "vapid", .secret = "a private key of P-256, as PEM or as 32 bytes in base64url",
      .takes = BIT(AUDIENCE) | BIT(SUBJECT), .needs = BIT(SUBJECT), .sign = grant_vapid_sign},
 };

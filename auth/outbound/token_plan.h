@@ -128,5 +128,7 @@ enum status grant_github_app_call(const struct token_input *input, struct token_
                                   struct error *err);
 enum status grant_apns_sign(const struct token_input *input, struct buffer *ret, usec_t *ret_life,
                             struct error *err);
+enum status grant_azure_sas_sign(const struct token_input *input, struct buffer *ret,
+                                 usec_t *ret_life, struct error *err);
 enum status grant_vapid_sign(const struct token_input *input, struct buffer *ret, usec_t *ret_life,
                              struct error *err);

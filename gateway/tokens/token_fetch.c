@@ -127,15 +127,30 @@ static void fail(struct token_fetch *it, const char *why, const char *detail)
     settle(it, &(struct token_result){.failure = text});
 }
 
-/* "t=JWT, k=KEY" of vapid: the JWT by itself is what must not come back. */
+/* What of a token proves something by itself: the JWT of vapid's "t=JWT, k=KEY", the signature of
+ * azure_sas' "sr=...&sig=SIGNATURE&...". It must not come back without the rest either. */
+static struct slice proof_of(struct slice token)
+{
+    const struct slice mark = SLICE("&sig=");
+    struct slice from = token;
+    while (from.len > 0 && !slice_starts_with(from, mark)) {
+        from = slice_skip(from, 1);
+    }
+    if (from.len > 0) {
+        from = slice_skip(from, mark.len);
+        return slice_make(from.ptr, slice_find(from, '&'));
+    }
+    from = slice_skip(token, slice_find(token, '=') + 1);
+    return slice_make(from.ptr, slice_find(from, ','));
+}
+
 static struct scrubber *scrubber_of(const struct token_grant *grant, struct slice token)
 {
     if (grant->sign == NULL) {
         return scrubber_for_secret(token);
     }
-    struct slice from = slice_skip(token, slice_find(token, '=') + 1);
-    const struct slice parts[] = {token, slice_make(from.ptr, slice_find(from, ','))};
-    return scrubber_new(parts, from.len > 0 ? 2 : 1);
+    const struct slice parts[] = {token, proof_of(token)};
+    return scrubber_new(parts, parts[1].len > 0 ? 2 : 1);
 }
 
 static void succeed(struct token_fetch *it, struct slice token, usec_t life)

@@ -421,6 +421,28 @@ Test(token_grants, vapid)
     }
 }
 
+/* By the recipe that Microsoft publishes, with Python's hmac; the key is the text, not decoded. */
+Test(token_grants, azure_sas)
+{
+    static const char *const secrets[] = {
+        "RootManageSharedAccessKey:bXktc2VjcmV0LWtleS1vZi0zMi1ieXRlcy1sb25nLi4=\n",
+        "Endpoint=sb://contoso.servicebus.windows.net/"
+        ";SharedAccessKeyName=RootManageSharedAccessKey;"
+        "SharedAccessKey=bXktc2VjcmV0LWtleS1vZi0zMi1ieXRlcy1sb25nLi4=;EntityPath=orders",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        set_up(&scene, "azure_sas", secrets[i]);
+        scene.plan.values[TOKEN_AUDIENCE] = SLICE("https://contoso.servicebus.windows.net");
+        expect_run(&scene);
+        expect_body(&scene, "sr=https%3A%2F%2Fcontoso.servicebus.windows.net&sig=5Op5j5Gg%"
+                            "2FXXR2tIHSdS54enkeh3xbuJk5OYUks8j2iU%3D"
+                            "&se=1700003600&skn=RootManageSharedAccessKey");
+        cr_expect_eq(scene.life, 3600 * SEC);
+        tear_down(&scene);
+    }
+}
+
 /* ---- secrets that are not what they should be ---- */
 
 Test(token_grants, a_secret_of_another_form_is_refused_and_not_quoted)
@@ -451,6 +473,9 @@ Test(token_grants, a_secret_of_another_form_is_refused_and_not_quoted)
         {"apns", "SECRET:SECRET", "TEAM_ID:KEY_ID:PEM"},
         {"apns", "{\"team_id\":\"SECRET\"}", "key_id"},
         {"apns", "a:b:" RFC7515_RSA, "P-256"},
+        {"azure_sas", "SECRET", "KEY_NAME:KEY"},
+        {"azure_sas", "Endpoint=sb://SECRET;SharedAccessKeyName=a", "connection string"},
+        {"azure_sas", "SharedAccessKeyName=;SharedAccessKey=SECRET", "connection string"},
         {"vapid", "SECRET", "no private key"},
         {"vapid", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "P-256"},
         {"vapid", "__________________________________________8", "P-256"},
