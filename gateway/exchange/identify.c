@@ -10,6 +10,7 @@
 #include "gateway/client/connection.h"
 #include "gateway/exchange/identify_certificate.h"
 #include "gateway/exchange/identify_tokens.h"
+#include "gateway/exchange/inject.h"
 #include "gateway/exchange/inspect.h"
 #include "gateway/exchange/patience.h"
 #include "gateway/exchange/sign.h"
@@ -222,6 +223,11 @@ static enum step_result enter(struct exchange *exchange)
 static enum step_result enter_as(struct exchange *exchange, const struct tenant *tenant)
 {
     exchange->tenant = tenant;
+    if (inject_target_tells(exchange)) {
+        return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_BAD_REQUEST,
+                             "a tenant key stands in the URL where the provider would see it: send "
+                             "it where the SDK puts the provider's key, or in X-Sallyport-Key");
+    }
     const struct allow_rule *rules = tenant_rules(tenant, exchange->route->index);
     if (rules == NULL || !rules_allow(exchange, rules)) {
         return exchange_fail(exchange, ENDED_BY_CLIENT, PROBLEM_ROUTE_NOT_ALLOWED,

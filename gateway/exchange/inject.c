@@ -1,12 +1,15 @@
 #include "gateway/exchange/inject.h"
 
+#include "auth/inbound/tenant.h"
 #include "auth/secrets/secret_store.h"
 #include "base/buffer.h"
 #include "base/encode.h"
 #include "base/http1.h"
 #include "base/json_edit.h"
 #include "base/secret.h"
+#include "config/snapshot.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/path_key.h"
 #include "routes/profile.h"
 #include "routes/target.h"
 
@@ -91,6 +94,37 @@ static unsigned dropped_parameters(const struct route *route, struct slice *name
         }
     }
     return count;
+}
+
+/* Is it a key of this gateway's? One of another that the provider has is the caller's to send. */
+static bool has_tenant_key(const struct exchange *exchange, struct slice text)
+{
+    struct api_key_hash hash;
+    struct slice key;
+    while (path_key_find(text, &key)) {
+        api_key_hash(key, &hash);
+        if (tenant_table_find(&exchange->snapshot->tenant_table, &hash) != NULL) {
+            return true;
+        }
+        text = slice_skip(text, (size_t)(key.ptr + key.len - text.ptr));
+    }
+    return false;
+}
+
+bool inject_target_tells(const struct exchange *exchange)
+{
+    if (has_tenant_key(exchange, exchange->rest)) {
+        return true;
+    }
+    if (!has_tenant_key(exchange, exchange->query)) {
+        return false;
+    }
+    struct slice dropped[DROPPED_QUERY_MAX];
+    struct buffer query CLEANUP(buffer_fini);
+    buffer_init(&query, exchange->query.len + 1);
+    unsigned count = dropped_parameters(exchange->route, dropped);
+    return target_write_query(exchange->query, dropped, count, &query) != STATUS_OK ||
+           has_tenant_key(exchange, buffer_bytes(&query));
 }
 
 static enum status write_path(const struct exchange *exchange, struct buffer *out)

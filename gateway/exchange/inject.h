@@ -7,6 +7,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buffer;
@@ -15,6 +16,9 @@ struct exchange;
 /* Whether the credential can go where the route wants it; the error is for the caller, and says
  * nothing of the secret. True where none is injected. */
 MUST_USE enum status inject_check(const struct exchange *exchange, struct error *err);
+/* Would the provider see a tenant's key in what the caller wrote of path and query, behind those
+ * that are taken out? */
+bool inject_target_tells(const struct exchange *exchange);
 /* "{base_path}{rest}?{query}", with the credential in path and query. */
 MUST_USE enum status inject_write_target(const struct exchange *exchange, struct buffer *out);
 /* The header lines that carry it. */

@@ -18,6 +18,18 @@ static struct slice find_key(const struct slot *slot, struct slice rest)
     return slot->prefix.len > 0 || api_key_valid(key) ? key : slice_make("", 0);
 }
 
+bool path_key_find(struct slice text, struct slice *ret_key)
+{
+    for (size_t at = 0; at + API_KEY_LEN <= text.len; at++) {
+        struct slice key = slice_make(text.ptr + at, API_KEY_LEN);
+        if (text.ptr[at] == 's' && api_key_valid(key)) {
+            *ret_key = key;
+            return true;
+        }
+    }
+    return false;
+}
+
 void path_key_cut(struct exchange *exchange)
 {
     const struct slot *slot = exchange->route->profile->path_slot;
@@ -46,12 +58,8 @@ void path_key_cut(struct exchange *exchange)
  * where the route's profile has keys. */
 static struct slice before_key(struct slice path)
 {
-    for (size_t at = 0; at + API_KEY_LEN <= path.len; at++) {
-        if (path.ptr[at] == 's' && api_key_valid(slice_make(path.ptr + at, API_KEY_LEN))) {
-            return slice_make(path.ptr, at);
-        }
-    }
-    return path;
+    struct slice key;
+    return path_key_find(path, &key) ? slice_make(path.ptr, (size_t)(key.ptr - path.ptr)) : path;
 }
 
 struct slice path_key_shown(const struct exchange *exchange)

@@ -7,7 +7,12 @@
 
 #include "base/slice.h"
 
+#include <stdbool.h>
+
 struct exchange;
+
+/* The first well-formed tenant key in a part of a target, of whomever. */
+bool path_key_find(struct slice text, struct slice *ret_key);
 
 /* The route is known: if its profile has such a slot and the path behind the route begins with a
  * key, exchange->path, rest and query go on without it, and exchange->path_key is what stood

@@ -98,6 +98,23 @@ test('a key in another place of a path is not logged', async () => {
   assert.ok(!JSON.stringify(gateway.accessLog()).includes(gateway.key));
 });
 
+test('a key in a place of the URL that is not taken out does not go up', async () => {
+  const headers = { 'x-sallyport-key': gateway.key };
+  const seen = upstream.requests.length;
+  for (const target of [`/telegram/file/bot${gateway.key}/photos/1.jpg`, `/openai/v1/models?apikey=${gateway.key}`, `/gemini/v1beta/models?key=${gateway.key}&k=${gateway.key}`,
+    `/openai/v1/models?next=${newKey().key}${gateway.key}`]) {
+    const answer = await fetch(gateway.url + target, { headers });
+    const text = await answer.text();
+    assert.equal(answer.status, 400, target);
+    assert.match(text, /a tenant key stands in the URL/);
+    assert.ok(!text.includes(gateway.key));
+  }
+  assert.equal(upstream.requests.length, seen);
+  assert.equal((await fetch(`${gateway.url}/gemini/v1beta/models?key=${gateway.key}&a=b`)).status, 200);
+  assert.equal((await fetch(`${gateway.url}/openai/v1/models?of=${newKey().key}`, { headers })).status, 200); // nobody's here
+  assert.ok(!JSON.stringify(gateway.accessLog()).includes(gateway.key));
+});
+
 test('a slot without a prefix takes nothing from a path but a tenant key', async () => {
   const headers = { 'x-sallyport-key': gateway.key, 'content-type': 'application/json' };
   await fetch(`${gateway.url}/posthog/batch/`, { method: 'POST', body: '{}', headers });
