@@ -78,8 +78,10 @@ static enum status put_slot(const struct slot *slot, struct buffer *out)
 {
     switch (slot->kind) {
     case SLOT_HEADER:
-        return buffer_print(out, "  %-16s header %.*s: %.*sKEY\n", "tenant key in",
-                            SLICE_ARG(slot->name), SLICE_ARG(slot->prefix));
+        return buffer_print(out, "  %-16s header %.*s: %.*s%s%.*s%sKEY\n", "tenant key in",
+                            SLICE_ARG(slot->name), SLICE_ARG(slot->prefix),
+                            slot->parameter.len > 0 ? "..., " : "", SLICE_ARG(slot->parameter),
+                            slot->parameter.len > 0 ? "=" : "");
     case SLOT_BASIC_USER:
         return put_line(out, "tenant key in", SLICE("Authorization: Basic, as the user"));
     case SLOT_BASIC_PASSWORD:
@@ -284,6 +286,8 @@ static enum status put_json_slot(const struct slot *slot, struct buffer *out)
     TRY(put_member(out, "name", slot->name));
     TRY(buffer_append(out, SLICE(",")));
     TRY(put_member(out, "prefix", slot->prefix));
+    TRY(buffer_append(out, SLICE(",")));
+    TRY(put_member(out, "parameter", slot->parameter));
     return buffer_append(out, SLICE("}"));
 }
 

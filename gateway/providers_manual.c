@@ -117,7 +117,9 @@ static enum status put_slot(const struct slot *slot, struct buffer *out)
 {
     switch (slot->kind) {
     case SLOT_HEADER:
-        return buffer_print(out, "`%.*s: %.*s...`", SLICE_ARG(slot->name), SLICE_ARG(slot->prefix));
+        return buffer_print(out, "`%.*s: %.*s%.*s%s...`", SLICE_ARG(slot->name),
+                            SLICE_ARG(slot->prefix), SLICE_ARG(slot->parameter),
+                            slot->parameter.len > 0 ? "=" : "");
     case SLOT_BASIC_USER:
         return buffer_append(out, SLICE("Basic, the user"));
     case SLOT_BASIC_PASSWORD:

@@ -34,7 +34,9 @@ struct slot {
     struct slice name;   /* lower-case header, or parameter; "authorization" for the basic kinds */
     struct slice prefix; /* may be empty */
     char until;          /* what ends the key, in a header; NUL: nothing does */
-    uint32_t hash;       /* http1_name_hash(name) */
+    struct slice parameter; /* in a header that is a list, "Scheme a=b, c=d": what stands before the
+                               key's '='; empty: the header is none */
+    uint32_t hash;          /* http1_name_hash(name) */
 };
 
 enum { PROFILE_SLOTS_MAX = 12 };

@@ -129,7 +129,7 @@ static enum status read_until(const struct cJSON *item, char *ret, struct error 
 static enum status read_slot(struct arena *arena, const struct cJSON *item, struct slot *ret,
                              struct error *err)
 {
-    static const char *const known[] = {"in", "name", "prefix", "part", "until", NULL};
+    static const char *const known[] = {"in", "name", "prefix", "part", "until", "parameter", NULL};
     struct slice place;
     TRY(members_check(item, known, err));
     TRY(members_need_text(arena, item, "in", &place, err));
@@ -138,6 +138,7 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
         TRY(need_header_name(arena, item, &ret->name, err));
         lower(arena, &ret->name);
         TRY(read_until(item, &ret->until, err));
+        TRY(members_text(arena, item, "parameter", &ret->parameter, err));
         return members_text(arena, item, "prefix", &ret->prefix, err);
     }
     if (slice_equal(place, SLICE("query"))) {
@@ -163,7 +164,7 @@ static enum status read_slot(struct arena *arena, const struct cJSON *item, stru
 static bool same_slot(const struct slot *a, const struct slot *b)
 {
     return a->kind == b->kind && slice_equal(a->name, b->name) &&
-           slice_equal_nocase(a->prefix, b->prefix);
+           slice_equal_nocase(a->prefix, b->prefix) && slice_equal(a->parameter, b->parameter);
 }
 
 /* One path at most, and nothing twice. */

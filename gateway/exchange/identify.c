@@ -46,13 +46,34 @@ static enum credential_form form_of(enum slot_kind kind)
 }
 
 /* Every field of that name: one that came twice could name two tenants. */
+/* Of a list, "Scheme a=b, c=d", each value of the slot's parameter. */
+static void look_in_list(struct authentication *auth, const struct exchange *exchange,
+                         struct slice list, const struct slot *slot)
+{
+    while (list.len > 0) {
+        size_t end = slice_find(list, ',');
+        struct slice part = slice_trim(slice_make(list.ptr, end));
+        size_t equals = slice_find(part, '=');
+        struct slice name = slice_make(part.ptr, equals);
+        size_t scheme = slice_find(name, ' ');
+        name = scheme < name.len ? slice_trim(slice_skip(name, scheme)) : name;
+        if (slice_equal(name, slot->parameter)) {
+            (void)authenticate_value(auth, &exchange->snapshot->tenant_table, CREDENTIAL_PLAIN,
+                                     slice_skip(part, equals + 1), slot->prefix);
+        }
+        list = slice_skip(list, end + 1);
+    }
+}
+
 static void look_in_fields(struct authentication *auth, const struct exchange *exchange,
                            const struct slot *slot)
 {
     const struct http1_request *request = exchange->request;
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http1_field *field = &request->fields[i];
-        if (http1_field_is(field, slot->name, slot->hash)) {
+        if (http1_field_is(field, slot->name, slot->hash) && slot->parameter.len > 0) {
+            look_in_list(auth, exchange, field->value, slot);
+        } else if (http1_field_is(field, slot->name, slot->hash)) {
             size_t end =
                 slot->until == '\0' ? field->value.len : slice_find(field->value, slot->until);
             (void)authenticate_value(auth, &exchange->snapshot->tenant_table, form_of(slot->kind),

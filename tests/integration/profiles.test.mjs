@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { Gateway, newKey } from '../support/gateway.mjs';
-import { callRoute, checkArrived, checkNoKey, checkRefused, inSlot, isList, profiles, walks } from '../support/profiles.mjs';
+import { callRoute, checkArrived, checkNoKey, checkRefused, inSlot, profiles, walks } from '../support/profiles.mjs';
 import { RawUpstream } from '../support/wire.mjs';
 
 const user = 'user-part-0123456789';
@@ -23,6 +23,7 @@ before(async () => {
       ...(name === 'http' && { inject: profiles.http.credential.in && { header: 'Authorization', value: 'Bearer {secret}' } }),
     }])),
     secrets: { all: secret },
+    tenants: { app: { allow: walks.injecting.map(([name]) => name) }, other: { allow: ['sentry'] } },
   });
 });
 
@@ -35,7 +36,6 @@ test('in every slot of every profile the tenant key is taken, and the credential
   assert.ok(walks.injecting.length >= 60);
   for (const [name, { slots, credential }] of walks.injecting) {
     for (const slot of slots) {
-      if (isList(slot)) continue;
       const seen = upstream.requests.length;
       const { answer, text } = await callRoute(gateway, name, inSlot(slot, gateway.key));
       assert.equal(answer.status, 200, `${name} ${JSON.stringify(slot)}: ${text}`);
@@ -122,6 +122,28 @@ test('a slot without a prefix takes nothing from a path but a tenant key', async
   await fetch(`${gateway.url}/posthog/${gateway.key}/batch/?a=1`, { method: 'POST', body: '{"api_key":"mine"}', headers: { 'content-type': 'application/json' } });
   assert.equal(requestLine(), 'POST /base/batch/?a=1 HTTP/1.1');
   assert.deepEqual(JSON.parse(last().body), { api_key: secret });
+});
+
+// ---- keys in a list ----
+
+test('a key in a list of a header is found wherever it stands there, and only under its name', async () => {
+  const say = async (value) => {
+    const answer = await fetch(`${gateway.url}/sentry/api/1/store/`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', 'x-sentry-auth': value } });
+    return [answer.status, answer.headers.get('x-sallyport-error')];
+  };
+  const { key, keys: { other } } = gateway;
+  for (const list of [
+    `Sentry sentry_version=7, sentry_key=${key}, sentry_client=a/1`, `Sentry sentry_key=${key}`, `sentry_key=${key}`,
+    `Sentry sentry_version=7,sentry_key=${key},sentry_secret=x`, `Sentry  sentry_key=${key} ,`, `Sentry sentry_key=${key}, sentry_key=${key}`, `,,=, sentry_key=${key}`,
+  ]) {
+    assert.deepEqual(await say(list), [200, null], list);
+    assert.equal(requestLine(), `POST /base/api/1/store/?sentry_key=${encodeURIComponent(secret)} HTTP/1.1`);
+    assert.equal(field('x-sentry-auth'), undefined);
+  }
+  for (const list of [`Sentry sentry_secret=${key}`, `Sentry xsentry_key=${key}`, `Sentry sentry_key`, 'Sentry sentry_key=', ',', `Sentry a=sentry_key=${key}`]) {
+    assert.equal((await say(list))[0], 401, list);
+  }
+  assert.equal((await say(`Sentry sentry_key=${key}, sentry_key=${other}`))[0], 401, 'two tenants');
 });
 
 // ---- an end user's own token ----

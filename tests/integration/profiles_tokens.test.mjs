@@ -45,7 +45,9 @@ const grants = {
       assert.deepEqual([form.grant_type, form.client_id, form.client_secret, form.scope], ['client_credentials', client.id, client.secret, token.scope]);
     },
   },
-  apns: { secret: `TEAM000001:KEY0000001:${p256.privateKey.export({ type: 'pkcs8', format: 'pem' })}` }, // signed here
+  // These are signed by the gateway.
+  apns: { secret: `TEAM000001:KEY0000001:${p256.privateKey.export({ type: 'pkcs8', format: 'pem' })}` },
+  vapid: { secret: p256.privateKey.export({ format: 'jwk' }).d, more: { subject: 'mailto:push@example.com' } },
 };
 
 const tokenOf = (name) => `token-that-is-had-for-${name}`;
@@ -54,6 +56,9 @@ const ok = (value) => {
   return `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
 };
 const isAtRoute = (token) => token.url?.startsWith('/');
+const hasEndpoint = ({ grant }) => grants[grant].verify !== undefined;
+// Where a route has several hosts, the call names one.
+const inHost = ({ hosts }) => (hosts ? { segment: `/push.localhost:${upstream.port}/base` } : {});
 
 // The profile whose endpoint this is; none: it is the API.
 function endpointOf(head) {
@@ -77,12 +82,16 @@ function answer({ head, body }) {
 
 before(async () => {
   authority = new Authority();
-  upstream = await RawUpstream.start(answer, { served: authority.sign('DNS:localhost,IP:127.0.0.1') });
+  upstream = await RawUpstream.start(answer, { served: authority.sign('DNS:localhost,DNS:push.localhost') });
   origin = `https://localhost:${upstream.port}`;
   const tls = { ca: authority.file };
-  const routes = Object.fromEntries(walks.minting.map(([name, { token }]) => [name, {
-    provider: name, base_url: `${origin}/base`, http: '1.1', credential: { secret: token.grant }, tls, retry: 'off',
-    ...(token.grant !== 'apns' && { token: { ...(!isAtRoute(token) && { url: `${origin}/base/token/${name}` }), tls, ...grants[token.grant].more } }),
+  const routes = Object.fromEntries(walks.minting.map(([name, { token, hosts }]) => [name, {
+    provider: name, ...(hosts ? { hosts: [`push.localhost:${upstream.port}`] } : { base_url: `${origin}/base` }),
+    http: '1.1', credential: { secret: token.grant }, tls, retry: 'off',
+    token: {
+      grant: token.grant, ...grants[token.grant].more,
+      ...(hasEndpoint(token) && { tls, ...(!isAtRoute(token) && { url: `${origin}/base/token/${name}` }) }),
+    },
   }]));
   gateway = await Gateway.start({ routes, secrets: Object.fromEntries(Object.entries(grants).map(([name, { secret }]) => [name, secret])) });
 });
@@ -93,20 +102,23 @@ after(async () => {
   authority?.remove();
 });
 
-// APNs' token is signed by the gateway; its secret goes nowhere.
+// The secret of what the gateway signs goes nowhere.
 function tokenThatWent(name, head) {
-  if (name !== 'apns') return tokenOf(name);
-  const token = /^authorization: bearer (.*)\r$/im.exec(head)[1];
-  const { header, claims } = verified(token, p256.publicKey, 'ES256');
-  assert.deepEqual([header.kid, claims.iss], ['KEY0000001', 'TEAM000001']);
-  return token;
+  const [, value] = /^authorization: \w+ (.*)\r$/im.exec(head);
+  const { header, claims } = name === 'apns' || name === 'web-push'
+    ? verified(value.replace(/^t=|, k=.*/g, ''), p256.publicKey, 'ES256') : {};
+  if (name === 'apns') assert.deepEqual([header.kid, claims.iss], ['KEY0000001', 'TEAM000001']);
+  else if (name === 'web-push') assert.deepEqual([claims.aud, claims.sub], [`https://push.localhost:${upstream.port}`, 'mailto:push@example.com']);
+  else assert.equal(value, tokenOf(name));
+  return value;
 }
 
 test('in every slot of every profile with a token the tenant key is taken, and the token goes up', async () => {
   assert.ok(walks.minting.length >= 10);
-  for (const [name, { slots, credential, token }] of walks.minting) {
+  for (const [name, profile] of walks.minting) {
+    const { slots, credential, token } = profile;
     for (const slot of slots) {
-      const { answer: said, text } = await callRoute(gateway, name, inSlot(slot, gateway.key));
+      const { answer: said, text } = await callRoute(gateway, name, { ...inSlot(slot, gateway.key), ...inHost(profile) });
       assert.equal(said.status, 200, `${name} ${JSON.stringify(slot)}: ${text}`);
       const request = upstream.requests.at(-1);
       assert.equal(endpointOf(request.head), undefined, `${name}: the call comes last`);
@@ -114,12 +126,12 @@ test('in every slot of every profile with a token the tenant key is taken, and t
       checkArrived(name, credential, { secret: tokenThatWent(name, request.head) }, request);
       for (const part of [client.secret, grants[token.grant].secret]) assert.ok(!`${request.head}${request.body}`.includes(part), name);
     }
-    assert.equal(asked[name], token.grant === 'apns' ? undefined : 1, `${name}: one token for all its calls`);
+    assert.equal(asked[name], hasEndpoint(token) ? 1 : undefined, `${name}: one token for all its calls`);
   }
   assert.deepEqual(problems, []);
 });
 
 test('an error of the gateway has the shape of the provider\'s there, too', async () => {
   const stranger = newKey('nobody').key;
-  for (const [name, profile] of walks.minting) await checkRefused(gateway, name, profile, stranger);
+  for (const [name, profile] of walks.minting) await checkRefused(gateway, name, profile, stranger, inHost(profile));
 });

@@ -21,13 +21,12 @@ export const walks = {
 
 export const base64 = (text) => Buffer.from(text).toString('base64');
 
-// A header slot that is a list, in which no key is looked for.
-export const isList = (slot) => slot.in === 'header' && slot.name === 'x-sentry-auth';
-
 // A request with `key` in this slot: {headers, query, segment}.
 export function inSlot(slot, key) {
   switch (slot.in) {
-    case 'header': return { headers: { [slot.name]: `${slot.prefix ?? ''}${key}${slot.until ? `${slot.until}anything` : ''}` } };
+    case 'header': return {
+      headers: { [slot.name]: slot.parameter ? `Scheme a=b, ${slot.parameter}=${key}, c=d` : `${slot.prefix ?? ''}${key}${slot.until ? `${slot.until}anything` : ''}` },
+    };
     case 'query': return { query: `?${slot.name}=${key}&a=1` };
     case 'basic': return { headers: { authorization: `Basic ${base64(slot.part === 'user' ? `${key}:x` : `x:${key}`)}` } };
     case 'path': return { segment: `/${slot.prefix ?? ''}${key}` };
@@ -93,10 +92,9 @@ function shape({ body }) {
   return new RegExp(`^${escaped.replace(/\\\{(message|type|code|status|request_id)\\\}/g, '[^"]*?(?:\\\\"[^"]*?)*')}\\n?$`);
 }
 
-// A key that nobody has is refused, in the provider's own words.
-export async function checkRefused(gateway, name, profile, key) {
-  const slot = profile.slots.find((one) => !isList(one));
-  const { answer, text } = await callRoute(gateway, name, inSlot(slot, key));
+// A key that nobody has is refused, in the provider's own words. `more`: of the request.
+export async function checkRefused(gateway, name, profile, key, more = {}) {
+  const { answer, text } = await callRoute(gateway, name, { ...inSlot(profile.slots[0], key), ...more });
   assert.equal(answer.status, 401, name);
   assert.equal(answer.headers.get('x-sallyport-error'), 'tenant_unknown', name);
   assert.equal(answer.headers.get('content-type'), profile.error?.content_type ?? 'application/problem+json', name);

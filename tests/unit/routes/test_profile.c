@@ -188,6 +188,8 @@ Test(profile, slips_in_a_file_are_found)
         {"{\"title\": \"T\", \"slots\": [{\"in\": \"basic\", \"part\": \"x\"}]}",
          "user or password"},
         {"{\"title\": \"T\", \"slots\": [1]}", "slots[0]: an object"},
+        {"{\"title\": \"T\", \"slots\": [{\"in\": \"header\", \"name\": \"x\", \"parameter\": 1}]}",
+         "slots[0]: parameter"},
         {"{\"title\": \"T\", \"slots\": [{\"in\": \"path\"}, {\"in\": \"path\", \"prefix\": "
          "\"x\"}]}",
          "slots[1]: the same place as slots[0]"},
