@@ -139,6 +139,19 @@ static int by_name(const void *left, const void *right)
     return strcmp((*a)->name, (*b)->name);
 }
 
+/* Behind the routes' numbers, by which rules know theirs. */
+static void link_body_rules(const struct link *link, const struct route_section *section)
+{
+    struct route *route = table_get(&link->routes, section->node->key->text);
+    if (section->node->faulty) {
+        return;
+    }
+    link_validate(link, section, route);
+    for (unsigned i = 0; i < route->host_count; i++) {
+        route->hosts[i].body_rules = route->body_rules;
+    }
+}
+
 void link_routes(struct link *link)
 {
     const struct field_items *items = &link->sections->routes;
@@ -160,11 +173,8 @@ void link_routes(struct link *link)
             routes[i]->hosts[k].index = i;
         }
     }
-    for (unsigned i = 0; i < items->count; i++) { /* rules know their route by its index */
-        if (!sections[i].node->faulty) {
-            link_validate(link, &sections[i],
-                          table_get(&link->routes, sections[i].node->key->text));
-        }
+    for (unsigned i = 0; i < items->count; i++) {
+        link_body_rules(link, &sections[i]);
     }
     link->snapshot->routes = routes;
     link->snapshot->route_count = items->count;

@@ -27,7 +27,7 @@ before(async () => {
       push: {
         provider: 'web-push', hosts: [exact.host, any.host, 'dead.localhost:1'], credential: { secret: 'vapid' },
         token: { subject: 'mailto:push@example.com' }, tls: { ca: authority.file }, breaker: { consecutive: 3 },
-        retry: { attempts: 2, base: '10ms', cap: '2s' },
+        retry: { attempts: 2, base: '10ms', cap: '2s' }, validate: [{ path: '/limited/*', max_body: '16B' }],
       },
     },
     secrets: { vapid: keys.privateKey },
@@ -47,7 +47,7 @@ after(async () => {
 });
 
 // The path byte for byte, as no URL parser would send it.
-function raw(path, headers = {}) {
+function raw(path, headers = {}, body = 'the body') {
   return new Promise((resolve, reject) => {
     const request = http.request({ port: gateway.port, host: '127.0.0.1', method: 'POST', path, headers: { 'x-sallyport-key': gateway.key, ttl: '60', ...headers } }, (response) => {
       const chunks = [];
@@ -55,7 +55,7 @@ function raw(path, headers = {}) {
       response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() }));
     });
     request.on('error', reject);
-    request.end('the body');
+    request.end(body);
   });
 }
 
@@ -88,6 +88,17 @@ test('one label stands for the *: each name has a token, a TLS name and connecti
   }
   assert.deepEqual([...any.names], ['wns2-by3p', 'db5p', 'a'].map((label) => `${label}.notify.localhost`));
   assert.equal(any.connections >= 3, true);
+});
+
+test('what the route asks of bodies holds for each of its hosts', async () => {
+  const before = seen();
+  for (const host of [exact.host, any.host.replace('*', 'limited')]) {
+    const refused = await raw(`/push/${host}/limited/x`, {}, 'x'.repeat(17));
+    assert.equal(refused.status, 413, refused.text);
+    assert.match(refused.text, /routes\.push\.validate\[0\]/);
+  }
+  assert.equal(seen(), before);
+  assert.equal((await raw(`/push/${exact.host}/limited/x`)).status, 201);
 });
 
 test('whatever names no host of the list is 403, and nothing is sent', async () => {
