@@ -45,10 +45,38 @@ const grants = {
       assert.deepEqual([form.grant_type, form.client_id, form.client_secret, form.scope], ['client_credentials', client.id, client.secret, token.scope]);
     },
   },
-  // These are signed by the gateway.
-  apns: { secret: `TEAM000001:KEY0000001:${p256.privateKey.export({ type: 'pkcs8', format: 'pem' })}` },
-  vapid: { secret: p256.privateKey.export({ format: 'jwk' }).d, more: { subject: 'mailto:push@example.com' } },
+  // These are signed by the gateway itself; `signed` is what goes up.
+  apns: {
+    secret: `TEAM000001:KEY0000001:${p256.privateKey.export({ type: 'pkcs8', format: 'pem' })}`,
+    verify: ({ signed }) => {
+      const { header, claims } = verified(signed, p256.publicKey, 'ES256');
+      assert.deepEqual([header.kid, claims.iss], ['KEY0000001', 'TEAM000001']);
+    },
+  },
+  vapid: {
+    secret: p256.privateKey.export({ format: 'jwk' }).d,
+    more: { subject: 'mailto:push@example.com' },
+    verify: ({ signed }) => {
+      const { claims } = verified(signed.replace(/^t=|, k=.*/g, ''), p256.publicKey, 'ES256');
+      assert.deepEqual([claims.aud, claims.sub], [`https://push.localhost:${upstream.port}`, 'mailto:push@example.com']);
+    },
+  },
+  azure_sas: {
+    secret: `${client.id}:${client.secret}`,
+    verify: ({ signed }) => {
+      const { sr, sig, se, skn } = Object.fromEntries(new URLSearchParams(signed));
+      assert.ok(sr.includes('localhost'), sr);
+      assert.equal(skn, client.id);
+      const resource = /sr=([^&]*)/.exec(signed)[1];
+      assert.equal(sig, crypto.createHmac('sha256', client.secret).update(`${resource}\n${se}`).digest('base64'));
+    },
+  },
 };
+function grantOf({ grant }) {
+  assert.ok(grants[grant], `what proves a secret of "${grant}" is to be verified here, too`);
+  return grants[grant];
+}
+const isSigned = ({ grant }) => ['apns', 'vapid', 'azure_sas'].includes(grant);
 
 const tokenOf = (name) => `token-that-is-had-for-${name}`;
 const ok = (value) => {
@@ -56,7 +84,6 @@ const ok = (value) => {
   return `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
 };
 const isAtRoute = (token) => token.url?.startsWith('/');
-const hasEndpoint = ({ grant }) => grants[grant].verify !== undefined;
 // Where a route has several hosts, the call names one.
 const inHost = ({ hosts }) => (hosts ? { segment: `/push.localhost:${upstream.port}/base` } : {});
 
@@ -73,7 +100,7 @@ function answer({ head, body }) {
   const [name, profile] = found;
   asked[name] = (asked[name] ?? 0) + 1;
   try {
-    grants[profile.token.grant].verify({ head, form: Object.fromEntries(new URLSearchParams(body)) }, name, profile);
+    grantOf(profile.token).verify({ head, form: Object.fromEntries(new URLSearchParams(body)) }, name, profile);
   } catch (error) {
     problems.push(`${name}: ${error.message}`);
   }
@@ -89,8 +116,8 @@ before(async () => {
     provider: name, ...(hosts ? { hosts: [`push.localhost:${upstream.port}`] } : { base_url: `${origin}/base` }),
     http: '1.1', credential: { secret: token.grant }, tls, retry: 'off',
     token: {
-      grant: token.grant, ...grants[token.grant].more,
-      ...(hasEndpoint(token) && { tls, ...(!isAtRoute(token) && { url: `${origin}/base/token/${name}` }) }),
+      grant: token.grant, ...grantOf(token).more,
+      ...(!isSigned(token) && { tls, ...(!isAtRoute(token) && { url: `${origin}/base/token/${name}` }) }),
     },
   }]));
   gateway = await Gateway.start({ routes, secrets: Object.fromEntries(Object.entries(grants).map(([name, { secret }]) => [name, secret])) });
@@ -102,13 +129,10 @@ after(async () => {
   authority?.remove();
 });
 
-// The secret of what the gateway signs goes nowhere.
-function tokenThatWent(name, head) {
+// What went up behind the scheme's word.
+function tokenThatWent(name, profile, head) {
   const [, value] = /^authorization: \w+ (.*)\r$/im.exec(head);
-  const { header, claims } = name === 'apns' || name === 'web-push'
-    ? verified(value.replace(/^t=|, k=.*/g, ''), p256.publicKey, 'ES256') : {};
-  if (name === 'apns') assert.deepEqual([header.kid, claims.iss], ['KEY0000001', 'TEAM000001']);
-  else if (name === 'web-push') assert.deepEqual([claims.aud, claims.sub], [`https://push.localhost:${upstream.port}`, 'mailto:push@example.com']);
+  if (isSigned(profile.token)) grantOf(profile.token).verify({ signed: value }, name, profile);
   else assert.equal(value, tokenOf(name));
   return value;
 }
@@ -123,10 +147,10 @@ test('in every slot of every profile with a token the tenant key is taken, and t
       const request = upstream.requests.at(-1);
       assert.equal(endpointOf(request.head), undefined, `${name}: the call comes last`);
       checkNoKey(`${name} ${JSON.stringify(slot)}`, gateway.key, request);
-      checkArrived(name, credential, { secret: tokenThatWent(name, request.head) }, request);
-      for (const part of [client.secret, grants[token.grant].secret]) assert.ok(!`${request.head}${request.body}`.includes(part), name);
+      checkArrived(name, credential, { secret: tokenThatWent(name, profile, request.head) }, request);
+      for (const part of [client.secret, grantOf(token).secret]) assert.ok(!`${request.head}${request.body}`.includes(part), name);
     }
-    assert.equal(asked[name], hasEndpoint(token) ? 1 : undefined, `${name}: one token for all its calls`);
+    assert.equal(asked[name], isSigned(token) ? undefined : 1, `${name}: one token for all its calls`);
   }
   assert.deepEqual(problems, []);
 });
