@@ -110,8 +110,8 @@ struct ledger_row {
     struct ledger_settle settles[LEDGER_SETTLES_MAX]; /* likewise */
 };
 
-/* All numbers 0, all texts empty; what is behind the end of a text stays as it is, and so do charges
- * and settles beyond their counts. */
+/* All numbers 0, all texts empty; what is behind the end of a text stays as it is, and so do
+ * charges and settles beyond their counts. */
 void ledger_row_clear(struct ledger_row *row);
 
 /* It was answered with 400 or more, or not at all, or was cut. */
