@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { ISO_DATE_MAX = 40 };
+
 static const struct json_limits limits = {
     .bytes = TOKEN_ANSWER_MAX,
     .depth = 16,
@@ -38,6 +40,19 @@ bool token_http_date(struct slice text, int64_t *ret)
 
 bool token_iso_date(struct slice text, int64_t *ret)
 {
+    char whole[ISO_DATE_MAX];
+    size_t dot = slice_find(text, '.');
+    if (dot < text.len && dot + 1 < ISO_DATE_MAX) { /* parts of a second are left out */
+        struct slice parts = slice_skip(text, dot + 1);
+        uint64_t ignored;
+        if (parts.len < 2 || parts.ptr[parts.len - 1] != 'Z' ||
+            !slice_number(slice_make(parts.ptr, parts.len - 1), UINT64_MAX, &ignored)) {
+            return false;
+        }
+        memcpy(whole, text.ptr, dot);
+        whole[dot] = 'Z';
+        text = slice_make(whole, dot + 1);
+    }
     return read_date(text, "%Y-%m-%dT%H:%M:%SZ", ret);
 }
 
@@ -105,6 +120,7 @@ static enum status read_life(const struct token_plan *plan, const struct cJSON *
     const uint64_t longest = (uint64_t)(TOKEN_LIFE_LONGEST / SEC);
     const struct cJSON *within = json_get(document, "expires_in");
     const struct cJSON *at = json_get(document, "expires_at");
+    at = at == NULL ? json_get(document, "expireTime") : at; /* as Google's IAM calls it */
     struct slice text;
     uint64_t seconds = 0;
     int64_t moment = 0;
@@ -151,6 +167,9 @@ enum status token_answer_read(const struct token_plan *plan, unsigned status, st
     if (ret->token.len == 0) { /* as GitHub calls it */
         TRY(read_token(ret->document, "token", &ret->token, err));
     }
+    if (ret->token.len == 0) { /* as Google's IAM calls it */
+        TRY(read_token(ret->document, "accessToken", &ret->token, err));
+    }
     if (ret->token.len == 0) {
         return refused(status, ret->document, err);
     }
@@ -162,7 +181,8 @@ enum status token_answer_read(const struct token_plan *plan, unsigned status, st
 /* The strings of a document are the C library's memory; those that are secret are wiped first. */
 void token_answer_fini(struct token_answer *answer)
 {
-    static const char *const secret[] = {"access_token", "token", "refresh_token", "id_token"};
+    static const char *const secret[] = {"access_token", "token", "accessToken", "refresh_token",
+                                         "id_token"};
     struct slice text;
     for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++) {
         if (json_string(json_get(answer->document, secret[i]), &text)) {

@@ -1,7 +1,7 @@
 /*
  * token_answer: reads what a token endpoint answers (RFC 6749, section 5; GitHub's "token" and
- * "expires_at" as well). Strict where a mistake would do harm: a token that a header cannot carry,
- * a time that makes no sense. Pure.
+ * "expires_at", and "accessToken" and "expireTime" of Google's IAM, as well). Strict where a
+ * mistake would do harm: a token that a header cannot carry, a time that makes no sense. Pure.
  */
 #pragma once
 

@@ -24,7 +24,8 @@ static const struct token_grant grants[] = {
      .takes = BIT(URL) | BIT(SCOPE) | BIT(AUDIENCE) | BIT(RESOURCE) | BIT(CLIENT) | BIT(SUBJECT_TYPE) |
               BIT(SUBJECT_HEADER), .needs = BIT(URL),
      .takes_parameters = true, .call = grant_token_exchange_call},
-    {.name = "google_service_account", .secret = "Google's JSON file, of type service_account or authorized_user",
+    {.name = "google_service_account", .secret = "Google's JSON file: a service account, an "
+                                                  "authorized user, an external account",
      .takes = BIT(URL) | BIT(SCOPE) | BIT(SUBJECT), .needs = BIT(SCOPE), .dated = true,
      .url = SLICE_INIT("https://oauth2.googleapis.com/token"), .call = grant_google_call},
     {.name = "azure_client", .secret = "CLIENT_ID:SECRET, or CLIENT_ID:PEM of private key and certificate",

@@ -72,13 +72,35 @@ struct token_input {
                                    origin that it is for where the plan has no audience; may be empty */
     struct slice refresh_token; /* the last one, of a grant that rotates; empty: the secret's */
     int64_t wall;               /* seconds since 1970, by the endpoint's clock */
+    unsigned step;              /* of a grant of several steps: which one, from 0 */
+    struct slice earlier;       /* what the step before came to; empty: there was none */
 };
 
-/* POST to the plan's URL. Both buffers hold secrets: the caller inits them with TOKEN_CALL_MAX,
- * reserves that, and wipes them. */
+/* Where a step of several goes. */
+enum token_place {
+    TOKEN_AT_ENDPOINT, /* POST to the plan's URL */
+    TOKEN_AT_URL,   /* POST to one that the secret names: at a host of Google, or where the plan's
+                       URL is */
+    TOKEN_FROM_URL, /* GET of one that the secret names: over https, or a cloud's metadata server */
+    TOKEN_IN_FILE,  /* no call: a file is read */
+};
+
+enum { TOKEN_STEPS_MAX = 4, TOKEN_WHERE_MAX = 2048 };
+
+/* Of the last two places the answer is a text, or the member of a JSON object; else a token's. */
+struct token_step {
+    enum token_place place;
+    struct buffer *where;  /* the URL or the path; of TOKEN_WHERE_MAX */
+    struct buffer *member; /* the object's; empty: it is the text; likewise */
+    bool more;             /* what it comes to is for the next step */
+};
+
+/* POST to the plan's URL, or as `step` says. Both buffers hold secrets: the caller inits them with
+ * TOKEN_CALL_MAX, reserves that, and wipes them. */
 struct token_call {
     struct buffer *fields; /* lines of the head, each with its line end */
     struct buffer *body;
+    struct token_step *step; /* zeros but for its buffers; NULL: the caller makes one call alone */
 };
 
 struct token_grant {

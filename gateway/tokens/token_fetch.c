@@ -1,8 +1,7 @@
 /* token_fetch: has one token: a call to the endpoint, or a signature of our own. */
-#include "auth/outbound/scrub.h"
-#include "auth/outbound/secret_parts.h"
 #include "auth/outbound/token_answer.h"
 #include "auth/secrets/secret_store.h"
+#include "auth/secrets/small_file.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "config/snapshot.h"
@@ -11,9 +10,11 @@
 #include "gateway/observe/families.h"
 #include "gateway/observe/log.h"
 #include "gateway/tokens/kept_tokens.h"
+#include "gateway/tokens/token_call.h"
 #include "gateway/tokens/tokens_state.h"
 #include "gateway/upstream/fetch.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -36,7 +37,9 @@ struct token_fetch {
     struct credential *secret;       /* ref */
     struct secret *subject;          /* owned; NULL: nobody is acted for */
     usec_t began;
-    struct buffer head, body; /* wiped */
+    struct token_called call; /* the one that runs, or is next; or what is signed */
+    unsigned step;            /* of a grant of several */
+    struct secret *earlier;   /* owned; what the step before came to; NULL: it is the first */
     struct fetch *fetch;      /* NULL: none runs */
     int64_t skew;             /* seconds that the endpoint's clock is ahead by */
     bool again;               /* it was asked once more, for its clock */
@@ -49,8 +52,8 @@ static void free_fetch(struct token_fetch *it)
 {
     fetch_cancel(it->fetch);
     timer_cancel(&it->tokens->loop.timers, &it->retry);
-    buffer_wipe(&it->head);
-    buffer_wipe(&it->body);
+    token_called_fini(&it->call);
+    secret_free(it->earlier);
     credential_unref(it->secret);
     secret_free(it->subject);
     snapshot_unref(it->snapshot);
@@ -106,6 +109,23 @@ static void settle(struct token_fetch *it, struct token_result *result)
     pump(tokens);
 }
 
+/* Who was asked, as callers may read it. */
+static struct slice asked_of(const struct token_fetch *it)
+{
+    const struct token_plan *plan = &it->rule->plan;
+    switch (it->call.step.place) {
+    case TOKEN_AT_ENDPOINT:
+        return plan->grant->call != NULL ? plan->values[TOKEN_URL] : slice_make("", 0);
+    case TOKEN_AT_URL:
+        return buffer_bytes(&it->call.where);
+    case TOKEN_FROM_URL:
+        return SLICE("the URL of the secret's credential_source");
+    case TOKEN_IN_FILE:
+        return SLICE("the file of the secret's credential_source");
+    }
+    return slice_make("", 0);
+}
+
 /* `why` is a sentence about the endpoint, or about the secret, which callers see; `detail` is for
  * the operator, and may be empty. */
 static void fail(struct token_fetch *it, const char *why, const char *detail)
@@ -114,11 +134,8 @@ static void fail(struct token_fetch *it, const char *why, const char *detail)
     const struct token_plan *plan = &it->rule->plan;
     const struct audit_event event = {
         .kind = AUDIT_TOKEN_FAILED, .secret = it->secret->name, .version = it->secret->version};
-    if (plan->grant->call != NULL) {
-        (void)snprintf(text, sizeof(text), "%.*s %s", SLICE_ARG(plan->values[TOKEN_URL]), why);
-    } else {
-        (void)snprintf(text, sizeof(text), "%s", why);
-    }
+    struct slice asked = asked_of(it);
+    (void)snprintf(text, sizeof(text), "%.*s%s%s", SLICE_ARG(asked), asked.len > 0 ? " " : "", why);
     count(it, "failed");
     if (it->subject == NULL) { /* else a caller could fill the log */
         audit(LOG_LEVEL_WARN, &event, "secret \"%s\": no token by %s: %s%s%s", it->secret->name,
@@ -127,39 +144,13 @@ static void fail(struct token_fetch *it, const char *why, const char *detail)
     settle(it, &(struct token_result){.failure = text});
 }
 
-/* What of a token proves something by itself: the JWT of vapid's "t=JWT, k=KEY", the signature of
- * azure_sas' "sr=...&sig=SIGNATURE&...". It must not come back without the rest either. */
-static struct slice proof_of(struct slice token)
-{
-    const struct slice mark = SLICE("&sig=");
-    struct slice from = token;
-    while (from.len > 0 && !slice_starts_with(from, mark)) {
-        from = slice_skip(from, 1);
-    }
-    if (from.len > 0) {
-        from = slice_skip(from, mark.len);
-        return slice_make(from.ptr, slice_find(from, '&'));
-    }
-    from = slice_skip(token, slice_find(token, '=') + 1);
-    return slice_make(from.ptr, slice_find(from, ','));
-}
-
-static struct scrubber *scrubber_of(const struct token_grant *grant, struct slice token)
-{
-    if (grant->sign == NULL) {
-        return scrubber_for_secret(token);
-    }
-    const struct slice parts[] = {token, proof_of(token)};
-    return scrubber_new(parts, parts[1].len > 0 ? 2 : 1);
-}
-
 static void succeed(struct token_fetch *it, struct slice token, usec_t life)
 {
     const struct token_grant *grant = it->rule->plan.grant;
     const struct audit_event event = {
         .kind = AUDIT_TOKEN_HAD, .secret = it->secret->name, .version = it->secret->version};
-    struct credential *credential = credential_new(it->secret->name, secret_new(token),
-                                                   scrubber_of(grant, token), it->secret->version);
+    struct credential *credential = credential_new(
+        it->secret->name, secret_new(token), token_scrubber(grant, token), it->secret->version);
     count(it, "fetched");
     if (it->subject == NULL) {
         audit_note(&event, "a token by %s, for %lld s", grant->name, (long long)(life / SEC));
@@ -192,12 +183,61 @@ static bool learn_skew(struct token_fetch *it, const struct fetch_result *result
     }
     if (news) {
         log_warn("the clock of %s is %" PRId64 " s %s ours: what is signed for it goes by its own",
-                 it->rule->origin.host, (int64_t)llabs(skew), skew > 0 ? "ahead of" : "behind");
+                 it->call.goal.origin.host, (int64_t)llabs(skew), skew > 0 ? "ahead of" : "behind");
     }
     return news;
 }
 
+/* ---- several steps ---- */
+
+/* Takes what this one came to. */
+static void go_on(struct token_fetch *it, struct secret *take_earlier)
+{
+    secret_free(it->earlier);
+    it->earlier = take_earlier;
+    it->step++;
+    it->again = false;
+    assert(it->step < TOKEN_STEPS_MAX);
+    loop_timer(&it->tokens->loop, &it->retry, 0);
+}
+
+static void take_subject(struct token_fetch *it, struct slice text)
+{
+    struct error err;
+    struct secret *subject = NULL;
+    if (token_called_read(text, buffer_bytes(&it->call.member), &subject, &err) != STATUS_OK) {
+        fail(it, err.message, "");
+    } else {
+        go_on(it, subject);
+    }
+}
+
+/* This thread may wait for a disk. */
+static void take_file(struct token_fetch *it)
+{
+    struct error err;
+    struct secret *text = NULL;
+    if (small_file_read(buffer_bytes(&it->call.where).ptr, TOKEN_ANSWER_MAX, &text, NULL, &err) !=
+        STATUS_OK) {
+        fail(it, "cannot be read", err.message);
+    } else {
+        take_subject(it, secret_reveal(text));
+    }
+    secret_free(text);
+}
+
 /* ---- the call ---- */
+
+static void take_source(struct token_fetch *it, const struct fetch_result *result)
+{
+    char why[TOKENS_FAILURE_MAX];
+    if (result->status < 200 || result->status > 299) {
+        (void)snprintf(why, sizeof(why), "answered %u", result->status);
+        fail(it, why, it->call.goal.origin.authority);
+    } else {
+        take_subject(it, result->body);
+    }
+}
 
 static void take_answer(struct token_fetch *it, const struct fetch_result *result)
 {
@@ -207,7 +247,9 @@ static void take_answer(struct token_fetch *it, const struct fetch_result *resul
     bool retimed = learn_skew(it, result) && plan->grant->dated;
     enum status status = token_answer_read(plan, result->status, result->body,
                                            wall_seconds() + it->skew, &answer, &err);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && it->call.step.more) {
+        go_on(it, secret_new(answer.token));
+    } else if (status == STATUS_OK) {
         if (answer.refresh_token.len > 0 && plan->grant->rotates) {
             kept_tokens_put(it->tokens->kept, it->snapshot, it->secret, answer.refresh_token);
             count_unwritten(it->tokens);
@@ -251,52 +293,11 @@ static void on_done(void *ctx, const struct fetch_result *result)
         (void)snprintf(why, sizeof(why), "answered %u with more than %d bytes", result->status,
                        TOKEN_ANSWER_MAX);
         fail(it, why, "");
+    } else if (it->call.step.place == TOKEN_FROM_URL) {
+        take_source(it, result);
     } else {
         take_answer(it, result);
     }
-}
-
-static enum status write_head(const struct token_fetch *it, struct slice fields, size_t body_len,
-                              struct buffer *head)
-{
-    TRY(buffer_append(head, SLICE("POST ")));
-    TRY(buffer_append(head, it->rule->path));
-    TRY(buffer_append(head, SLICE(" HTTP/1.1\r\nHost: ")));
-    TRY(buffer_append(head, slice_from(it->rule->origin.authority)));
-    /* It is called once an hour: a connection that is kept until then is one that may be dead. */
-    TRY(buffer_append(head, SLICE("\r\nUser-Agent: sallyport\r\nAccept: application/json\r\n"
-                                  "Connection: close\r\n")));
-    TRY(buffer_append(head, fields));
-    TRY(buffer_append(head, SLICE("Content-Length: ")));
-    TRY(buffer_append_number(head, body_len));
-    return buffer_append(head, SLICE("\r\n\r\n"));
-}
-
-/* All at once: growing would leave copies of a secret behind. */
-static enum status make_room(struct buffer *buffer)
-{
-    buffer_wipe(buffer);
-    buffer_init(buffer, TOKEN_CALL_MAX);
-    return buffer_reserve(buffer, TOKEN_CALL_MAX);
-}
-
-static enum status make_call(struct token_fetch *it, const struct token_input *input,
-                             struct error *err)
-{
-    struct buffer fields CLEANUP(buffer_wipe);
-    struct token_call call = {.fields = &fields, .body = &it->body};
-    (void)error_set(err, STATUS_TOO_LARGE, __FILE__, __LINE__,
-                    "is not asked: the request would be longer than %d bytes", TOKEN_CALL_MAX);
-    buffer_init(&fields, TOKEN_CALL_MAX);
-    TRY(make_room(&fields));
-    TRY(make_room(&it->body));
-    TRY(make_room(&it->head));
-    enum status status = input->plan->grant->call(input, &call, err);
-    if (status == STATUS_INVALID) {
-        error_prefix(err, "is not asked");
-    }
-    TRY(status);
-    return write_head(it, buffer_bytes(&fields), buffer_len(&it->body), &it->head);
 }
 
 static void start_call(struct token_fetch *it)
@@ -306,30 +307,31 @@ static void start_call(struct token_fetch *it)
         &(struct fetch_request){
             .loop = &tokens->loop,
             .upstreams = tokens->upstreams,
-            .origin = &it->rule->origin,
+            .origin = &it->call.goal.origin,
             .egress = &tokens->egress,
             .connect_timeout = TOKENS_TIME / 2,
             .timeout = TOKENS_TIME,
-            .method = HTTP1_POST,
-            .head = buffer_bytes(&it->head),
-            .body = buffer_bytes(&it->body),
+            .method = it->call.method,
+            .head = buffer_bytes(&it->call.head),
+            .body = buffer_bytes(&it->call.body),
             .answer_bytes = TOKEN_ANSWER_MAX,
+            .answer_secret = true,
             .repeatable = !it->rule->plan.grant->rotates,
         },
         it, on_done);
-    buffer_wipe(&it->head);
-    buffer_init(&it->head, TOKEN_CALL_MAX);
+    buffer_wipe(&it->call.head);
 }
 
 static void sign_here(struct token_fetch *it, const struct token_input *input)
 {
     struct error err = {.message = "the token is too long"};
     usec_t life = 0;
-    if (make_room(&it->body) != STATUS_OK ||
-        input->plan->grant->sign(input, &it->body, &life, &err) != STATUS_OK) {
+    struct buffer *token = &it->call.body;
+    if (token_called_room(token) != STATUS_OK ||
+        input->plan->grant->sign(input, token, &life, &err) != STATUS_OK) {
         fail(it, err.message, "");
     } else {
-        succeed(it, buffer_bytes(&it->body), life);
+        succeed(it, buffer_bytes(token), life);
     }
 }
 
@@ -339,8 +341,13 @@ static void begin(struct token_fetch *it)
     const struct token_plan *plan = &it->rule->plan;
     struct token_input input = {.plan = plan,
                                 .secret = secret_reveal(it->secret->secret),
-                                .wall = wall_seconds() + it->skew};
-    it->began = it->tokens->loop.now;
+                                .wall = wall_seconds() + it->skew,
+                                .step = it->step};
+    if (it->step == 0) {
+        it->began = it->tokens->loop.now;
+    } else {
+        input.earlier = secret_reveal(it->earlier);
+    }
     if (it->subject != NULL) {
         input.subject = secret_reveal(it->subject);
     }
@@ -355,8 +362,10 @@ static void begin(struct token_fetch *it)
     }
     if (plan->grant->sign != NULL) {
         sign_here(it, &input);
-    } else if (make_call(it, &input, &err) != STATUS_OK) {
+    } else if (token_called_make(&it->call, it->rule, &input, &err) != STATUS_OK) {
         fail(it, err.message, "");
+    } else if (it->call.step.place == TOKEN_IN_FILE) {
+        take_file(it);
     } else {
         start_call(it);
     }
@@ -446,8 +455,6 @@ void token_fetch_post(struct tokens *tokens, struct token_entry *entry, const st
     it->subject = ask->subject.len > 0 ? secret_new(ask->subject) : NULL;
     it->skew = entry->skew;
     timer_init(&it->retry, on_retry);
-    buffer_init(&it->head, TOKEN_CALL_MAX);
-    buffer_init(&it->body, TOKEN_CALL_MAX);
     entry->fetching = true;
     mailbox_post(tokens->mailbox, &it->letter);
 }

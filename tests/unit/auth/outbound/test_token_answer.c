@@ -42,6 +42,8 @@ Test(token_answer, reads_the_forms_that_endpoints_write)
     expect_token("{\"token\":\"ghs_16C7e42F292c6912E7710c838347Ae178B4a\","
                  "\"expires_at\":\"2016-07-11T23:14:10Z\",\"permissions\":{\"issues\":\"write\"}}",
                  "ghs_16C7e42F292c6912E7710c838347Ae178B4a", 3600 * SEC, "");
+    expect_token("{\"accessToken\":\"ya29.x\",\"expireTime\":\"2016-07-11T23:14:10.045123456Z\"}",
+                 "ya29.x", 3600 * SEC, "");
     expect_token("{\"token_type\":\"bearer\",\"expires_in\":\"3599\",\"access_token\":\"eyJ0\"}",
                  "eyJ0", 3599 * SEC, "");
     expect_token("{\"access_token\":\"00Dx!AQ4\",\"instance_url\":\"https://x\"}", "00Dx!AQ4",
@@ -154,5 +156,10 @@ Test(token_answer, dates)
     int64_t moment = 0;
     cr_expect(token_iso_date(SLICE("2016-07-11T22:14:10Z"), &moment));
     cr_expect_eq(moment, wall);
+    cr_expect(token_iso_date(SLICE("2016-07-11T22:14:10.9Z"), &moment));
+    cr_expect_eq(moment, wall);
     cr_expect_not(token_iso_date(SLICE("2016-07-11T22:14:10+02:00"), &moment));
+    cr_expect_not(token_iso_date(SLICE("2016-07-11T22:14:10.Z"), &moment));
+    cr_expect_not(token_iso_date(SLICE("2016-07-11T22:14:10.5+02:00"), &moment));
+    cr_expect_not(token_iso_date(SLICE("2016-07-11T22:14:10.xZ"), &moment));
 }
