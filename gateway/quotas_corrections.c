@@ -65,12 +65,14 @@ struct saying {
     struct said *first;
 };
 
-/* Of data that Redis has no more, the sum is handed in: that has changed with it. */
+/* Of data that Redis has no more, and of what was charged without it, the sum is handed in: that
+ * has changed with it. What a store in memory has counted, before there was Redis, it was never
+ * told. */
 static void note(void *ctx, const struct ledger_difference *difference)
 {
     struct saying *saying = ctx;
     if (difference->window.epoch != saying->epoch_number) {
-        saying->of_former_data = true;
+        saying->of_former_data |= difference->window.epoch != LEDGER_EPOCH_MEMORY;
         return;
     }
     struct said *said = ARENA_NEW(&saying->arena, struct said);
@@ -139,7 +141,6 @@ static void correct_redis(struct quotas *quotas, const struct snapshot *snapshot
         return;
     }
     saying.epoch_number = redis_epoch_number(saying.epoch);
-    ledger_set_epoch(ledger, saying.epoch_number);
     unsigned lost = store_redis_hand_ins_lost(quotas->redis);
     if (lost != quotas->hand_ins_lost) {
         quotas->hand_ins_lost = lost;

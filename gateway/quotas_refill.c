@@ -38,6 +38,7 @@ struct quotas_refill {
     char epoch[17];        /* "": none yet */
     usec_t since;          /* monotonic */
     bool over, told;
+    unsigned handed_over; /* of Redis, as far as the sums were said again behind it */
     struct arena arena;
     struct table sums;    /* by name; in the arena */
     struct table by_hash; /* lists by hash alone */
@@ -199,6 +200,23 @@ static void enter(struct quotas_refill *refill, const char *epoch)
     refill->told = false;
 }
 
+/* What was taken alone is in the sums, and Redis has noted that it has some of them: so they are
+ * looked for from now on, and said whether they have changed or not. */
+static bool must_begin_anew(struct quotas *quotas)
+{
+    struct quotas_refill *refill = quotas->refill;
+    unsigned handed_over = store_redis_handed_over(quotas->redis);
+    if (handed_over == refill->handed_over) {
+        return false;
+    }
+    refill->handed_over = handed_over;
+    for (struct sum *sum = refill->first; sum != NULL; sum = sum->next) {
+        sum->said = UINT64_MAX;
+    }
+    quotas_refill_again(quotas);
+    return true;
+}
+
 /* All of one look is there before the next one: then it is done, if nothing can change any more. */
 static void look(struct quotas *quotas, const struct snapshot *snapshot, uint64_t number)
 {
@@ -232,7 +250,14 @@ void quotas_refill_tick(struct quotas *quotas, const struct snapshot *snapshot)
     if (strcmp(epoch, refill->epoch) != 0) {
         enter(refill, epoch);
     }
-    if (refill->over || store_redis_is_handing_in(quotas->redis)) {
+    if (store_redis_is_handing_in(quotas->redis) || store_redis_is_handing_over(quotas->redis)) {
+        return;
+    }
+    if (must_begin_anew(quotas)) {
+        ledger_ask_former(refill->ledger, redis_epoch_number(epoch));
+        return;
+    }
+    if (refill->over) {
         return;
     }
     if (refill->told) {

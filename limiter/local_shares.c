@@ -235,6 +235,7 @@ static void put_debt(const struct share *share, struct local_debt *out)
     out->hand_over.key = slice_make(out->key, share->key_len);
     out->hand_over.amount = share->unsent;
     out->hand_over.window_start_ms = share->window_start_ms;
+    out->hand_over.window_end_ms = share->window_end_ms;
 }
 
 bool local_shares_have_debts(const struct local_shares *shares)

@@ -27,12 +27,12 @@ struct share {
 
     /* Since then, alone: */
     bool alone;
-    uint64_t spell;          /* counts such times, and windows begun in them */
-    uint64_t window_spell;   /* the first one of the window at hand */
-    struct bucket bucket;    /* of a rate: this gateway's own, with its part of burst and rate */
-    uint64_t spent;          /* of a budget; or slots held, which outlast being alone */
-    int64_t window_start_ms; /* that `unsent` is of */
-    int64_t unsent;          /* to be handed over; negative: too much was */
+    uint64_t spell;        /* counts such times, and windows begun in them */
+    uint64_t window_spell; /* the first one of the window at hand */
+    struct bucket bucket;  /* of a rate: this gateway's own, with its part of burst and rate */
+    uint64_t spent;        /* of a budget; or slots held, which outlast being alone */
+    int64_t window_start_ms, window_end_ms; /* that `unsent` is of */
+    int64_t unsent;                         /* to be handed over; negative: too much was */
     bool in_debts;
     size_t key_len, tenant_len;
     char text[]; /* key, then tenant */

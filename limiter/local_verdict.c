@@ -49,6 +49,7 @@ static void enter_window(const struct local_shares *shares, struct share *share,
     struct window window = window_at(limit, wall_ms);
     if (window.start_ms != share->window_start_ms) {
         share->window_start_ms = window.start_ms;
+        share->window_end_ms = window.end_ms;
         share->window_spell = share->spell;
         share->unsent = 0;
     }
@@ -126,6 +127,19 @@ static void send_later(struct local_shares *shares, struct stripe *stripe, struc
     note_debt(shares, stripe, share);
 }
 
+/* Which window is charged, before what is granted there is added. What the store has a record of
+ * keeps the one that the store told. */
+static void note_window(const struct share *share, struct demand *demand,
+                        enum reservation_basis basis)
+{
+    if (basis == BASIS_LOCAL && limit_span_is_window(share->limit.span) &&
+        demand->window_end_ms != share->window_end_ms) {
+        demand->former = demand->granted;
+        demand->window_start_ms = share->window_start_ms;
+        demand->window_end_ms = share->window_end_ms;
+    }
+}
+
 /* Takes it, whether it fits or not. Slots are held here and not handed over. Nor is more of a rate
  * for what the store has a record of: it is told at the end, and a rate cannot be given back what
  * has drained by then. */
@@ -142,6 +156,7 @@ static void take_alone(struct local_shares *shares, struct stripe *stripe, struc
         (share->limit.span == LIMIT_RATE && basis == BASIS_LOCAL)) {
         send_later(shares, stripe, share, (int64_t)amount);
     }
+    note_window(share, demand, basis);
     demand->last_taken = amount;
     demand->taken_alone += amount;
     demand->granted += amount;

@@ -282,37 +282,33 @@ static void put_rate(struct resp *resp, const struct limit *limit)
     resp_number(resp, rate ? (int64_t)period_ms(limit) : 0);
 }
 
-/* When a window that begins there is over at the latest, whatever its zone: a hand-over's limit is
- * a copy that outlives its zone. */
-static int64_t latest_end_ms(const struct limit *limit, int64_t start_ms)
+enum { MARK_BYTES = LIMIT_KEY_MAX + 32 };
+
+/* What this ledger said of a window last. */
+static void put_mark(struct resp *resp, const struct redis_namespace *ns, struct slice key,
+                     const char *kind)
 {
-    static const int64_t day_ms = 24 * 3600 * 1000;
-    switch (limit->span) {
-    case LIMIT_DAYS:
-        return start_ms + (limit->days + 2) * day_ms;
-    case LIMIT_WEEK:
-        return start_ms + 9 * day_ms;
-    case LIMIT_MONTH:
-        return start_ms + 33 * day_ms;
-    case LIMIT_RATE:
-    case LIMIT_HELD:
-        break;
-    }
-    return 0;
+    char mark[MARK_BYTES];
+    int len = snprintf(mark, sizeof(mark), "%.*s:%s:%s", (int)key.len, key.ptr, kind, ns->ledger);
+    resp_text(resp, slice_make(mark, (size_t)len));
 }
 
 enum status redis_write_hand_over(const struct redis_namespace *ns,
                                   const struct hand_over *hand_over, struct buffer *out)
 {
     struct resp resp;
-    begin(&resp, ns, SCRIPT_HAND_OVER, out, 2, 6);
+    bool marks = ns->has_ledger && limit_span_is_window(hand_over->limit->span);
+    begin(&resp, ns, SCRIPT_HAND_OVER, out, marks ? 3 : 2, 6);
     resp_key(&resp, slice_from(ns->store), slice_from(hand_over->tenant), SLICE("h:"),
              slice_from(hand_over->id));
     resp_text(&resp, hand_over->key);
+    if (marks) {
+        put_mark(&resp, ns, hand_over->key, "by");
+    }
     resp_text(&resp, kind_of(hand_over->limit));
     resp_number(&resp, hand_over->amount);
     resp_number(&resp, hand_over->window_start_ms);
-    resp_number(&resp, latest_end_ms(hand_over->limit, hand_over->window_start_ms));
+    resp_number(&resp, hand_over->window_end_ms);
     put_rate(&resp, hand_over->limit);
     return resp_end(&resp);
 }
@@ -348,13 +344,10 @@ enum status redis_write_hand_in(const struct redis_namespace *ns, const struct h
                                 struct buffer *out)
 {
     struct resp resp;
-    char mark[LIMIT_KEY_MAX + 32];
     bool corrects = hand_in->edition > 0;
-    int len = snprintf(mark, sizeof(mark), "%.*s:%s:%s", (int)hand_in->key.len, hand_in->key.ptr,
-                       corrects ? "later" : "by", ns->ledger);
     begin(&resp, ns, corrects ? SCRIPT_CORRECT : SCRIPT_HAND_IN, out, 3, corrects ? 6 : 4);
     resp_text(&resp, hand_in->key);
-    resp_text(&resp, slice_make(mark, (size_t)len));
+    put_mark(&resp, ns, hand_in->key, corrects ? "later" : "by");
     resp_key(&resp, slice_from(ns->store), SLICE(""), SLICE("epoch"), SLICE(""));
     resp_text(&resp, slice_from(hand_in->epoch));
     if (corrects) {

@@ -16,7 +16,7 @@
  *   {STORE}:v2:epoch                     made when the data began: gone when data was lost
  *   {STORE}:v2:refill                    who has handed in, after data was lost
  *   {STORE:TENANT}:v2:h:ID               a hand-over that was taken
- *   USAGE:by:LEDGER                      what a ledger has handed in for a window
+ *   USAGE:by:LEDGER                      what a ledger has handed in, or over, for a window
  *   USAGE:later:LEDGER                   by how much it has corrected what was charged to it
  *
  * All but the epoch expire: usage and records a day after the last deadline, window or debt that
@@ -76,6 +76,7 @@ struct redis_namespace {
     bool has_beaten;    /* it is known to the store: if it is missing there, it was held dead */
     char epoch[17];     /* as last seen; "" before the first contact */
     char ledger[17];    /* who hands in: the same over restarts, if there is a ledger */
+    bool has_ledger;    /* what is handed over is in what it hands in, too */
     bool handed_in;     /* it has, in this epoch */
     unsigned known;     /* gateways that were alive when data was lost; 0: none was */
     char candidate[17]; /* what a new epoch is made of, if there is none: this gateway's own */
@@ -107,13 +108,14 @@ struct hand_over {
     const struct limit *limit;
     struct slice key;
     int64_t amount;
-    int64_t window_start_ms; /* of windows: another one's amount is dropped */
+    int64_t window_start_ms, window_end_ms; /* of windows: another one's amount is dropped */
 };
 MUST_USE enum status redis_write_hand_over(const struct redis_namespace *ns,
                                            const struct hand_over *hand_over, struct buffer *out);
-/* What was charged to a window before the data was lost, in all; may be said again, and be another
- * sum then. Or, if it has an edition, what was charged to it turned out to be more, or less, in
- * all: an older edition changes nothing, and neither does one of an older `since`. */
+/* What was charged to a window before the data was lost, or without the store, in all; may be said
+ * again, and be another sum then. Or, if it has an edition, what was charged to it turned out to be
+ * more, or less, in all: an older edition changes nothing, and neither does one of an older
+ * `since`. */
 struct hand_in {
     char epoch[17]; /* of the data that is to have it */
     struct slice key;

@@ -204,6 +204,7 @@ void store_redis_refresh(struct store_redis_side *side)
         memcpy(side->ns.epoch, store->facts.epoch, sizeof(side->ns.epoch));
         side->ns.has_beaten = store->facts.has_beaten;
         memcpy(side->ns.ledger, store->facts.ledger, sizeof(side->ns.ledger));
+        side->ns.has_ledger = store->facts.has_ledger;
         side->ns.known = store->facts.known;
         side->ns.handed_in = store->facts.handed_in && store->facts.known > 0;
         side->incarnation = store->facts.incarnation;

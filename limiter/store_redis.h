@@ -50,7 +50,8 @@ void store_redis_set_tenants(struct store_redis_side *side, const char *const *t
 void store_redis_set_ledger(struct store_redis *store, const char *name);
 /* The epoch of its data, as far as is known: 16 hex digits; false: none yet. */
 bool store_redis_epoch(struct store_redis *store, char ret[17]);
-/* Says what this gateway had charged to a window under other epochs, or what it corrects; copied.
+/* Says what this gateway had charged to a window under other epochs, or alone, or what it corrects;
+ * copied.
  * It is repeated until it is there; only where nothing is on its way may another sum of the same
  * window be said. */
 struct hand_in;
@@ -58,6 +59,11 @@ void store_redis_hand_in(struct store_redis *store, const struct hand_in *hand_i
 bool store_redis_is_handing_in(const struct store_redis *store);
 /* How many were given up since the start: they are to be said again. */
 unsigned store_redis_hand_ins_lost(const struct store_redis *store);
+/* What was taken alone is on its way, or has to wait for the store. */
+bool store_redis_is_handing_over(const struct store_redis *store);
+/* How often something of it came there, or was given up, since the start: what is handed in of a
+ * window is the whole of it, so it is to be said once more behind that. */
+unsigned store_redis_handed_over(const struct store_redis *store);
 /* All that it had charged is there: others need not wait for it. */
 void store_redis_handed_in(struct store_redis *store, const char *epoch);
 /* Windows follow on_failure, for not all gateways have handed in. */

@@ -194,9 +194,7 @@ static void give_up(const struct answer *answer)
     if (operation->kind == OPERATION_ASK || operation->kind == OPERATION_EXTEND) {
         flight_lose(answer->side, operation, LOSS_OF_LINK);
     } else {
-        if (operation->kind == OPERATION_HAND_IN) {
-            store_redis_hand_in_is_lost(answer->side->store);
-        }
+        flight_give_up(answer->side, operation);
         count_up(&answer->side->counts.unsettled);
         operation_free(operation);
     }
@@ -264,7 +262,9 @@ bool flight_reply(struct store_redis_side *side, const struct redis_reply *reply
     case OPERATION_LOAD:
     case OPERATION_SETTLE:
     case OPERATION_CALL_OFF:
+        break;
     case OPERATION_HAND_OVER:
+        store_redis_hand_over_ends(side->store);
         break;
     case OPERATION_HAND_IN:
         store_redis_hand_in_ends(side->store);

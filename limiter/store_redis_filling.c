@@ -114,6 +114,31 @@ struct operation *store_redis_next_hand_in(struct store_redis *store)
     return operation;
 }
 
+/* ---- handing over ---- */
+
+void store_redis_hand_over_begins(struct store_redis *store)
+{
+    (void)atomic_fetch_add(&store->handing_over, 1);
+}
+
+void store_redis_hand_over_ends(struct store_redis *store)
+{
+    (void)atomic_fetch_add(&store->handed_over, 1);
+    (void)atomic_fetch_sub(&store->handing_over, 1);
+}
+
+bool store_redis_is_handing_over(const struct store_redis *store)
+{
+    return local_shares_have_debts(store->shares) || atomic_load(&store->handing_over) > 0;
+}
+
+unsigned store_redis_handed_over(const struct store_redis *store)
+{
+    return atomic_load(&store->handed_over);
+}
+
+/* ---- handing in, again ---- */
+
 unsigned store_redis_hand_ins_lost(const struct store_redis *store)
 {
     return atomic_load(&store->hand_ins_lost);

@@ -153,15 +153,22 @@ struct operation *flight_pop(struct store_redis_side *side)
     return operation;
 }
 
+void flight_give_up(struct store_redis_side *side, const struct operation *operation)
+{
+    if (operation->kind == OPERATION_HAND_IN) {
+        store_redis_hand_in_is_lost(side->store);
+    } else if (operation->kind == OPERATION_HAND_OVER) {
+        store_redis_hand_over_ends(side->store);
+    }
+}
+
 void flight_keep(struct store_redis_side *side, struct operation *take_operation)
 {
     take_operation->repeated = false;
     push(side, &side->again, take_operation);
     if (side->again.count > OPERATIONS_MAX) {
         struct operation *oldest = pop(side, &side->again);
-        if (oldest->kind == OPERATION_HAND_IN) {
-            store_redis_hand_in_is_lost(side->store);
-        }
+        flight_give_up(side, oldest);
         operation_free(oldest);
         count_up(&side->counts.unsettled);
     }

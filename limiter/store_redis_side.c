@@ -275,7 +275,9 @@ static void hand_over(struct store_redis_side *side)
     for (unsigned i = 0; i < DEBTS_A_TURN && local_shares_have_debts(side->store->shares); i++) {
         struct operation *operation = operation_new(OPERATION_HAND_OVER, NULL);
         operation->debt = MEMORY_NEW(struct local_debt);
+        store_redis_hand_over_begins(side->store);
         if (local_shares_take(side->store->shares, operation->debt, 1) == 0) {
+            store_redis_hand_over_ends(side->store);
             operation_free(operation);
             return;
         }

@@ -87,6 +87,8 @@ struct store_redis {
     struct operations hand_ins;   /* owned; until a side takes them */
     atomic_uint handing_in;       /* of those, and in flight */
     atomic_uint hand_ins_lost;    /* that were given up */
+    atomic_uint handing_over;     /* hand-overs: in flight, or kept for the next link */
+    atomic_uint handed_over;      /* that have ended */
     _Atomic usec_t filling_until; /* windows follow on_failure till then; 0: they do not */
     unsigned sides, sides_up;
     bool said_down, said_policy;
@@ -148,6 +150,8 @@ void store_redis_learn_filling(struct store_redis_side *side, const struct redis
 struct operation *store_redis_next_hand_in(struct store_redis *store);
 void store_redis_hand_in_ends(struct store_redis *store);
 void store_redis_hand_in_is_lost(struct store_redis *store);
+void store_redis_hand_over_begins(struct store_redis *store);
+void store_redis_hand_over_ends(struct store_redis *store); /* also of one that is given up */
 /* What an answer tells of epoch, clock and life; says what an operator should hear. `incarnation`:
  * of a heartbeat, whose it was. */
 void store_redis_learn(struct store_redis_side *side, const struct redis_answer *answer,
@@ -176,6 +180,8 @@ MUST_USE bool flight_load(struct store_redis_side *side);
 struct operation *flight_pop(struct store_redis_side *side); /* NULL: none */
 /* For later. Bounded. */
 void flight_keep(struct store_redis_side *side, struct operation *take_operation);
+/* Who waits for its end is told that it is given up. Does not free. */
+void flight_give_up(struct store_redis_side *side, const struct operation *operation);
 /* As much of what was kept as may be in flight at once. */
 void flight_send_kept(struct store_redis_side *side);
 /* An ask is in doubt: the store is told to forget it as soon as possible. */

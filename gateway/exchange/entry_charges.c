@@ -14,8 +14,16 @@ struct charges {
     struct ledger_row *row;
     const struct reservation *answered; /* of the route that was answered; NULL: none */
     unsigned count;                     /* looked at so far */
-    bool settled;
+    bool settled, shared;
 };
+
+static uint64_t epoch_of(const struct charges *charges, const struct reservation *reservation)
+{
+    if (!charges->shared) {
+        return LEDGER_EPOCH_MEMORY;
+    }
+    return reservation->basis == BASIS_STORE ? reservation->epoch : LEDGER_EPOCH_ALONE;
+}
 
 static void put(struct charges *charges, const struct reservation *reservation,
                 const struct demand *demand)
@@ -25,12 +33,12 @@ static void put(struct charges *charges, const struct reservation *reservation,
     bool known = index < row->charge_count;
     struct ledger_charge charge = {
         .hash = known ? row->charges[index].hash : ledger_key_hash(charges->ledger, demand->key),
-        .epoch = reservation->basis == BASIS_STORE ? reservation->epoch : 0,
+        .epoch = epoch_of(charges, reservation),
         .start_ms = demand->window_start_ms,
         .end_ms = demand->window_end_ms,
         .amount = charges->settled ? demand_window_charge(demand) : demand_window_reserved(demand),
     };
-    if (!known && charge.epoch != 0 && limit_is_of_values(demand->limit)) {
+    if (!known && charges->shared && limit_is_of_values(demand->limit)) {
         ledger_note_key(charges->ledger, &charge, demand->key);
     }
     if (index < LEDGER_CHARGES_MAX) {
@@ -62,7 +70,8 @@ static void fill(const struct exchange *exchange, struct ledger_row *row, bool s
     struct charges charges = {.ledger = exchange->side->ledger,
                               .row = row,
                               .answered = exchange->reservation,
-                              .settled = settled};
+                              .settled = settled,
+                              .shared = exchange->side->quota.shared};
     const struct reservation *reservation;
     for (unsigned i = 0; (reservation = exchange_reservation(exchange, i)) != NULL; i++) {
         put_all(&charges, reservation);

@@ -66,8 +66,9 @@ uint64_t ledger_key_hash(const struct ledger *ledger, struct slice key);
 void ledger_note_key(struct ledger *ledger, const struct ledger_charge *charge, struct slice key);
 
 /* What windows that are not over were charged with under other epochs of the shared store than this
- * one, open rows included as they are reserved: what this ledger knows that the store may have
- * lost. An answer is there a moment later. Any thread; one asks at a time. */
+ * one, or without it, open rows included as they are reserved: what this ledger knows and the store
+ * may not. An answer is there a moment later; one that was there already is dropped. Any thread;
+ * one asks at a time. */
 void ledger_ask_former(struct ledger *ledger, uint64_t epoch);
 /* False: there is no answer yet to this epoch's. *ret_open: the sums may change yet, as some are
  * reserved. `key`: its text, if it was noted. */

@@ -1,6 +1,6 @@
-/* What was charged under other epochs of the store than the present one, told by the thread, which
- * is the one that empties the rings: so each row is in the database or in its place, and in one of
- * them.
+/* What was charged under other epochs of the store than the present one, or alone, told by the
+ * thread, which is the one that empties the rings: so each row is in the database or in its place,
+ * and in one of them.
  */
 #include "gateway/ledger/ledger_state.h"
 #include "gateway/observe/log.h"
@@ -9,12 +9,10 @@ void ledger_ask_former(struct ledger *ledger, uint64_t epoch)
 {
     struct ledger_former *former = &ledger->former;
     (void)pthread_mutex_lock(&ledger->lock);
-    if (!former->asked || former->epoch != epoch) {
-        ledger_charges_fini(&former->sums);
-        former->asked = true;
-        former->answered = false;
-        former->epoch = epoch;
-    }
+    ledger_charges_fini(&former->sums);
+    former->asked = true;
+    former->answered = false;
+    former->epoch = epoch;
     (void)pthread_mutex_unlock(&ledger->lock);
     ledger_wake(ledger);
 }
@@ -52,7 +50,8 @@ struct answer {
 
 static bool concerns(const struct answer *answer, const struct ledger_charge *charge)
 {
-    return charge->epoch != 0 && charge->epoch != answer->epoch && charge->end_ms > answer->now_ms;
+    return charge->epoch != LEDGER_EPOCH_MEMORY && charge->epoch != answer->epoch &&
+           charge->end_ms > answer->now_ms;
 }
 
 static void add(void *ctx, const struct ledger_charge *charge)

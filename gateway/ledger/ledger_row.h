@@ -58,11 +58,17 @@ struct ledger_object {
     bool has_amount;
 };
 
+/* Epochs that no shared store has. */
+enum {
+    LEDGER_EPOCH_MEMORY, /* counted by a store in memory */
+    LEDGER_EPOCH_ALONE,  /* while the shared one was away: whatever data it has is to be told */
+};
+
 /* What a quota's calendar window was charged with: what is reserved until the row closes, so that a
  * killed gateway's row has the full charge, then what was used. */
 struct ledger_charge {
     uint64_t hash;            /* ledger_key_hash() of the quota's key */
-    uint64_t epoch;           /* of the shared store's data that counts it; 0: of none */
+    uint64_t epoch;           /* of the shared store's data that counts it, or LEDGER_EPOCH_* */
     int64_t start_ms, end_ms; /* the window, since 1970-01-01 UTC */
     uint64_t amount;          /* in the unit of the quota */
 };

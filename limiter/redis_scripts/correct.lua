@@ -22,15 +22,7 @@ if state.start >= ends then
     return 'N'
 end
 local more = sum - (since == known_since and said or 0)
-if more > 0 then
-    state.taken, state.settled = state.taken + more, state.settled + more
-elseif more < 0 then
-    -- Below zero as long as the settlement that is corrected is not here yet.
-    state.settled, state.refunded = state.settled + more, state.refunded - more
-    if state.forgiven > state.settled then -- what was forgiven by hand is not given back once more
-        state.forgiven = math.max(state.forgiven + more, state.settled, 0)
-    end
-end
+ledger.charge_later(state, more)
 ledger.write_state(KEYS[1], state, now, now)
 redis.call('SET', KEYS[2], struct.pack(SAID, since, edition, sum), 'PX', ends - now + DAY_MS)
 return 'H'

@@ -1,5 +1,6 @@
--- What a gateway had charged to a window before the data was lost, open reservations in full. It may be
--- said again, and may have become less or more since: what counts is what was said last.
+-- What a gateway had charged to a window before the data was lost, or alone while the store was away, open
+-- reservations in full. It may be said again, and may have become less or more since: what counts is what
+-- was said last of that window.
 -- KEYS: usage key, what this ledger said of it last, epoch.
 -- ARGV: epoch that the sum is for, amount, window start, its end.
 -- Returns: H taken, N another window counts, E there is another epoch.
@@ -15,12 +16,10 @@ local state = ledger.window_at(ledger.read_state('w', redis.call('GET', KEYS[1])
 if state.start >= ends then
     return 'N'
 end
-local said = tonumber(redis.call('GET', KEYS[2]) or 0)
-local more = amount - said
+local more = amount - ledger.said_of(KEYS[2], ends)
 if more ~= 0 then
-    state.taken = math.max(state.taken + more, 0)
-    state.settled = math.max(state.settled + more, 0)
+    ledger.charge_later(state, more)
     ledger.write_state(KEYS[1], state, now, now)
 end
-redis.call('SET', KEYS[2], string.format('%.0f', amount), 'PX', ends - now + DAY_MS)
+ledger.note_said(KEYS[2], amount, ends, now)
 return 'H'

@@ -1,7 +1,7 @@
--- Adds what a gateway counted alone, once. Negative: it had said too much before.
--- KEYS: mark of this hand-over, usage key.
--- ARGV: kind, amount, window start, when that window is over at the latest, a rate's amount and period
---   (else 0).
+-- Adds what a gateway counted alone, once. Negative: it had said too much before. Its ledger knows that of
+-- windows, too, and hands it in as a part of its sum (hand_in.lua): so what is added here is noted as said.
+-- KEYS: mark of this hand-over, usage key; of a window, and where there is a ledger, what it said last.
+-- ARGV: kind, amount, window start, its end, a rate's amount and period (else 0).
 -- Returns: H taken, N taken before, or its window is over.
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', DAY_MS) then
     return 'N'
@@ -27,8 +27,12 @@ end
 if amount > 0 then
     state.taken, state.settled = state.taken + amount, state.settled + amount
 else
-    local back = math.min(-amount, state.settled)
-    state.settled, state.refunded = state.settled - back, state.refunded + back
+    amount = -math.max(math.min(-amount, state.settled), 0)
+    state.settled, state.refunded = state.settled + amount, state.refunded - amount
 end
 ledger.write_state(KEYS[2], state, now, last)
+local ends = tonumber(ARGV[4])
+if KEYS[3] and now < ends then
+    ledger.note_said(KEYS[3], ledger.said_of(KEYS[3], ends) + amount, ends, now)
+end
 return 'H'

@@ -71,6 +71,29 @@ local function halve_totals(taken, settled, refunded, kind)
     return taken - past_refunded - past_settled, settled - past_settled, refunded - past_refunded
 end
 
+-- What was charged to a window turned out to be so much more, or less.
+local function charge_later(state, more)
+    if more > 0 then
+        state.taken, state.settled = state.taken + more, state.settled + more
+    elseif more < 0 then
+        -- Below zero as long as the settlement that is corrected is not here yet.
+        state.settled, state.refunded = state.settled + more, state.refunded - more
+        if state.forgiven > state.settled then -- what was forgiven by hand is not given back once more
+            state.forgiven = math.max(state.forgiven + more, state.settled, 0)
+        end
+    end
+end
+
+-- What a ledger has said of a window, and of none that begins later. Without an end: as it was written before.
+local function said_of(key, ends)
+    local amount, window = string.match(redis.call('GET', key) or '', '^(-?%d+) ?(%d*)$')
+    return amount and (window == '' or tonumber(window) == ends) and tonumber(amount) or 0
+end
+
+local function note_said(key, amount, ends, now)
+    redis.call('SET', key, string.format('%.0f %.0f', amount, ends), 'PX', ends - now + DAY_MS)
+end
+
 -- It is kept a day beyond `last` and its own end, or an hour more: so most writes leave its expiry as
 -- it is, which costs less than half.
 local function write_state(key, state, now, last)
@@ -328,7 +351,8 @@ local function charge_overdue(open_key, open_of_all, now, most)
 end
 
 return {read_state = read_state, write_state = write_state, new_window = new_window,
-    window_at = window_at, halve_totals = halve_totals, alive_gateways = alive_gateways,
+    window_at = window_at, charge_later = charge_later, said_of = said_of,
+    note_said = note_said, halve_totals = halve_totals, alive_gateways = alive_gateways,
     count_slots = count_slots, take_slots = take_slots, read_record = read_record,
     find_record = find_record, record_text = record_text, write_tombstone = write_tombstone,
     extend_part = extend_part, unlist = unlist, drain = drain,

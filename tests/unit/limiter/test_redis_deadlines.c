@@ -344,16 +344,23 @@ Test(redis_deadlines, what_began_anew_is_not_changed_by_what_was_before)
 
 /* ---- hand-overs ---- */
 
-static const char *hand_over(const struct limit *limit, const char *id, int64_t amount,
-                             int64_t window_start_ms)
+static const char *hand_over_until(const struct limit *limit, const char *id, int64_t amount,
+                                   int64_t window_start_ms, int64_t window_end_ms)
 {
     struct hand_over debt = {.tenant = "shop",
                              .limit = limit,
                              .key = limit->key,
                              .amount = amount,
-                             .window_start_ms = window_start_ms};
+                             .window_start_ms = window_start_ms,
+                             .window_end_ms = window_end_ms};
     (void)snprintf(debt.id, sizeof(debt.id), "%s", id);
     return send_written(redis_write_hand_over(&ns, &debt, &out));
+}
+
+static const char *hand_over(const struct limit *limit, const char *id, int64_t amount,
+                             int64_t window_start_ms)
+{
+    return hand_over_until(limit, id, amount, window_start_ms, window_start_ms + DAY);
 }
 
 Test(redis_deadlines, what_was_counted_alone_is_handed_over_once)
@@ -400,7 +407,7 @@ Test(redis_deadlines, a_hand_over_may_be_the_first_that_a_window_hears)
     limit.span = LIMIT_MONTH;
     const int64_t month = START - 3 * DAY; /* the 1st of October 2024 */
     limit.zone = NULL;                     /* of a rule that is no more */
-    cr_expect_str_eq(hand_over(&limit, "4", 50, month), "H");
+    cr_expect_str_eq(hand_over_until(&limit, "4", 50, month, month + 31 * DAY), "H");
     cr_expect_gt(ttl_of(limit.key.ptr), 28 * DAY);
     limit.zone = utc;
     cr_expect_eq(entry_of(&limit).used, 50);
@@ -409,6 +416,52 @@ Test(redis_deadlines, a_hand_over_may_be_the_first_that_a_window_hears)
     set_time(month + 31 * DAY);
     cr_expect(use(&limit, 1));
     cr_expect_eq(entry_of(&limit).used, 1);
+}
+
+/* The sum of a ledger, in the window of that day. */
+static const char *hand_in_sum(const struct limit *limit, uint64_t amount, int64_t start_ms)
+{
+    struct hand_in sum = {
+        .key = limit->key, .amount = amount, .start_ms = start_ms, .end_ms = start_ms + DAY};
+    (void)snprintf(sum.epoch, sizeof(sum.epoch), "%s", command("GET {%s}:v2:epoch", store_name));
+    return send_written(redis_write_hand_in(&ns, &sum, &out));
+}
+
+Test(redis_deadlines, what_is_handed_over_is_a_part_of_what_is_handed_in)
+{
+    struct limit limit = daily(LIMIT_TOKENS, 1000);
+    ns.has_ledger = true;
+    cr_expect(use(&limit, 100));
+    cr_expect_str_eq(hand_over(&limit, "6", 50, START), "H");
+    cr_expect_str_eq(hand_in_sum(&limit, 50, START), "H");
+    cr_expect_eq(entry_of(&limit).used, 150);
+    cr_expect_str_eq(hand_in_sum(&limit, 30, START), "H");
+    cr_expect_eq(entry_of(&limit).used, 130);
+    cr_expect_eq(entry_of(&limit).refunded, 20);
+    cr_expect_str_eq(hand_over(&limit, "7", -20, START), "H"); /* it is late: the sum has it */
+    cr_expect_str_eq(hand_in_sum(&limit, 30, START), "H");
+    cr_expect_eq(entry_of(&limit).used, 130);
+    cr_expect_str_eq(hand_over(&limit, "8", -500, START), "H"); /* more than there is: not all */
+    cr_expect_eq(entry_of(&limit).used, 0);
+    cr_expect_str_eq(hand_in_sum(&limit, 30, START), "H");
+    cr_expect_eq(entry_of(&limit).used, 130);
+    pass(DAY);
+    cr_expect(use(&limit, 1));
+    cr_expect_str_eq(hand_in_sum(&limit, 5, START + DAY), "H");
+    cr_expect_eq(entry_of(&limit).used, 6, "what was said of the day before ended with it");
+}
+
+Test(redis_deadlines, what_was_forgiven_is_not_given_back_by_a_lesser_sum)
+{
+    struct limit limit = daily(LIMIT_TOKENS, 1000);
+    ns.has_ledger = true;
+    cr_expect(use(&limit, 1));
+    cr_expect_str_eq(hand_in_sum(&limit, 50, START), "H");
+    (void)send_written(redis_write_change(&ns, REDIS_RESET, &limit, limit.key, 0, &out));
+    cr_expect_eq(entry_of(&limit).used, 0);
+    cr_expect_str_eq(hand_in_sum(&limit, 20, START), "H");
+    cr_expect(use(&limit, 7));
+    cr_expect_eq(entry_of(&limit).used, 7);
 }
 
 /* ---- by hand ---- */
