@@ -32,6 +32,16 @@ static struct ledger_difference_at *make(struct ledger_differences *differences,
     return &place->at;
 }
 
+/* A sum of amounts that are each far from it stops at the largest. */
+static int64_t sum_of(int64_t a, int64_t b)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum)) {
+        return b > 0 ? INT64_MAX : -INT64_MAX;
+    }
+    return sum;
+}
+
 void ledger_differences_add(struct ledger_differences *differences,
                             const struct ledger_difference *difference)
 {
@@ -46,7 +56,7 @@ void ledger_differences_add(struct ledger_differences *differences,
         at = make(differences, &key, window);
     }
     struct ledger_difference *own = &at->difference;
-    own->change += difference->change;
+    own->change = sum_of(own->change, difference->change);
     if (difference->since > own->since ||
         (difference->since == own->since && difference->edition >= own->edition)) {
         own->since = difference->since;

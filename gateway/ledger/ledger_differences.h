@@ -43,7 +43,11 @@ void ledger_differences_fini(struct ledger_differences *differences); /* it is e
 #define LEDGER_DIFFERENCES_ADD                                                                     \
     "INSERT INTO quota_differences (ends_ms, hash, epoch, starts_ms, since, edition, difference) " \
     "VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6) ON CONFLICT (ends_ms, hash, epoch) DO UPDATE SET "         \
-    "edition = edition + 1, difference = difference + excluded.difference "                        \
+    "edition = edition + 1, difference = CASE "                                                    \
+    "WHEN excluded.difference > 0 "                                                                \
+    "THEN min(difference, " LEDGER_SQL_LARGEST " - excluded.difference) + excluded.difference "    \
+    "ELSE max(difference, -" LEDGER_SQL_LARGEST " - excluded.difference) + excluded.difference "   \
+    "END "                                                                                         \
     "RETURNING since, edition, difference"
 
 /* Adds those whose window ends after `now_ms`. */

@@ -25,7 +25,8 @@ struct ledger_settlement {
     uint64_t cost;            /* of the call that made the object, in nano-USD */
     char status[32];          /* of the object; empty: it stays */
     char hook[64], event[48]; /* ids of events grow with time */
-    bool again;               /* it was said before, and may not have been heard */
+    unsigned element;         /* of an event that is an array, from 1; 0: it is none */
+    bool again; /* it was said before, and may not have been heard: its row is there, or never is */
 };
 
 enum ledger_settle_result {
@@ -34,6 +35,7 @@ enum ledger_settle_result {
     LEDGER_SETTLE_SAME,   /* the ledger says so already */
     LEDGER_SETTLE_UNKNOWN_OBJECT,
     LEDGER_SETTLE_OVERFLOW, /* there was no room for it to wait */
+    LEDGER_SETTLE_BROKEN,   /* the block that its row lies in cannot be read, or be packed again */
     LEDGER_SETTLE_RESULTS,  /* not a result; keep last */
 };
 const char *ledger_settle_result_name(enum ledger_settle_result result);
@@ -48,6 +50,8 @@ struct ledger_settleable {
 void ledger_set_settleable(struct ledger *ledger, const struct ledger_settleable *settleable);
 /* Copies it. What finds no place is counted. Any thread. */
 void ledger_settle(struct ledger *ledger, const struct ledger_settlement *settlement);
+/* How many more would find a place now. Any thread. */
+unsigned ledger_settle_room(struct ledger *ledger);
 
 /* What became of those of a hook. */
 struct ledger_settled {
@@ -61,7 +65,7 @@ void ledger_take_settled(struct ledger *ledger, void *ctx,
 
 /* By how much windows that are not over are charged more, or less, than they were counted. */
 struct ledger_difference {
-    struct ledger_charge window; /* without an amount; its epoch counts it: 0: a store in memory */
+    struct ledger_charge window; /* without an amount; its epoch says who counts it */
     int64_t change;              /* since it was told last */
     /* Of a store that others share: all changes together, kept with the rows. It replaces what was
      * said before with an older `since`, or the same and an older `edition`. */
@@ -74,5 +78,3 @@ void ledger_take_differences(struct ledger *ledger, void *ctx,
                              void (*each)(void *ctx, const struct ledger_difference *difference));
 /* A shared store may have missed some: all sums there are, once more. Any thread. */
 void ledger_tell_differences_again(struct ledger *ledger);
-/* The epoch of the shared store's present data: it has counted what had none. Any thread. */
-void ledger_set_epoch(struct ledger *ledger, uint64_t epoch);

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum statement { FIND_BLOCK, CHANGE_SUM, CHANGE_PAST_SUM, ADD_DIFFERENCE, STATEMENTS };
 
@@ -104,14 +105,15 @@ static struct ledger_row *row_in_block(struct ledger_settler *settler,
     return NULL;
 }
 
-/* *ret_row: in the block at hand, until the next call; NULL: it is gone. */
+/* *ret_row: in the block at hand, until the next call; NULL: it is gone. A block that cannot be
+ * read may be another one's: it is an error only if the row is in none that can. */
 static enum status find_row(struct ledger_settler *settler, const struct ledger_entry *entry,
                             struct ledger_row **ret_row, struct error *err)
 {
     sqlite3_stmt *statement = settler->statements[FIND_BLOCK];
     unsigned char print[LEDGER_PRINT_BYTES];
     int code = SQLITE_DONE;
-    enum status status = STATUS_OK;
+    enum status broken = STATUS_OK;
     *ret_row = row_in_block(settler, entry);
     if (*ret_row != NULL) {
         return STATUS_OK;
@@ -121,22 +123,23 @@ static enum status find_row(struct ledger_settler *settler, const struct ledger_
     ledger_print(entry->id, print);
     (void)sqlite3_bind_int64(statement, 1, entry->closed_at);
     (void)sqlite3_bind_blob(statement, 2, print, sizeof(print), SQLITE_STATIC);
-    while (status == STATUS_OK && *ret_row == NULL &&
-           (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        status = ledger_loaded_take(&settler->block, statement, err);
+    while (*ret_row == NULL && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        enum status status = ledger_loaded_take(&settler->block, statement, err);
         settler->has_block = status == STATUS_OK;
+        broken = status == STATUS_OK ? broken : status;
         *ret_row = row_in_block(settler, entry);
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        status = ledger_sql_fail(settler->db, code, err);
+        broken = ledger_sql_fail(settler->db, code, err);
     }
     (void)sqlite3_reset(statement);
-    return status;
+    return *ret_row != NULL ? STATUS_OK : broken;
 }
 
 /* ---- what it changes ---- */
 
 static const char settled_mark[] = "\"settled\":{\"hook\":";
+static const char element_mark[] = "\"element\":";
 
 /* What `explain` tells of it; it is the last member. */
 static void note_in_details(struct ledger_row *row, const struct ledger_settlement *settlement)
@@ -152,9 +155,13 @@ static void note_in_details(struct ledger_row *row, const struct ledger_settleme
     } else {
         len--; /* the closing brace */
     }
-    int more =
-        snprintf(text, sizeof(text), "%s%s\"%s\",\"event\":\"%s\",\"before_nanousd\":%" PRIu64 "}}",
-                 len > 1 ? "," : "", settled_mark, settlement->hook, settlement->event, row->cost);
+    char element[32] = "";
+    if (settlement->element > 0) {
+        (void)snprintf(element, sizeof(element), "%s%u,", element_mark, settlement->element);
+    }
+    int more = snprintf(
+        text, sizeof(text), "%s%s\"%s\",\"event\":\"%s\",%s\"before_nanousd\":%" PRIu64 "}}",
+        len > 1 ? "," : "", settled_mark, settlement->hook, settlement->event, element, row->cost);
     if (more > 0 && (size_t)more < sizeof(text) && len + (size_t)more < sizeof(row->details)) {
         row->details[0] = '{';
         memcpy(row->details + len, text, (size_t)more + 1);
@@ -202,7 +209,7 @@ static enum status keep_difference(struct ledger_settler *settler,
     return status;
 }
 
-/* What had no epoch, for this gateway counted it alone, was handed over to the present data. */
+/* A store in memory is told the change alone: its charges are here. */
 static enum status change_windows(struct ledger_settler *settler, int64_t change, struct error *err)
 {
     const struct ledger_entry *entry = settler->entry;
@@ -213,10 +220,7 @@ static enum status change_windows(struct ledger_settler *settler, int64_t change
         if (is_over) {
             continue;
         }
-        if (difference.window.epoch == 0) {
-            difference.window.epoch = settler->now->epoch;
-        }
-        if (difference.window.epoch != 0) {
+        if (difference.window.epoch != LEDGER_EPOCH_MEMORY) {
             TRY(keep_difference(settler, &difference, err));
         }
         ledger_differences_add(settler->now->differences, &difference);
@@ -246,6 +250,13 @@ static enum status set_cost(struct ledger_settler *settler, struct ledger_row *r
     return STATUS_OK;
 }
 
+/* Of an event; it says nothing of one: 0. */
+static unsigned long element_of(const char *event)
+{
+    const char *element = strstr(event, element_mark);
+    return element == NULL ? 0 : strtoul(element + strlen(element_mark), NULL, 10);
+}
+
 /* By this event or a later one, as far as the row tells. */
 static bool is_known(const struct ledger_settlement *settlement, const struct ledger_row *row)
 {
@@ -255,8 +266,10 @@ static bool is_known(const struct ledger_settlement *settlement, const struct le
     if ((row->flags & LEDGER_SETTLED) == 0) {
         return false;
     }
-    return event == NULL ||
-           strncmp(event + strlen(mark), settlement->event, strlen(settlement->event)) >= 0;
+    int order = event == NULL
+                    ? 1
+                    : strncmp(event + strlen(mark), settlement->event, strlen(settlement->event));
+    return order > 0 || (order == 0 && element_of(event) >= settlement->element);
 }
 
 /* The row is as the event says, and so is what its quotas are charged with. */

@@ -15,7 +15,6 @@ struct ledger_settler;
 
 struct ledger_settler_now {
     const uint64_t *seed; /* of ledger_key_hash() */
-    uint64_t epoch;       /* of the shared store's present data; 0: none, or not known */
     int64_t now_ms;
     struct ledger_differences *differences; /* what changes is added here */
 };

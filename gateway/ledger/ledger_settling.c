@@ -9,9 +9,12 @@
 #include <string.h>
 
 #define WAITS_FOR (60 * SEC)
+#define AGAIN_FOR (5 * SEC) /* what was said before: its row may have to be moved yet */
 #define OTHER     "__other__"
 
 #define PAUSE (2 * SEC) /* after a failure */
+
+#define WARNS_EVERY (60 * SEC)
 
 #define LOOK_PAUSE SEC /* where many wait: they are looked for one by one */
 
@@ -33,6 +36,8 @@ const char *ledger_settle_result_name(enum ledger_settle_result result)
         return "unknown_object";
     case LEDGER_SETTLE_OVERFLOW:
         return "overflow";
+    case LEDGER_SETTLE_BROKEN:
+        return "broken";
     case LEDGER_SETTLE_RESULTS:
         break;
     }
@@ -146,11 +151,6 @@ bool ledger_settling_wants(struct ledger *ledger, const struct ledger_row *row)
     return wants;
 }
 
-void ledger_set_epoch(struct ledger *ledger, uint64_t epoch)
-{
-    atomic_store_explicit(&ledger->settling.epoch, epoch, memory_order_relaxed);
-}
-
 void ledger_tell_differences_again(struct ledger *ledger)
 {
     atomic_store(&ledger->settling.again, true);
@@ -172,6 +172,15 @@ void ledger_settle(struct ledger *ledger, const struct ledger_settlement *settle
     (void)pthread_mutex_unlock(&settling->lock);
     memory_free(waiting);
     ledger_wake(ledger);
+}
+
+unsigned ledger_settle_room(struct ledger *ledger)
+{
+    struct ledger_settling *settling = &ledger->settling;
+    (void)pthread_mutex_lock(&settling->lock);
+    unsigned count = settling->came.count + settling->waiting;
+    (void)pthread_mutex_unlock(&settling->lock);
+    return count < LEDGER_SETTLEMENTS_MAX ? LEDGER_SETTLEMENTS_MAX - count : 0;
 }
 
 void ledger_take_settled(struct ledger *ledger, void *ctx,
@@ -215,7 +224,6 @@ struct settling {
     struct ledger_waiting *batch[AT_ONCE]; /* owned */
     struct ledger_settler_outcome outcomes[AT_ONCE];
     unsigned count;
-    unsigned at; /* that is settled */
     struct ledger_differences differences;
 };
 
@@ -225,14 +233,13 @@ static enum status settle_batch(struct settling *batch, struct error *err)
     struct ledger_settler *settler = ledger_store_settler(ledger->store);
     const struct ledger_settler_now now = {
         .seed = ledger->seed,
-        .epoch = atomic_load_explicit(&ledger->settling.epoch, memory_order_relaxed),
         .now_ms = clock_wall() / MSEC,
         .differences = &batch->differences,
     };
     TRY(ledger_store_begin(ledger->store, err));
-    for (batch->at = 0; batch->at < batch->count; batch->at++) {
-        TRY(ledger_settler_settle(settler, &batch->batch[batch->at]->settlement, &now,
-                                  &batch->outcomes[batch->at], err));
+    for (unsigned i = 0; i < batch->count; i++) {
+        TRY(ledger_settler_settle(settler, &batch->batch[i]->settlement, &now, &batch->outcomes[i],
+                                  err));
     }
     TRY(ledger_settler_end(settler, err));
     TRY(ledger_differences_find_keys(ledger_store_db(ledger->store), &batch->differences, err));
@@ -256,7 +263,11 @@ static void finish(struct settling *batch)
     for (unsigned i = 0; i < batch->count; i++) {
         struct ledger_waiting *waiting = TAKE(batch->batch[i]);
         struct ledger_settler_outcome *outcome = &batch->outcomes[i];
-        waiting->until = waiting->until == 0 ? now + settling->waits_for : waiting->until;
+        if (waiting->until == 0) {
+            waiting->until = now + (waiting->settlement.again && settling->waits_for > AGAIN_FOR
+                                        ? AGAIN_FOR
+                                        : settling->waits_for);
+        }
         if (!outcome->found && waiting->until > now) {
             put(&settling->in_thread, waiting);
             continue;
@@ -271,30 +282,57 @@ static void finish(struct settling *batch)
     (void)pthread_mutex_unlock(&settling->lock);
 }
 
-/* All as it was: they are looked for again, but for one whose row cannot be read. */
-static void put_back(struct settling *batch, struct ledger_waitings *rest, enum status status,
-                     const struct error *err)
+static void put_batch(struct ledger_waitings *list, struct settling *batch)
+{
+    for (unsigned i = 0; i < batch->count; i++) {
+        put(list, TAKE(batch->batch[i]));
+    }
+}
+
+/* The one of a batch: its row's block is of no use, and it alone is hurt by that. */
+static void refuse(struct settling *batch, const struct error *err)
+{
+    static const struct ledger_settler_outcome broken = {.result = LEDGER_SETTLE_BROKEN};
+    struct ledger *ledger = batch->ledger;
+    struct ledger_settling *settling = &ledger->settling;
+    struct ledger_waiting *waiting = TAKE(batch->batch[0]);
+    usec_t now = clock_now();
+    (void)pthread_mutex_lock(&settling->lock);
+    count_one(settling, &waiting->settlement, &broken);
+    (void)pthread_mutex_unlock(&settling->lock);
+    if (settling->may_warn_at <= now) {
+        settling->may_warn_at = now + WARNS_EVERY;
+        log_warn("ledger: \"%s\": what event %s says of \"%s\" cannot be settled: %s; the estimate "
+                 "stays, and others like it are counted",
+                 ledger->path, waiting->settlement.event, waiting->settlement.object, err->message);
+    }
+    memory_free(waiting);
+}
+
+/* Nothing has happened. Where a block is broken, which of the events is in it shows if each has a
+ * transaction of its own; else all wait. */
+static enum status take_back(struct settling *batch, struct ledger_waitings *apart,
+                             enum status status, const struct error *err)
 {
     struct ledger *ledger = batch->ledger;
     struct ledger_settling *settling = &ledger->settling;
-    bool is_broken = status != STATUS_UNAVAILABLE && batch->at < batch->count;
     ledger_store_call_off(ledger->store);
-    if (is_broken) {
-        log_warn("ledger: \"%s\": what event %s says cannot be settled: %s", ledger->path,
-                 batch->batch[batch->at]->settlement.event, err->message);
-        memory_free(TAKE(batch->batch[batch->at]));
-    } else if (settling->again_at == 0) {
+    if (status != STATUS_UNAVAILABLE && batch->count > 1) {
+        put_batch(apart, batch);
+        return STATUS_OK;
+    }
+    if (status != STATUS_UNAVAILABLE) {
+        refuse(batch, err);
+        return STATUS_OK;
+    }
+    if (settling->again_at == 0) {
         log_error("ledger: \"%s\": what events say that requests cost cannot be written: %s; it is "
                   "tried again",
                   ledger->path, err->message);
     }
-    for (unsigned i = 0; i < batch->count; i++) {
-        if (batch->batch[i] != NULL) {
-            put(&settling->in_thread, TAKE(batch->batch[i]));
-        }
-    }
-    put_all(&settling->in_thread, rest);
+    put_batch(&settling->in_thread, batch);
     settling->again_at = clock_now() + PAUSE;
+    return status;
 }
 
 /* ---- the thread ---- */
@@ -326,22 +364,26 @@ static enum status settle_all(struct ledger *ledger, struct settling *batch, str
 {
     struct ledger_settling *settling = &ledger->settling;
     struct ledger_waitings rest = {0};
+    struct ledger_waitings apart = {0}; /* before the rest: one by one */
     enum status status = STATUS_OK;
     put_all(&rest, &settling->in_thread);
-    while (status == STATUS_OK && rest.count > 0) {
+    while (status == STATUS_OK && apart.count + rest.count > 0) {
+        bool alone = apart.count > 0;
         *batch = (struct settling){.ledger = ledger};
-        while (batch->count < AT_ONCE && rest.count > 0) {
-            batch->batch[batch->count++] = take_first(&rest);
+        while (batch->count < (alone ? 1 : AT_ONCE) && (alone ? apart : rest).count > 0) {
+            batch->batch[batch->count++] = take_first(alone ? &apart : &rest);
         }
         status = settle_batch(batch, err);
         if (status == STATUS_OK) {
             settling->again_at = 0;
             finish(batch);
         } else {
-            put_back(batch, &rest, status, err);
+            status = take_back(batch, &apart, status, err);
         }
         ledger_differences_fini(&batch->differences);
     }
+    put_all(&settling->in_thread, &apart);
+    put_all(&settling->in_thread, &rest);
     return status;
 }
 

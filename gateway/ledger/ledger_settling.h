@@ -24,9 +24,8 @@ struct ledger_waitings {
 };
 
 struct ledger_settling {
-    atomic_bool again;          /* all sums of differences are to be told once more */
-    atomic_uint_fast64_t epoch; /* of the shared store's present data */
-    pthread_mutex_t lock;       /* of what follows, up to the thread's own */
+    atomic_bool again;    /* all sums of differences are to be told once more */
+    pthread_mutex_t lock; /* of what follows, up to the thread's own */
     struct ledger_settleable settleable;
     struct ledger_waitings came;      /* that the thread has not taken yet */
     unsigned waiting;                 /* of those that it has */
@@ -38,6 +37,7 @@ struct ledger_settling {
     usec_t waits_for;                 /* how long one is looked for */
     usec_t look_at;                   /* clock_now(): not before, unless one is new or late */
     usec_t again_at;                  /* clock_now(): it has failed; 0: it works */
+    usec_t may_warn_at;               /* clock_now(): of blocks that are broken */
 };
 
 /* Zeroed before. */

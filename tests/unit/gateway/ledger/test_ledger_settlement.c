@@ -1,157 +1,7 @@
-#include "base/table.h"
-#include "gateway/ledger/ledger.h"
-#include "gateway/ledger/ledger_differences.h"
-#include "gateway/ledger/ledger_minutes.h"
-#include "gateway/ledger/ledger_query.h"
 #include "gateway/ledger/ledger_reprice.h"
-#include "gateway/ledger/ledger_settlement.h"
-#include "gateway/ledger/ledger_settler.h"
-#include "gateway/ledger/ledger_sql.h"
-#include "gateway/ledger/ledger_state.h"
-#include "tests/unit/gateway/ledger/ledger_store_rig.h"
-
-#include <sqlite3.h>
-#include <unistd.h>
-
-static const uint64_t seed[2] = {1, 2};
-static struct scratch_folder folder;
-static const char *path;
-static struct ledger_store *store;
-static struct ledger_differences differences;
-static struct error err;
-static int64_t now_ms;
-
-#define OK(expr) cr_assert_eq((expr), STATUS_OK, "%s", err.message)
-
-static void setup(void)
-{
-    scratch_make(&folder);
-    path = scratch_path(&folder, "usage.db");
-    now_ms = row_time / MSEC;
-    OK(ledger_store_open(path, 0, &store, &err));
-}
-
-static void teardown(void)
-{
-    ledger_store_close(store);
-    ledger_differences_fini(&differences);
-    scratch_remove(&folder);
-}
+#include "tests/unit/gateway/ledger/ledger_settlement_rig.h"
 
 TestSuite(ledger_settlement, .init = setup, .fini = teardown);
-
-/* Number n, which made the object "made-n" and costs 100, of two windows: one of them in memory. */
-static void fill_maker(struct ledger_row *row, unsigned n)
-{
-    fill_row(row, n);
-    (void)snprintf(row->object.id, sizeof(row->object.id), "made-%u", n);
-    LEDGER_TEXT(row->object.status, SLICE("queued"));
-    LEDGER_TEXT(row->provider, SLICE("twilio"));
-    row->cost = 100;
-    row->object_cost = 100;
-    row->flags |= LEDGER_EXACT;
-    row->charges[0] = (struct ledger_charge){
-        .hash = 7, .start_ms = now_ms - 10, .end_ms = now_ms + 1000, .amount = 100};
-    row->charges[1] = (struct ledger_charge){
-        .hash = 8, .start_ms = now_ms - 10, .end_ms = now_ms + 1000, .amount = 3};
-    row->charges[2] = (struct ledger_charge){
-        .hash = 9, .epoch = 55, .start_ms = now_ms - 10, .end_ms = now_ms + 1000, .amount = 100};
-    row->charge_count = 3;
-    row->object_charges = 1 | 4; /* the second one is of a quota on tokens */
-}
-
-static void add(const struct ledger_row *row)
-{
-    bool new = false;
-    struct ledger_minutes minutes = {0};
-    OK(ledger_store_begin(store, &err));
-    OK(ledger_store_add(store, row, &new, &err));
-    OK(ledger_store_add_object(store, table_hash_with(seed, slice_from(row->object.id)), row,
-                               &err));
-    ledger_minutes_add(&minutes, row);
-    OK(ledger_store_add_minute(store, minutes.first, &err));
-    for (unsigned i = 0; i < row->charge_count; i++) {
-        OK(ledger_store_add_charge(store, &row->charges[i], &err));
-    }
-    OK(ledger_store_commit(store, &err));
-    ledger_minutes_fini(&minutes);
-}
-
-static void add_maker(unsigned n)
-{
-    struct ledger_row row;
-    fill_maker(&row, n);
-    add(&row);
-}
-
-static struct ledger_settlement cost_of(const char *object, uint64_t cost)
-{
-    struct ledger_settlement settlement = {.has_cost = true, .cost = cost};
-    LEDGER_TEXT(settlement.object, slice_from(object));
-    LEDGER_TEXT(settlement.provider, SLICE("twilio"));
-    LEDGER_TEXT(settlement.hook, SLICE("sms"));
-    LEDGER_TEXT(settlement.event, SLICE("evt-1"));
-    return settlement;
-}
-
-static struct ledger_settler_outcome settle(const struct ledger_settlement *settlement)
-{
-    struct ledger_settler_outcome outcome;
-    const struct ledger_settler_now now = {
-        .seed = seed, .now_ms = now_ms, .differences = &differences};
-    OK(ledger_store_begin(store, &err));
-    OK(ledger_settler_settle(ledger_store_settler(store), settlement, &now, &outcome, &err));
-    OK(ledger_settler_end(ledger_store_settler(store), &err));
-    OK(ledger_store_commit(store, &err));
-    return outcome;
-}
-
-static enum ledger_settle_result settle_cost(const char *object, uint64_t cost)
-{
-    struct ledger_settlement settlement = cost_of(object, cost);
-    struct ledger_settler_outcome outcome = settle(&settlement);
-    cr_expect(outcome.found);
-    return outcome.result;
-}
-
-static struct ledger_row row_of(const char *object)
-{
-    struct ledger_reader *reader = NULL;
-    struct ledger_row row;
-    OK(ledger_reader_open(path, &reader, &err));
-    OK(ledger_find_object(reader, object, &row, &err));
-    ledger_reader_close(reader);
-    return row;
-}
-
-static int64_t number(const char *sql)
-{
-    int64_t ret = -1;
-    OK(ledger_sql_number(ledger_store_db(store), sql, &ret, &err));
-    return ret;
-}
-
-static int64_t minutes(void)
-{
-    return number("SELECT sum(cost_nanousd) FROM minutes");
-}
-
-static int64_t used(unsigned hash)
-{
-    char sql[80];
-    (void)snprintf(sql, sizeof(sql), "SELECT sum(used) FROM quota_sums WHERE hash = %u", hash);
-    return number(sql);
-}
-
-static const struct ledger_difference *difference_of(uint64_t hash)
-{
-    for (const struct ledger_difference_at *at = differences.first; at != NULL; at = at->next) {
-        if (at->difference.window.hash == hash) {
-            return &at->difference;
-        }
-    }
-    return NULL;
-}
 
 Test(ledger_settlement, row_minute_and_windows_change_together)
 {
@@ -413,96 +263,42 @@ Test(ledger_settlement, a_ledger_that_was_begun_before_there_was_that_goes_on)
     cr_expect_eq(settle_cost("made-1", 30), LEDGER_SETTLE_COST);
 }
 
-/* ---- the ledger as a whole ---- */
-
-static bool any = true;
-
-static struct ledger *start_ledger(void)
+Test(ledger_settlement, amounts_beyond_all_sums_stop_at_the_largest)
 {
-    struct ledger *ledger = NULL;
-    const struct ledger_settings settings = {.path = scratch_path(&folder, "whole.db"),
-                                             .keep = 86400 * SEC * 40000,
-                                             .workers = 1,
-                                             .settleable = {.any = any}};
-    OK(ledger_start(&settings, &ledger, &err));
-    return ledger;
-}
-
-static void close_row(struct ledger *ledger, unsigned n)
-{
-    struct ledger_ring *ring = ledger_ring_of(ledger, 0);
-    struct ledger_row *row = ledger_ring_take(ring);
-    fill_maker(row, n);
-    ledger_ring_opened(ring, row);
-    ledger_ring_closed(ring, row);
-}
-
-static void count_settled(void *ctx, const struct ledger_settled *settled)
-{
-    uint64_t *results = ctx;
-    for (unsigned i = 0; i < LEDGER_SETTLE_RESULTS; i++) {
-        results[i] += settled->results[i];
+    const uint64_t most = 9000000000000000; /* of an event */
+    int64_t past = INT64_MAX / (int64_t)most + 2;
+    add_maker(1);
+    add_maker(2);
+    OK(ledger_sql_run(ledger_store_db(store),
+                      "INSERT INTO quota_differences SELECT ends_ms, hash, epoch, starts_ms, 1, 1, "
+                      "9223372036854775000 FROM quota_sums WHERE epoch = 55",
+                      &err));
+    cr_expect_eq(settle_cost("made-1", most), LEDGER_SETTLE_COST);
+    cr_expect_eq(number("SELECT difference FROM quota_differences"), INT64_MAX);
+    OK(ledger_sql_run(ledger_store_db(store),
+                      "UPDATE quota_differences SET difference = -9223372036854775000", &err));
+    cr_expect_eq(settle_cost("made-1", 0), LEDGER_SETTLE_COST);
+    cr_expect_eq(number("SELECT difference FROM quota_differences"), -INT64_MAX);
+    struct ledger_difference difference = {.window = {.hash = 70}, .change = (int64_t)most};
+    for (int64_t i = 0; i < past; i++) {
+        ledger_differences_add(&differences, &difference);
     }
-}
-
-Test(ledger_settlement, an_event_may_overtake_the_end_of_its_request)
-{
-    struct ledger *ledger = start_ledger();
-    struct ledger_settlement settlement = cost_of("made-1", 30);
-    ledger_settle(ledger, &settlement);
-    close_row(ledger, 1);
-    ledger_stop(ledger);
-    path = scratch_path(&folder, "whole.db");
-    cr_expect_eq(row_of("made-1").cost, 30);
-}
-
-Test(ledger_settlement, what_finds_no_room_is_counted)
-{
-    struct ledger *ledger = start_ledger();
-    struct ledger_settlement settlement = cost_of("nobody", 30);
-    uint64_t results[LEDGER_SETTLE_RESULTS] = {0};
-    for (unsigned i = 0; i < LEDGER_SETTLEMENTS_MAX + 7; i++) {
-        ledger_settle(ledger, &settlement);
+    cr_expect_eq(difference_of(70)->change, INT64_MAX);
+    difference.change = -difference.change;
+    for (int64_t i = 0; i < 2 * past; i++) {
+        ledger_differences_add(&differences, &difference);
     }
-    ledger_take_settled(ledger, results, count_settled);
-    cr_expect_eq(results[LEDGER_SETTLE_OVERFLOW], 7);
-    ledger_stop(ledger);
+    cr_expect_eq(difference_of(70)->change, -INT64_MAX);
 }
 
-Test(ledger_settlement, an_object_that_stays_unknown_is_counted)
+Test(ledger_settlement, of_what_was_charged_alone_the_difference_is_kept)
 {
-    struct ledger *ledger = start_ledger();
-    struct ledger_settlement settlement = cost_of("nobody", 30);
-    uint64_t results[LEDGER_SETTLE_RESULTS] = {0};
-    ledger->settling.waits_for = 0; /* nothing has come yet, so the thread does not look at it */
-    ledger_settle(ledger, &settlement);
-    while (results[LEDGER_SETTLE_UNKNOWN_OBJECT] == 0) {
-        ledger_take_settled(ledger, results, count_settled);
-        (void)usleep(1000);
-    }
-    cr_expect_eq(results[LEDGER_SETTLE_UNKNOWN_OBJECT], 1);
-    ledger_stop(ledger);
-}
-
-Test(ledger_settlement, only_rows_that_may_be_settled_leave_entries)
-{
-    any = false;
-    struct ledger *ledger = start_ledger();
-    const struct ledger_settleable others = {.count = 2, .providers = {"stripe", "openai"}};
-    const struct ledger_settleable this = {.count = 2, .providers = {"stripe", "twilio"}};
-    close_row(ledger, 1);
-    ledger_stop(ledger);
-    ledger = start_ledger();
-    ledger_set_settleable(ledger, &others);
-    close_row(ledger, 2);
-    ledger_stop(ledger);
-    ledger = start_ledger();
-    ledger_set_settleable(ledger, &this);
-    close_row(ledger, 3);
-    ledger_stop(ledger);
-    ledger_store_close(store);
-    path = scratch_path(&folder, "whole.db");
-    OK(ledger_store_open(path, 0, &store, &err));
-    cr_expect_eq(number("SELECT count(*) FROM blocks"), 3);
-    cr_expect_eq(number("SELECT count(*) FROM objects"), 1);
+    struct ledger_row row;
+    fill_maker(&row, 1);
+    row.charges[0].epoch = LEDGER_EPOCH_ALONE;
+    add(&row);
+    cr_expect_eq(settle_cost("made-1", 30), LEDGER_SETTLE_COST);
+    cr_expect_eq(difference_of(7)->window.epoch, LEDGER_EPOCH_ALONE);
+    cr_expect_eq(number("SELECT difference FROM quota_differences WHERE epoch = 1"), -70);
+    cr_expect_eq(used(7), 30);
 }
