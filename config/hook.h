@@ -65,7 +65,10 @@ enum hook_money { HOOK_USD, HOOK_CENT };
 struct hook_settle {
     struct hook_patterns types; /* of events that it is for */
     struct slice inside;        /* the JSON text that all places are in; empty: the body itself */
+    bool is_array;              /* what `each` points to: each element says something */
+    struct slice each;          /* where the array is; empty: it is all */
     struct slice object;        /* the id that the request's answer named */
+    struct slice up_to;         /* in the event that goes on behind this text; empty: it does not */
     struct slice cost, currency;
     enum hook_money unit;      /* of the cost */
     struct slice status;       /* of the object */

@@ -31,6 +31,31 @@ static struct slice link_inside(const struct link *link, const struct tree *node
     return link_place(link, node);
 }
 
+/* "body" is no place: it points to nothing in it. */
+static void link_each(const struct link *link, const struct tree *node, struct hook_settle *settle)
+{
+    settle->is_array = node != NULL;
+    if (node == NULL || node->faulty) {
+        return;
+    }
+    if (slice_starts_with(node->text, SLICE("/"))) {
+        settle->each = link_place(link, node);
+    } else if (!slice_equal(node->text, SLICE("body"))) {
+        tree_report(link->problems, node, "write body, or a JSON pointer, such as /events");
+    }
+}
+
+/* All places of a rule with `each` are in JSON. */
+static void check_pointer(const struct link *link, const struct settle_section *section,
+                          const struct tree *node)
+{
+    if (section->each != NULL && node != NULL && !node->faulty && node->text.len > 0 &&
+        !slice_starts_with(node->text, SLICE("/"))) {
+        tree_report(link->problems, node,
+                    "the elements of an array are no forms; write a JSON pointer, such as /id");
+    }
+}
+
 /* A scheme may be called otherwise than the profile: then the rule has to say it, or means any. */
 static const char *link_provider(const struct link *link, const struct settle_section *section,
                                  const struct hook *hook)
@@ -77,7 +102,13 @@ static void link_one(const struct link *link, const struct settle_section *secti
     check_use(link, section);
     settle->types = link_hook_patterns(link, section->types);
     settle->inside = link_inside(link, section->inside);
+    link_each(link, section->each, settle);
+    check_pointer(link, section, section->object);
+    check_pointer(link, section, section->cost);
+    check_pointer(link, section, section->currency);
+    check_pointer(link, section, section->status);
     settle->object = link_place(link, section->object);
+    settle->up_to = link_place(link, section->up_to);
     settle->cost = link_place(link, section->cost);
     settle->currency = link_place(link, section->currency);
     settle->status = link_place(link, section->status);

@@ -325,7 +325,8 @@ struct target_section {
 
 struct settle_section {
     const struct tree *node;
-    const struct tree *types, *inside, *object, *cost, *currency, *status, *free, *provider;
+    const struct tree *types, *inside, *each, *object, *up_to, *cost, *currency, *status, *free,
+        *provider;
     unsigned unit; /* enum hook_money */
 };
 

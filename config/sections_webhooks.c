@@ -130,9 +130,15 @@ const struct field settle_fields[] = {
     FIELD_TEXT(struct settle_section, inside, .fallback_text = "none", .example = "/Message", .pattern = "/.*",
         .help = "A JSON pointer to a text that is JSON itself, where the event is in the envelope of another service, "
                 "such as SES's in SNS's: the places are those in it."),
+    FIELD_TEXT(struct settle_section, each, .fallback_text = "none", .example = "body", .pattern = "body|/.*",
+        .help = "Of an event that is an array, such as SendGrid's: `body`; or a JSON pointer to the array in it. Each "
+                "element says something of its own, 1,000 of them at most: the places are those in it."),
     FIELD_TEXT(struct settle_section, object, .required = true, .example = "/data/id", LIKE_A_PLACE,
         .help = "Where the id stands that the answer to the request named: a JSON pointer, or the name of a form's "
                 "field."),
+    FIELD_TEXT(struct settle_section, up_to, .fallback_text = "none: it is all of it", .example = "\".\"",
+        .help = "Where the event says more than that id: it ends before this text, as SendGrid's `sg_message_id` does at "
+                "its first point."),
     FIELD_TEXT(struct settle_section, cost, .fallback_text = "none", .example = "/data/cost/amount", LIKE_A_PLACE,
         .help = "Where it stands what the call cost: a number, or a text of one. A minus before it means nothing. An "
                 "event that has nothing there settles no cost."),

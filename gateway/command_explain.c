@@ -256,9 +256,13 @@ static void print_settled(const struct cJSON *details)
         return;
     }
     limit_amount_text(LIMIT_COST, command_number_of(settled, "before_nanousd"), before);
-    (void)printf(" of the webhook \"%.*s\", %.*s; before: %s",
-                 SLICE_ARG(command_text_of(settled, "hook")),
-                 SLICE_ARG(command_text_of(settled, "event")), before);
+    uint64_t element = command_number_of(settled, "element");
+    (void)printf(" of the webhook \"%.*s\", %.*s", SLICE_ARG(command_text_of(settled, "hook")),
+                 SLICE_ARG(command_text_of(settled, "event")));
+    if (element > 0) {
+        (void)printf(", its element %" PRIu64, element);
+    }
+    (void)printf("; before: %s", before);
 }
 
 static void print_usage(const struct cJSON *row, const struct cJSON *details)

@@ -102,6 +102,7 @@ static void on_tick(struct timer *timer)
     server_otlp_tick(server);
     quotas_corrections_tick(server->quotas, server->snapshot, server->ledger);
     quotas_refill_tick(server->quotas, server->snapshot);
+    server_settle_again_tick(server);
     loop_timer(&server->loop, &server->tick, SEC);
 }
 
@@ -262,6 +263,7 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     }
     memory_free(server->workers);
+    server_settle_again_free(server->settle_again);
     server_webhooks_stop(server);
     ledger_stop(server->ledger);
     admin_server_stop(server->admin);

@@ -20,6 +20,7 @@ struct mailbox;
 struct otlp;
 struct queue;
 struct quotas;
+struct settle_again;
 struct scribe;
 struct secret;
 struct remote_secrets;
@@ -45,6 +46,7 @@ struct server {
     struct metrics *metrics;
     struct metrics_block *metrics_block; /* of the main thread */
     struct quotas *quotas;
+    struct settle_again *settle_again;   /* owned; NULL: it is done */
     struct ledger *ledger;               /* owned; NULL: none */
     struct standings *standings;         /* owned; each snapshot is joined before it is published */
     struct secret *admin_token;          /* owned; of admin.token_file, else NULL */

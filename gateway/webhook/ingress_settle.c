@@ -7,12 +7,15 @@
 #include "gateway/webhook/ingress_state.h"
 #include "gateway/webhook/settle_read.h"
 
+#include <inttypes.h>
+
 #define WARNS_EVERY (60 * SEC)
 
-static void count(const struct ingress *ingress, const char *result)
+static void count(const struct ingress *ingress, const char *result, uint64_t times)
 {
     const char *labels[] = {ingress->hook->name, result};
-    metrics_count(ingress->side->exchanges->metrics, FAMILY_webhook_settlements_total, labels, 1);
+    metrics_count(ingress->side->exchanges->metrics, FAMILY_webhook_settlements_total, labels,
+                  times);
 }
 
 /* Once a minute a worker: the rest is counted. */
@@ -30,7 +33,7 @@ static bool may_warn(const struct ingress *ingress)
 static void say_currency(const struct ingress *ingress, const struct ledger_settlement *settlement,
                          const char *currency)
 {
-    count(ingress, "currency");
+    count(ingress, "currency", 1);
     if (may_warn(ingress)) {
         log_warn("webhooks.%s: event %s says the cost of \"%s\" in \"%s\" and not in USD: the "
                  "estimate stays",
@@ -41,7 +44,7 @@ static void say_currency(const struct ingress *ingress, const struct ledger_sett
 static void say_unreadable(const struct ingress *ingress,
                            const struct ledger_settlement *settlement, const char *text)
 {
-    count(ingress, "unreadable");
+    count(ingress, "unreadable", 1);
     if (may_warn(ingress)) {
         log_warn("webhooks.%s: event %s has \"%s\" where the cost of \"%s\" should be, which is no "
                  "amount: the estimate stays; look at settle.cost of this hook",
@@ -49,28 +52,46 @@ static void say_unreadable(const struct ingress *ingress,
     }
 }
 
-void ingress_settle(const struct ingress *ingress)
+static void say_too_many(const struct ingress *ingress, uint64_t times)
 {
-    struct ledger_settlement settlement;
-    char text[SETTLE_TEXT_MAX];
-    const struct hook *hook = ingress->hook;
-    struct ledger *ledger = ingress->side->exchanges->ledger;
-    if (hook->settle_count == 0 || ledger == NULL) {
-        return;
+    count(ingress, "too_many", times);
+    if (may_warn(ingress)) {
+        log_warn("webhooks.%s: event %s is an array of %d elements and %" PRIu64
+                 " more: of those the estimate stays",
+                 ingress->hook->name, ingress->put.id, SETTLE_ELEMENTS_MAX, times);
     }
-    switch (settle_read(hook, ingress->result.event_type, ingress->body_slice, &settlement, text)) {
+}
+
+static void on_said(void *ctx, struct settle_said *said)
+{
+    const struct ingress *ingress = ctx;
+    struct ledger_settlement *settlement = &said->settlement;
+    switch (said->verdict) {
     case SETTLE_NOTHING:
         break;
     case SETTLE_CURRENCY:
-        say_currency(ingress, &settlement, text);
+        say_currency(ingress, settlement, said->text);
         break;
     case SETTLE_UNREADABLE:
-        say_unreadable(ingress, &settlement, text);
+        say_unreadable(ingress, settlement, said->text);
         break;
     case SETTLE_SAID:
-        LEDGER_TEXT(settlement.hook, slice_from(hook->name));
-        LEDGER_TEXT(settlement.event, slice_from(ingress->put.id));
-        ledger_settle(ledger, &settlement);
+        LEDGER_TEXT(settlement->hook, slice_from(ingress->hook->name));
+        LEDGER_TEXT(settlement->event, slice_from(ingress->put.id));
+        ledger_settle(ingress->side->exchanges->ledger, settlement);
         break;
+    }
+}
+
+void ingress_settle(struct ingress *ingress)
+{
+    const struct hook *hook = ingress->hook;
+    if (hook->settle_count == 0 || ingress->side->exchanges->ledger == NULL) {
+        return;
+    }
+    uint64_t beyond =
+        settle_read(hook, ingress->result.event_type, ingress->body_slice, ingress, on_said);
+    if (beyond > 0) {
+        say_too_many(ingress, beyond);
     }
 }

@@ -161,7 +161,7 @@ void ingress_put_resume(struct ingress *ingress);
 /* ---- ingress_settle.c: it is on disk, and no repeat ---- */
 
 /* Tells the ledger what it says of an earlier request. */
-void ingress_settle(const struct ingress *ingress);
+void ingress_settle(struct ingress *ingress);
 
 /* ---- ingress_record.c ---- */
 

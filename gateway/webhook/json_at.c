@@ -60,6 +60,19 @@ static bool fits(struct walk *walk)
     return true;
 }
 
+static bool is_last_part(const struct walk *walk)
+{
+    return walk->rest.len == 0 ||
+           (walk->scan.depth > 0 && first_part(walk->rest).len + 1 == walk->rest.len);
+}
+
+static void note_name(struct walk *walk)
+{
+    walk->next_fits = !walk->in_array && walk->scan.depth == walk->matched + 1 &&
+                      json_scan_whole(&walk->scan) &&
+                      part_is(first_part(walk->rest), json_scan_text(&walk->scan));
+}
+
 /* It is an object or array on the way: what it holds is looked through. */
 static void enter(struct walk *walk, bool is_array)
 {
@@ -105,8 +118,7 @@ bool json_at(struct slice json, struct slice pointer, char out[JSON_AT_BYTES],
         case JSON_OBJECT_BEGIN:
         case JSON_ARRAY_BEGIN:
             if (fits(&walk)) {
-                if (walk.rest.len == 0 ||
-                    (walk.scan.depth > 0 && first_part(walk.rest).len + 1 == walk.rest.len)) {
+                if (is_last_part(&walk)) {
                     return false; /* it is what the pointer names */
                 }
                 enter(&walk, event == JSON_ARRAY_BEGIN);
@@ -119,9 +131,7 @@ bool json_at(struct slice json, struct slice pointer, char out[JSON_AT_BYTES],
             }
             break;
         case JSON_NAME:
-            walk.next_fits = !walk.in_array && walk.scan.depth == walk.matched + 1 &&
-                             json_scan_whole(&walk.scan) &&
-                             part_is(first_part(walk.rest), json_scan_text(&walk.scan));
+            note_name(&walk);
             break;
         case JSON_STRING:
         case JSON_NUMBER:
@@ -134,4 +144,104 @@ bool json_at(struct slice json, struct slice pointer, char out[JSON_AT_BYTES],
             break;
         }
     }
+}
+
+/* ---- an array's elements ---- */
+
+/* Reads up to the array's begin, which is in `scan` then. */
+static bool find_array(struct walk *walk, struct slice *json)
+{
+    for (;;) {
+        enum json_event event = json_scan_next(&walk->scan, json);
+        switch (event) {
+        case JSON_INVALID:
+        case JSON_DONE:
+        case JSON_MORE:
+            return false;
+        case JSON_OBJECT_BEGIN:
+        case JSON_ARRAY_BEGIN:
+            if (fits(walk)) {
+                if (is_last_part(walk)) {
+                    return event == JSON_ARRAY_BEGIN;
+                }
+                enter(walk, event == JSON_ARRAY_BEGIN);
+            }
+            break;
+        case JSON_OBJECT_END:
+        case JSON_ARRAY_END:
+            if (walk->scan.depth == walk->matched) {
+                return false;
+            }
+            break;
+        case JSON_NAME:
+            note_name(walk);
+            break;
+        case JSON_STRING:
+        case JSON_NUMBER:
+        case JSON_TRUE:
+        case JSON_FALSE:
+        case JSON_NULL:
+            if (fits(walk)) {
+                return false;
+            }
+            break;
+        }
+    }
+}
+
+/* What stands before an element. */
+static struct slice skip_comma(struct slice text)
+{
+    while (text.len > 0 && strchr(" \t\r\n,", text.ptr[0]) != NULL) {
+        text = slice_skip(text, 1);
+    }
+    return text;
+}
+
+/* The elements behind its begin. `each` NULL: they are counted. */
+static bool read_elements(struct json_scan *scan, struct slice json, uint64_t most, void *ctx,
+                          void (*each)(void *ctx, uint64_t index, struct slice element),
+                          uint64_t *ret_count)
+{
+    unsigned inside = scan->depth + 1;
+    struct slice element = json;
+    *ret_count = 0;
+    while (*ret_count < most) {
+        struct slice before = json;
+        enum json_event event = json_scan_next(scan, &json);
+        if (event == JSON_INVALID || event == JSON_DONE || event == JSON_MORE ||
+            scan->depth < inside) {
+            return event == JSON_ARRAY_END;
+        }
+        if (scan->depth > inside) {
+            continue;
+        }
+        if (event == JSON_OBJECT_BEGIN || event == JSON_ARRAY_BEGIN) {
+            element = skip_comma(before);
+            continue;
+        }
+        uint64_t index = (*ret_count)++;
+        if ((event == JSON_OBJECT_END || event == JSON_ARRAY_END) && each != NULL) {
+            each(ctx, index, slice_make(element.ptr, (size_t)(json.ptr - element.ptr)));
+        }
+    }
+    return true;
+}
+
+uint64_t json_each_at(struct slice json, struct slice pointer, uint64_t most, void *ctx,
+                      void (*each)(void *ctx, uint64_t index, struct slice element))
+{
+    struct walk walk = {.rest = pointer};
+    uint64_t count = 0;
+    uint64_t told = 0;
+    json_scan_init(&walk.scan);
+    if (!find_array(&walk, &json)) {
+        return 0;
+    }
+    struct json_scan again = walk.scan;
+    if (!read_elements(&walk.scan, json, UINT64_MAX, NULL, NULL, &count)) {
+        return 0;
+    }
+    (void)read_elements(&again, json, most, ctx, each, &told);
+    return count;
 }

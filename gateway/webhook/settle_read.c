@@ -197,25 +197,93 @@ static enum settle_verdict read_rule(struct reading *reading, struct ledger_sett
     return verdict;
 }
 
-enum settle_verdict settle_read(const struct hook *hook, struct slice type, struct slice body,
-                                struct ledger_settlement *ret, char ret_text[SETTLE_TEXT_MAX])
+static struct slice up_to(struct slice text, struct slice end)
+{
+    const char *at = end.len == 0 ? NULL : memmem(text.ptr, text.len, end.ptr, end.len);
+    return at == NULL ? text : slice_make(text.ptr, (size_t)(at - text.ptr));
+}
+
+/* By the rule at hand. False: it does not name an object there. */
+static bool read_object(struct reading *reading, struct settle_said *said)
 {
     char room[JSON_AT_BYTES];
     struct slice object;
+    if (!read_place(reading, reading->rule->object, room, &object)) {
+        return false;
+    }
+    object = up_to(object, reading->rule->up_to);
+    if (object.len == 0) {
+        return false;
+    }
+    *said = (struct settle_said){0};
+    LEDGER_TEXT(said->settlement.object, object);
+    LEDGER_TEXT(said->settlement.provider, slice_from(reading->rule->provider));
+    said->verdict = read_rule(reading, &said->settlement, said->text);
+    return true;
+}
+
+/* ---- events, and arrays of them ---- */
+
+struct events {
+    const struct hook *hook;
+    struct slice type;
+    const struct hook_settle *rule; /* whose array it is */
+    void *ctx;
+    void (*each)(void *ctx, struct settle_said *said);
+};
+
+static void tell(const struct events *events, struct settle_said *said)
+{
+    if (said->verdict != SETTLE_NOTHING) {
+        events->each(events->ctx, said);
+    }
+}
+
+/* Other rules may be for some elements of the same array. */
+static bool is_of_array(const struct events *events, const struct hook_settle *rule)
+{
+    return rule->is_array && slice_equal(rule->each, events->rule->each) &&
+           slice_equal(rule->inside, events->rule->inside) &&
+           hook_patterns_match(&rule->types, events->type);
+}
+
+static void read_element(void *ctx, uint64_t index, struct slice element)
+{
+    const struct events *events = ctx;
+    struct settle_said said;
+    const struct hook *hook = events->hook;
+    for (const struct hook_settle *rule = events->rule; rule < hook->settles + hook->settle_count;
+         rule++) {
+        struct reading reading = {.rule = rule, .body = element};
+        if (is_of_array(events, rule) && read_object(&reading, &said)) {
+            said.settlement.element = (unsigned)index + 1;
+            tell(events, &said);
+            return;
+        }
+    }
+}
+
+uint64_t settle_read(const struct hook *hook, struct slice type, struct slice body, void *ctx,
+                     void (*each)(void *ctx, struct settle_said *said))
+{
+    struct settle_said said;
     struct reading reading = {.envelope = NULL};
-    enum settle_verdict verdict = SETTLE_NOTHING;
-    *ret = (struct ledger_settlement){0};
-    for (unsigned i = 0; i < hook->settle_count; i++) {
-        reading.rule = &hook->settles[i];
-        if (hook_patterns_match(&reading.rule->types, type) && open_body(&reading, body) &&
-            read_place(&reading, reading.rule->object, room, &object)) {
-            LEDGER_TEXT(ret->object, object);
-            LEDGER_TEXT(ret->provider, slice_from(reading.rule->provider));
-            verdict = read_rule(&reading, ret, ret_text);
-            break;
+    struct events events = {.hook = hook, .type = type, .ctx = ctx, .each = each};
+    uint64_t count = 0;
+    for (unsigned i = 0; i < hook->settle_count && count == 0; i++) {
+        reading.rule = events.rule = &hook->settles[i];
+        if (!hook_patterns_match(&reading.rule->types, type) || !open_body(&reading, body)) {
+            continue;
+        }
+        if (reading.rule->is_array) {
+            count = json_each_at(reading.body, reading.rule->each, SETTLE_ELEMENTS_MAX, &events,
+                                 read_element);
+        } else if (read_object(&reading, &said)) {
+            count = 1;
+            tell(&events, &said);
         }
     }
     json_free(reading.envelope);
     arena_fini(&reading.arena);
-    return verdict;
+    return count > SETTLE_ELEMENTS_MAX ? count - SETTLE_ELEMENTS_MAX : 0;
 }

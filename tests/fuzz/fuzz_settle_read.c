@@ -28,14 +28,31 @@ static const struct hook_settle inside = {.inside = SLICE_INIT("/data"),
                                           .cost = SLICE_INIT("/cost"),
                                           .provider = ""};
 
+static const struct hook_settle each = {
+    .is_array = true, .object = SLICE_INIT("/id"), .cost = SLICE_INIT("/cost"), .provider = ""};
+static const struct hook_settle deep = {.is_array = true,
+                                        .each = SLICE_INIT("/data/0"),
+                                        .object = SLICE_INIT("/0"),
+                                        .cost = SLICE_INIT("/1"),
+                                        .provider = ""};
+
+static void look(void *ctx, struct settle_said *said)
+{
+    unsigned *elements = ctx;
+    const struct ledger_settlement *settlement = &said->settlement;
+    assert(said->verdict != SETTLE_NOTHING);
+    assert(settlement->object[0] != '\0');
+    assert(!settlement->has_cost || settlement->cost <= LIMIT_AMOUNT_MAX);
+    assert(settlement->element <= SETTLE_ELEMENTS_MAX);
+    assert(*elements == 0 || settlement->element > *elements);
+    *elements = settlement->element;
+}
+
 static void read_by(const struct hook_settle *rule, struct slice body)
 {
     const struct hook hook = {.settles = rule, .settle_count = 1};
-    struct ledger_settlement said;
-    char text[SETTLE_TEXT_MAX];
-    enum settle_verdict verdict = settle_read(&hook, SLICE("a"), body, &said, text);
-    assert(verdict != SETTLE_SAID || said.object[0] != '\0');
-    assert(!said.has_cost || said.cost <= LIMIT_AMOUNT_MAX);
+    unsigned elements = 0;
+    (void)settle_read(&hook, SLICE("a"), body, &elements, look);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -46,6 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_by(&pointers, body);
     read_by(&fields, body);
     read_by(&inside, body);
+    read_by(&each, body);
+    read_by(&deep, body);
     bool is_usd = settle_amount(body, 9, &usd);
     bool is_cent = settle_amount(body, 7, &cent);
     assert(!is_usd || is_cent);

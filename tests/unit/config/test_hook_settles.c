@@ -55,6 +55,20 @@ Test(hook_settles, all_that_a_rule_says_is_taken)
     cr_expect_str_eq(rule->provider, "stripe", "the hook's own");
 }
 
+Test(hook_settles, an_array_is_the_body_or_lies_in_it)
+{
+    const struct hook *hook = load("stripe", "[{each: body, object: /id, up_to: \".\", cost: /c}, "
+                                             "{each: /events, object: /id, status: /s}, "
+                                             "{object: id, status: s}]");
+    cr_expect(hook->settles[0].is_array);
+    expect_text(hook->settles[0].each, "");
+    expect_text(hook->settles[0].up_to, ".");
+    cr_expect(hook->settles[1].is_array);
+    expect_text(hook->settles[1].each, "/events");
+    expect_text(hook->settles[1].up_to, "");
+    cr_expect_not(hook->settles[2].is_array);
+}
+
 Test(hook_settles, one_rule_needs_no_list_and_a_scheme_without_a_profile_means_any)
 {
     const struct hook *hook = load("standard-webhooks", "{object: /id, cost: /c}");
@@ -74,6 +88,9 @@ Test(hook_settles, what_makes_no_sense_is_said)
         {"{object: /id, status: /s, currency: /c}", "there is no cost"},
         {"{object: \"\", cost: /c}", "there is no value"},
         {"{object: /id, cost: /c, unit: euro}", "unit"},
+        {"{each: events, object: /id, cost: /c}", "each"},
+        {"{each: body, object: id, cost: /c}", "the elements of an array are no forms"},
+        {"{each: /e, object: /id, status: State}", "the elements of an array are no forms"},
         {"{object: /id, cost: /c, provider: nobody}", "there is no provider of this name"},
         {"{object: /id, cost: /c, final: x}", "final"},
     };

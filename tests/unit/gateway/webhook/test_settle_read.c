@@ -110,9 +110,34 @@ static void setup(void)
 
 TestSuite(settle_read, .init = setup);
 
+static enum settle_verdict verdict;
+static unsigned said_count;
+static unsigned elements[2000]; /* that said something */
+
+static void on_said(void *ctx, struct settle_said *one)
+{
+    (void)ctx;
+    cr_assert_neq(one->verdict, SETTLE_NOTHING);
+    verdict = one->verdict;
+    said = one->settlement;
+    memcpy(text, one->text, sizeof(text));
+    elements[said_count++] = one->settlement.element;
+}
+
+static uint64_t read_all(const char *type, const char *body)
+{
+    verdict = SETTLE_NOTHING;
+    said = (struct ledger_settlement){0};
+    said_count = 0;
+    return settle_read(&hook, slice_from(type), slice_from(body), NULL, on_said);
+}
+
 static enum settle_verdict reads(const char *type, const char *body)
 {
-    return settle_read(&hook, slice_from(type), slice_from(body), &said, text);
+    cr_expect_eq(read_all(type, body), 0);
+    cr_expect_leq(said_count, 1);
+    cr_expect_eq(said.element, 0);
+    return verdict;
 }
 
 Test(settle_read, a_cost_its_currency_and_a_status_are_found_by_pointers)
@@ -213,4 +238,103 @@ Test(settle_read, events_of_other_types_say_nothing)
                  SETTLE_NOTHING);
     cr_expect_eq(reads("message.sent", "no JSON"), SETTLE_NOTHING);
     cr_expect_eq(reads("message.sent", ""), SETTLE_NOTHING);
+}
+
+Test(settle_read, an_object_may_end_before_some_text)
+{
+    static const char *const ids[][2] = {
+        {"m1.filter.0", "m1"}, {"m1", "m1"}, {"m1.", "m1"}, {".x", ""}};
+    rules[0].up_to = SLICE(".");
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        char body[100];
+        (void)snprintf(body, sizeof(body), "{\"data\":{\"id\":\"%s\",\"status\":\"sent\"}}",
+                       ids[i][0]);
+        cr_expect_eq(reads("message.sent", body),
+                     ids[i][1][0] == '\0' ? SETTLE_NOTHING : SETTLE_SAID, "%s", ids[i][0]);
+        cr_expect_str_eq(said.object, ids[i][1]);
+    }
+}
+
+/* ---- arrays ---- */
+
+static void set_array_rules(const char *each)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        rules[i] = (struct hook_settle){.is_array = true,
+                                        .each = slice_from(each),
+                                        .object = i == 0 ? SLICE("/id") : SLICE("/other"),
+                                        .cost = SLICE("/cost"),
+                                        .status = SLICE("/event"),
+                                        .free = {free_states, 2},
+                                        .provider = ""};
+    }
+}
+
+Test(settle_read, each_element_of_an_array_says_something_of_its_own)
+{
+    set_array_rules("");
+    cr_expect_eq(read_all("", " [ {\"id\":\"a\",\"cost\":1}\n,\t{\"id\":\"b\"} , 7, \"x\", null, "
+                              "[{\"id\":\"c\"}],{\"other\":\"d\",\"event\":\"canceled\"},"
+                              "{\"id\":\"e\",\"cost\":\"free\"}, {\"cost\":3} ] "),
+                 0);
+    cr_assert_eq(said_count, 3);
+    cr_expect_eq(elements[0], 1);
+    cr_expect_eq(elements[1], 7, "of another rule");
+    cr_expect_eq(elements[2], 8);
+    cr_expect_eq(verdict, SETTLE_UNREADABLE);
+    cr_expect_str_eq(said.object, "e");
+    cr_expect_str_eq(text, "free");
+    cr_expect_eq(read_all("", "[{\"other\":\"d\",\"event\":\"canceled\",\"cost\":2}]"), 0);
+    cr_expect_eq(said.cost, 2000000000);
+    cr_expect_eq(said.element, 1);
+}
+
+Test(settle_read, an_array_may_lie_in_an_event)
+{
+    static const char body[] =
+        "{\"n\":[{\"id\":\"z\",\"cost\":9}],\"data\":{\"events\":[{\"id\":\"a\","
+        "\"cost\":1},{\"id\":\"b\",\"cost\":2}],\"more\":[]}}";
+    set_array_rules("/data/events");
+    cr_expect_eq(read_all("", body), 0);
+    cr_expect_eq(said_count, 2);
+    cr_expect_str_eq(said.object, "b");
+    set_array_rules("/n/0");
+    cr_expect_eq(read_all("", body), 0);
+    cr_expect_eq(said_count, 0, "it is no array");
+    set_array_rules("/data/more");
+    cr_expect_eq(read_all("", body), 0);
+    cr_expect_eq(said_count, 0);
+}
+
+Test(settle_read, where_an_array_is_not_whole_nothing_of_it_is_read)
+{
+    static const char *const bodies[] = {"[{\"id\":\"a\",\"cost\":1},{\"id\":\"b\",\"cost\":2}",
+                                         "[{\"id\":\"a\",\"cost\":1},]",
+                                         "[{\"id\":\"a\",\"cost\":1} {\"id\":\"b\",\"cost\":1}]",
+                                         "{\"id\":\"a\",\"cost\":1}",
+                                         "7",
+                                         "",
+                                         "id=a"};
+    set_array_rules("");
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        cr_expect_eq(read_all("", bodies[i]), 0);
+        cr_expect_eq(said_count, 0, "%s", bodies[i]);
+    }
+}
+
+Test(settle_read, of_an_array_a_thousand_elements_are_read_and_the_rest_is_counted)
+{
+    static char body[40 * 1100];
+    for (unsigned count = 999; count <= 1002; count++) {
+        size_t len = 0;
+        set_array_rules("");
+        for (unsigned i = 1; i <= count; i++) {
+            len += (size_t)snprintf(body + len, sizeof(body) - len, "%s{\"id\":\"m%u\",\"cost\":1}",
+                                    i == 1 ? "[" : ",", i);
+        }
+        (void)snprintf(body + len, sizeof(body) - len, "]");
+        cr_expect_eq(read_all("", body), count > 1000 ? count - 1000 : 0);
+        cr_expect_eq(said_count, count < 1000 ? count : 1000);
+        cr_expect_eq(said.element, said_count);
+    }
 }
