@@ -210,6 +210,26 @@ Test(ledger_settlement, what_is_said_again_takes_no_later_event_back)
     cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST);
 }
 
+Test(ledger_settlement, of_an_array_that_is_said_again_the_elements_behind_the_last_one_count)
+{
+    struct ledger_settlement settlement = cost_of("made-1", 30);
+    add_maker(1);
+    settlement.element = 9;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST);
+    cr_expect_str_eq(row_of("made-1").details,
+                     "{\"settled\":{\"hook\":\"sms\",\"event\":\"evt-1\",\"element\":9,"
+                     "\"before_nanousd\":100}}");
+    settlement.again = true;
+    settlement.element = 8;
+    settlement.cost = 20;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_SAME);
+    settlement.element = 9;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_SAME);
+    settlement.element = 10;
+    cr_expect_eq(settle(&settlement).result, LEDGER_SETTLE_COST);
+    cr_expect_eq(minutes(), 20);
+}
+
 Test(ledger_settlement, details_without_room_stay_json)
 {
     struct ledger_row row;
