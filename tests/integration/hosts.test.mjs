@@ -144,6 +144,10 @@ test('429 is tried again when it says; a 503 was perhaps executed, and is passed
   answer = () => ({ status: 503, headers: { 'retry-after': '7' } });
   const away = await raw(`/push/${exact.host}/x`);
   assert.deepEqual([away.status, away.headers['retry-after']], [503, '7']);
+  answer = () => ({ status: 429, headers: { 'retry-after': '30' } });
+  assert.equal((await raw(`/push/${exact.host}/x`)).status, 429);
+  const [{ credentials: [{ domains }] }] = await breakers(); // the key cools for this host alone
+  assert.deepEqual(domains.map((one) => one.domain), [exact.host]);
 });
 
 test('each host has a circuit of its own; names that a caller makes up open none', async () => {

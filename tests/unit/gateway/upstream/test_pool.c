@@ -200,3 +200,22 @@ Test(pool, keeps_only_so_many_for_an_endpoint)
         (void)close(others[i]);
     }
 }
+
+/* Callers may name hosts (routes/hosts.h): what is in use stays, what is not goes when there are
+ * many.
+ */
+Test(pool, endpoints_that_are_not_in_use_do_not_pile_up)
+{
+    struct endpoint_table many = {0};
+    struct endpoint *used = endpoint_use(&many, "used");
+    for (unsigned i = 0; i < 10 * ENDPOINTS_KEPT; i++) {
+        char key[40];
+        (void)snprintf(key, sizeof(key), "https://h%u.example.com:443", i);
+        endpoint_unuse(endpoint_use(&many, key));
+        cr_assert_leq(many.count, (unsigned)ENDPOINTS_KEPT);
+    }
+    cr_expect_eq(endpoint_use(&many, "used"), used);
+    endpoint_unuse(used);
+    endpoint_unuse(used);
+    endpoint_table_fini(&many);
+}
