@@ -136,6 +136,20 @@ test('of a request that went on to another route, that one is settled', async (t
   assert.equal((await rowOf(world.gateway, answer.id)).served_by, 'sms');
 });
 
+test('a shared quota that a reload takes away for a while hears of what was settled meanwhile', async (t) => {
+  const world = await start(t, { shared: true });
+  const { sid, id } = await world.send();
+  await assertBooks(world, estimate);
+  let quotas;
+  await world.gateway.reload((config) => { [quotas, config.tenants.app.quotas] = [config.tenants.app.quotas, []]; });
+  await world.say({ id: sid, cost: '0.0042', currency: 'USD' });
+  await until('the ledger has it', async () => (await rowOf(world.gateway, id)).cost_nanousd === 4_200_000);
+  await until('it was told', async () => (await result(world, 'settled')) === 1);
+  await new Promise((resolve) => { setTimeout(resolve, 2500); }); // two ticks: whoever should hear of it is not there
+  await world.gateway.reload((config) => { config.tenants.app.quotas = quotas; });
+  await assertBooks(world, 4_200_000);
+});
+
 test('what is settled gives room in the budget again', async (t) => {
   const world = await start(t, { quotas: [{ name: 'budget', cost: '0.02 USD', per: 'month' }] });
   const sent = [await world.send(), await world.send()];
