@@ -64,7 +64,8 @@ static void link_to(const struct link *link, const struct target_section *sectio
         tree_report_key(link->problems, tree_get(tree_get(section->node, "tls"), "ca"),
                         "the target is plain http; write https://, or take this out");
     }
-    target->origin = link_make_origin(link, &url, ca, NULL);
+    target->origin = link_make_origin(
+        link, &url, ca, link_proxy(link, section->proxy, section->proxy_credential.secret, NULL));
 }
 
 /* ---- when ---- */

@@ -11,6 +11,7 @@
 struct making {
     const struct link *link;
     const struct secret_source_section *section;
+    const struct outbound_proxy *proxy; /* NULL: none */
     struct remote_store *store;
     bool usable;
 };
@@ -93,7 +94,13 @@ static struct url read_url(struct making *making, const struct tree *given, cons
 static struct origin origin_of(const struct making *making, const struct url *url)
 {
     const char *ca = url->tls ? link_keep(making->link, making->section->ca) : NULL;
-    return link_make_origin(making->link, url, ca, NULL);
+    if (making->proxy != NULL && !url->tls) {
+        tree_report(making->link->problems, making->section->proxy,
+                    "%s is on this machine, where no proxy leads to; take this out, or write an "
+                    "https URL",
+                    url->authority);
+    }
+    return link_make_origin(making->link, url, ca, making->proxy);
 }
 
 /* Where a cloud has it; NULL: that has to be said. */
@@ -367,6 +374,7 @@ const struct remote_store *link_remote_store(const struct link *link,
         .link = link,
         .section = section,
         .store = ARENA_NEW(link->arena, struct remote_store),
+        .proxy = link_proxy(link, section->proxy, NULL, NULL),
         .usable = true,
     };
     struct store_plan *plan = &making.store->plan;

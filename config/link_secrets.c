@@ -41,6 +41,7 @@ static const struct key_rule rules[] = {
     {"directory", AZURE, AZURE, "azure-key-vault", "contoso.onmicrosoft.com"},
     {"token_url", GCP | AZURE, 0, "gcp-secret-manager or azure-key-vault", ""},
     {"ca", REMOTE, 0, STORES, ""},
+    {"proxy", REMOTE, 0, STORES, ""},
     {"field", REMOTE, 0, STORES, ""},
     {"names", REMOTE, 0, STORES, ""},
     {"refresh", REMOTE, 0, STORES, ""},

@@ -115,8 +115,9 @@ static const struct field egress_fields[] = {
     FIELD_TEXT(struct egress_section, proxy, .example = "http://proxy.internal:3128",
         .help = "The proxy that routes, their tokens' endpoints, and key sets are reached by: a tunnel (CONNECT), for "
                 "`http` upstreams too. May be `http://USER:PASSWORD@HOST:PORT`. Names are resolved by the proxy then, so "
-                "their addresses cannot be checked here: only literal addresses and localhost are. Webhooks' targets, "
-                "the collector and the store are reached without it."),
+                "their addresses cannot be checked here: only literal addresses and localhost are. Webhooks' "
+                "targets and stores of secrets have a `proxy` of their own; the collector and the quotas' store are "
+                "reached without one."),
     FIELD_SECTION(struct egress_section, proxy_credential, proxy_credential_fields,
         .help = "What `proxy` asks for, where it is not in its URL."),
     FIELD_END,

@@ -119,7 +119,7 @@ struct secret_source_section {
     const struct tree *path;
     const char *key_file, *passphrase_file, *prefix;
     /* Of stores that are asked over the network. */
-    const struct tree *url, *mount, *namespace, *field, *names;
+    const struct tree *url, *proxy, *mount, *namespace, *field, *names;
     const struct tree *region, *project, *directory, *token_url; /* of clouds' stores */
     struct own_secret_section credential;
     const char *ca;
@@ -321,6 +321,8 @@ struct target_section {
     struct breaker_policy breaker;
     struct transform_section transform;
     struct client_tls_section tls;
+    const struct tree *proxy;
+    struct proxy_credential_section proxy_credential;
 };
 
 struct settle_section {

@@ -62,6 +62,10 @@ const struct field secret_source_fields[] = {
     FIELD_TEXT(struct secret_source_section, url, .example = "https://vault.internal:8200",
         .help = "Where the store is: https, or http on this machine. Required for `vault` and `azure-key-vault` "
                 "(`https://NAME.vault.azure.net`); else the cloud's. `egress` does not count for it."),
+    FIELD_TEXT(struct secret_source_section, proxy, .fallback_text = "none",
+        .example = "http://${env:PROXY_USER}:${env:PROXY_PASSWORD}@proxy.internal:3128",
+        .help = "Of stores over the network: the proxy to the store and to `token_url`, a tunnel (CONNECT), with its login in "
+                "its URL. `egress.proxy` does not count for it."),
     FIELD_SECTION(struct secret_source_section, credential, own_secret_fields, .example = "{secret: aws-key}",
         .help = "Of clouds' stores: the source's own secret. Required. AWS: `ID:SECRET`, or with `:TOKEN`. Google: a "
                 "service account's JSON. Azure: `CLIENT_ID:SECRET`, or `CLIENT_ID:` and a certificate with its key, PEM."),

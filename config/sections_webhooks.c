@@ -114,6 +114,10 @@ const struct field target_fields[] = {
         .help = "Changes of a JSON body before it is sent. The signature is made of the changed one."),
     FIELD_SECTION(struct target_section, tls, client_tls_fields,
         .example = "{ca: /etc/ssl/corp-ca.pem}", .help = "Certificates are always verified."),
+    FIELD_TEXT(struct target_section, proxy, .fallback_text = "none", .example = "http://proxy.internal:3128",
+        .help = "The proxy to this target, as `egress.proxy`, which does not count for it."),
+    FIELD_SECTION(struct target_section, proxy_credential, proxy_credential_fields,
+        .see = "`egress.proxy_credential`", .help = "For this `proxy`."),
     FIELD_END,
 };
 

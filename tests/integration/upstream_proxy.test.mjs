@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import tls from 'node:tls';
 import { test } from 'node:test';
 
+import { cloudStoresFor } from '../support/cloud_stores.mjs';
 import { authorityFor } from '../support/certificates.mjs';
 import { freePort, gatewayFor } from '../support/gateway.mjs';
 import { http2For } from '../support/http2.mjs';
 import { proxyFor } from '../support/proxy.mjs';
+import { receiverFor } from '../support/receiver.mjs';
+import { hooksFor, post, sign } from '../support/webhooks.mjs';
 import { upstreamFor } from '../support/wire.mjs';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -98,6 +101,46 @@ test('a route has a proxy of its own, with its login in a secret; connections ar
     assert.match(reason, new RegExp(`the secret ${secret} for the proxy 127\\.0\\.0\\.1:${second.port} is not there, or is no user:password`));
   }
   assert.equal(second.connections, 1, 'a proxy whose login is missing is not asked');
+  assertNoLogin(gateway);
+});
+
+test('a store of secrets and the endpoint of its token are reached by the proxy that it has', async (t) => {
+  const cloud = await cloudStoresFor(t);
+  cloud.secrets['openai-key'] = ['value-in-the-cloud'];
+  const [usual, own] = [await proxyFor(t), await proxyFor(t, { login })];
+  const upstream = await upstreamFor(t, () => ok);
+  const place = new URL(cloud.url).host;
+  const gateway = await gatewayFor(t, {
+    gateway: { workers: 1 },
+    secrets: { 'cloud-key': cloud.serviceAccount },
+    env: { PROXY: `http://${login}@127.0.0.1:${own.port}` },
+    routes: { api: { upstream: upstream.port, provider: 'http', proxy: 'none', credential: { secret: 'openai-key' }, inject: { header: 'Authorization', value: 'Bearer {secret}' } } },
+    extra: {
+      egress: { allow_private: ['127.0.0.0/8'], proxy: `http://127.0.0.1:${usual.port}` },
+      secrets: [{ type: 'env' }, { type: 'gcp-secret-manager', url: cloud.url, ca: cloud.ca, project: 'my-project', token_url: `${cloud.url}/token`, credential: { secret: 'cloud-key' }, proxy: '${env:PROXY}' }],
+    },
+  });
+  assert.equal((await call(gateway, 'api')).status, 200, gateway.stderr);
+  assert.match(upstream.requests[0].head, /^authorization: Bearer value-in-the-cloud\r$/im);
+  assert.equal(usual.connections, 0);
+  assert.ok(own.heads.length >= 2, 'the token and the secret');
+  for (const head of own.heads) assert.ok(head.startsWith(`CONNECT ${place} `), head);
+  assertNoLogin(gateway);
+});
+
+test('a webhook is delivered by the proxy that its target has', async (t) => {
+  const receiver = await receiverFor(t);
+  const [usual, own] = [await proxyFor(t), await proxyFor(t, { login })];
+  const secret = 'whsec_test_secret';
+  const gateway = await hooksFor(t, {
+    stripe: { provider: 'stripe', secrets: ['stripe-hook'], deliver: { to: `http://billing.example.com:${receiver.port}/in`, proxy: `http://127.0.0.1:${own.port}`, proxy_credential: { secret: 'proxy-login' } } },
+  }, { secrets: { 'stripe-hook': secret, 'proxy-login': login }, extra: { egress: { proxy: `http://127.0.0.1:${usual.port}` } } });
+  const body = JSON.stringify({ id: 'evt_1', type: 'invoice.paid' });
+  assert.equal((await post(gateway, '/hooks/stripe', body, sign.stripe(secret, body))).status, 200);
+  const [request] = await receiver.until('/in');
+  assert.equal(request.body.toString(), body);
+  assert.equal(usual.connections, 0);
+  assert.deepEqual(own.heads.map((head) => head.split(' HTTP')[0]), [`CONNECT billing.example.com:${receiver.port}`]);
   assertNoLogin(gateway);
 });
 
