@@ -3,6 +3,7 @@
 #include "gateway/upstream/attempt_h2.h"
 #include "gateway/upstream/endpoint.h"
 #include "gateway/upstream/h2_connection.h"
+#include "gateway/upstream/h2_memory.h"
 
 #include <assert.h>
 
@@ -243,7 +244,7 @@ nghttp2_session *h2_session_new(struct h2_connection *connection)
     int failed = nghttp2_option_new(&option);
     assert(failed == 0); /* only for want of memory, as all of these */
     nghttp2_option_set_no_auto_window_update(option, 1);
-    failed = nghttp2_session_client_new2(&session, callbacks, connection, option);
+    failed = nghttp2_session_client_new3(&session, callbacks, connection, option, h2_memory());
     assert(failed == 0);
     failed = nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings,
                                      sizeof(settings) / sizeof(settings[0]));

@@ -102,6 +102,21 @@ static void read_frames(struct h2_connection *connection)
     }
 }
 
+/* As buffer_append(), but growing leaves no copy of a head behind. */
+static enum status append_frames(struct buffer *out, struct slice bytes)
+{
+    if (bytes.len > buffer_tail_room(out)) {
+        struct buffer grown;
+        size_t wanted = 2 * (buffer_len(out) + bytes.len);
+        buffer_init(&grown, out->max);
+        TRY(buffer_reserve(&grown, wanted < out->max ? wanted : out->max));
+        TRY(buffer_append(&grown, buffer_bytes(out)));
+        buffer_wipe(out);
+        *out = grown;
+    }
+    return buffer_append(out, bytes);
+}
+
 /* Frames into the buffer, as long as there is little in it. */
 static void gather_frames(struct h2_connection *connection)
 {
@@ -111,7 +126,7 @@ static void gather_frames(struct h2_connection *connection)
         if (len == 0) {
             return;
         }
-        if (len < 0 || buffer_append(&connection->out,
+        if (len < 0 || append_frames(&connection->out,
                                      slice_make((const char *)bytes, (size_t)len)) != STATUS_OK) {
             lose(connection);
             return;

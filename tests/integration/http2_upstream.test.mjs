@@ -1,6 +1,7 @@
 // Upstreams that speak HTTP/2: calls, streams, bodies, many of them on one connection, and what ends early.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { test } from 'node:test';
@@ -237,6 +238,23 @@ test('one slow reader holds up nobody else, and is itself held back', async (t) 
   assert.equal(got, 400 * 64 * 1024);
 });
 
+test('what waits for slow readers counts as buffered, until they leave', async (t) => {
+  const upstream = await http2For(t, (stream) => {
+    stream.respond({ ':status': 200 });
+    const block = Buffer.alloc(64 << 10, 's');
+    const more = () => {
+      while (!stream.destroyed) if (!stream.write(block)) return stream.once('drain', more);
+    };
+    more();
+  });
+  const gateway = await gatewayFor(t, { ...one, routes: { api: upstream.route() } });
+  const slow = await Promise.all(Array.from({ length: 12 }, () => new Promise((resolve) =>
+    http.get(`${gateway.url}/api/slow`, { headers: { 'x-sallyport-key': gateway.key }, agent: false }, (res) => (res.on('error', () => {}).pause(), resolve(res))).on('error', () => {}))));
+  await until('half a window of each waits', async () => (await gateway.metric('buffered_bytes')) >= 12 * 30 * 1024);
+  for (const res of slow) res.destroy();
+  await until('nothing is held', async () => (await gateway.metric('buffered_bytes')) === 0);
+});
+
 test('memory is bounded by windows, with many slow readers', { skip: isSanitized(measured) && 'a sanitizer keeps what is freed' }, async (t) => {
   const upstream = await http2For(t, (stream) => {
     stream.respond({ ':status': 200 });
@@ -255,6 +273,54 @@ test('memory is bounded by windows, with many slow readers', { skip: isSanitized
   assert.ok(grown < 100 * 300 * 1024, `grew by ${grown} bytes`);
   for (const one of slow) one.destroy();
   await until('all are reset', () => upstream.open === 0);
+});
+
+// Huffman's code would make it longer, so that it would be sent as it is.
+const plainSecret = '\\\\\\SECRET%%%^^^of~~~the```test{{{0123}}}';
+
+// How often it is in what the process may write to; NULL: that may not be read here.
+function copiesIn(pid) {
+  let count = 0;
+  let memory;
+  try {
+    memory = fs.openSync(`/proc/${pid}/mem`, 'r');
+  } catch {
+    return null;
+  }
+  for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+    const size = from === undefined ? 0 : Number.parseInt(to, 16) - Number.parseInt(from, 16);
+    if (size === 0 || size > 2 ** 30) continue; // what is larger is a sanitizer's own
+    const bytes = Buffer.alloc(size);
+    try {
+      fs.readSync(memory, bytes, 0, size, Number.parseInt(from, 16));
+    } catch {
+      continue;
+    }
+    for (let at = bytes.indexOf(plainSecret); at >= 0; at = bytes.indexOf(plainSecret, at + 1)) count++;
+  }
+  fs.closeSync(memory);
+  return count;
+}
+
+test('calls leave no copies of a credential in memory', async (t) => {
+  const upstream = await http2For(t, (stream, headers) => {
+    assert.equal(headers.authorization, `Bearer ${plainSecret}`);
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
+  });
+  const route = upstream.route({ credential: { secret: 'k' }, inject: { header: 'Authorization', value: 'Bearer {secret}' } });
+  const gateway = await gatewayFor(t, { ...one, secrets: { k: plainSecret }, routes: { api: route } });
+  const before = copiesIn(gateway.pid);
+  if (before === null) return t.skip('the memory of processes may not be read');
+  assert.ok(before > 0, 'it is found where it has to be');
+  for (let i = 0; i < 10; i++) {
+    const pads = Array.from({ length: 10 }, (_, k) => 'y'.repeat(100 * i + k));
+    const answers = await Promise.all(pads.map((pad) => fetch(`${gateway.url}/api/x`, { headers: { 'x-sallyport-key': gateway.key, 'x-pad': pad } })));
+    assert.ok(answers.every(({ status }) => status === 200));
+  }
+  const after = copiesIn(gateway.pid);
+  assert.ok(after <= before + 2, `${before} before, ${after} after a hundred calls`); // what was written last is overwritten next
 });
 
 test('an upstream without HTTP/2 is said to be one', async (t) => {
