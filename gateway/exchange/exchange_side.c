@@ -87,6 +87,7 @@ void exchange_side_init(struct exchange_side *side, const struct exchange_side_s
         .ring = settings->ring,
         .buffered_bytes = settings->buffered_bytes,
     };
+    upstream_side_count_held(side->upstreams, side->buffered_bytes);
     side->issuer_keys = issuer_keys_new(side->loop, side->upstreams);
     buffer_init(&side->head, HEAD_MAX_BYTES);
     /* All at once: growing would leave copies of a credential behind. Untouched pages cost nothing.

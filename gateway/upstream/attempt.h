@@ -1,9 +1,9 @@
 /*
- * attempt: one try to send a request to a provider and to read its answer, over HTTP/1.1.
+ * attempt: one try to send a request to a provider and to read its answer, over HTTP/1.1 or HTTP/2.
  *
- * The interface that HTTP/2 can join later: callers see heads and body bytes, never framing. It
- * belongs to one loop. News is told by the waiter only. Reading happens when the caller asks, so
- * that a slow client slows the provider; bytes wait in the kernel, not here.
+ * Callers see heads and body bytes, never framing. It belongs to one loop. News is told by the
+ * waiter only. Reading happens when the caller asks, so that a slow client slows the provider;
+ * bytes wait in the kernel, over HTTP/2 here, as many as a stream's window allows.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "base/http1.h"
 #include "base/status.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct attempt;
@@ -108,6 +109,10 @@ void attempt_end(struct attempt *attempt);
 
 /* All upstream connections of a worker. */
 struct upstream_side *upstream_side_new(struct loop *loop);
+/* From now on what waits here for its callers is counted in `held_bytes`, which outlives it:
+ * answers over HTTP/2. Over HTTP/1.1 that waits in the kernel. Nobody is refused for it, for
+ * windows bound it. */
+void upstream_side_count_held(struct upstream_side *side, atomic_size_t *held_bytes);
 void upstream_side_free(struct upstream_side *side); /* all attempts must have ended */
 /* Kept idle connections, open connections, running name lookups. */
 struct upstream_counts {

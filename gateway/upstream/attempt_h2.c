@@ -291,6 +291,7 @@ static void end(struct attempt *base)
     }
     buffer_fini(&attempt->stream);
     buffer_fini(&attempt->fields);
+    attempt_h2_let_go(attempt, buffer_len(&attempt->data));
     buffer_fini(&attempt->data);
     secret_wipe(attempt->head_copy, attempt->request.head.len);
     memory_free(attempt);

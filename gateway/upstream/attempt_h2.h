@@ -99,6 +99,8 @@ void attempt_h2_fail(struct attempt_h2 *attempt, enum attempt_fault fault, const
 void attempt_h2_set_deadline(struct attempt_h2 *attempt, enum attempt_fault meaning, usec_t after);
 /* Until the final head has come: what is to be sent has to be taken within timeouts.idle. */
 void attempt_h2_watch_sending(struct attempt_h2 *attempt);
+/* So many bytes of `data` are not held any more. */
+void attempt_h2_let_go(struct attempt_h2 *attempt, size_t count);
 /* If the request is sent whole, its answer's time begins. */
 void attempt_h2_await_answer(struct attempt_h2 *attempt);
 

@@ -3,6 +3,7 @@
 #include "gateway/upstream/attempt_h2.h"
 #include "gateway/upstream/h2_connection.h"
 #include "gateway/upstream/h2_head.h"
+#include "gateway/upstream/upstream_side.h"
 
 #include <assert.h>
 
@@ -61,6 +62,9 @@ void attempt_h2_on_data(struct attempt_h2 *attempt, struct slice bytes)
     enum status status = buffer_append(&attempt->data, bytes);
     assert(status == STATUS_OK); /* nghttp2 sees to the window */
     (void)status;
+    if (attempt->side->held_bytes != NULL) {
+        atomic_fetch_add_explicit(attempt->side->held_bytes, bytes.len, memory_order_relaxed);
+    }
     attempt->base.facts.received_bytes += bytes.len;
     timer_stop(&attempt->timer); /* it does send; when it is read is up to our caller */
     wake(attempt->request.waiter);
@@ -121,10 +125,18 @@ enum attempt_result attempt_h2_read(struct attempt *base, struct slice *ret_data
     return ATTEMPT_PENDING;
 }
 
+void attempt_h2_let_go(struct attempt_h2 *attempt, size_t count)
+{
+    if (attempt->side->held_bytes != NULL && count > 0) {
+        atomic_fetch_sub_explicit(attempt->side->held_bytes, count, memory_order_relaxed);
+    }
+}
+
 void attempt_h2_consume(struct attempt *base, size_t count)
 {
     struct attempt_h2 *attempt = (struct attempt_h2 *)base;
     buffer_consume(&attempt->data, count);
+    attempt_h2_let_go(attempt, count);
     if (buffer_len(&attempt->data) == 0) {
         buffer_reset(&attempt->data);
     }

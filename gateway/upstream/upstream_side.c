@@ -24,6 +24,12 @@ struct upstream_side *upstream_side_new(struct loop *loop)
     return side;
 }
 
+void upstream_side_count_held(struct upstream_side *side, atomic_size_t *held_bytes)
+{
+    assert(side->attempts == 0);
+    side->held_bytes = held_bytes;
+}
+
 void upstream_side_free(struct upstream_side *side)
 {
     assert(side->attempts == 0);

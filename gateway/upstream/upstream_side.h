@@ -8,6 +8,8 @@
 #include "gateway/upstream/intake.h"
 #include "gateway/upstream/pool.h"
 
+#include <stdatomic.h>
+
 struct connector;
 
 struct upstream_side {
@@ -18,5 +20,6 @@ struct upstream_side {
     unsigned idle_h2;    /* connections over HTTP/2 without a stream */
     unsigned generation; /* counts upstream_side_close_idle(): older links are not kept */
     unsigned attempts;
+    atomic_size_t *held_bytes; /* borrowed; NULL: it is not counted */
     struct intake_scratch scratch;
 };
