@@ -125,6 +125,7 @@ enum step_result refuse_begin(struct exchange *exchange)
         connection_write(exchange->connection, buffer_bytes(&body));
         exchange->facts.response_bytes = buffer_len(&body);
     }
+    way_leave(exchange);
     connection_flush(exchange->connection);
     exchange->facts.status = refusal_status(exchange);
     exchange->facts.first_byte_out = clock_now();

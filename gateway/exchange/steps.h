@@ -87,7 +87,7 @@ bool way_harmless(const struct exchange *exchange);
 /* May the request be sent once more: is its body held? */
 bool way_body_held(const struct exchange *exchange);
 void way_ask(const struct exchange *exchange, struct pool_ask *ret);
-/* Counts the request as in flight; false: there are too many. Left by way_fini(). */
+/* Counts the request as in flight; false: there are too many. */
 bool way_enter(struct exchange *exchange, const struct route *route);
 /* The request's time is over while its attempt is waited for: a failure of the upstream, unless it
  * was the caller who had less patience than the route. */
@@ -97,6 +97,9 @@ void way_give_back(struct exchange *exchange);
 void way_note_try(struct exchange *exchange, const struct try *it);
 /* X-Sallyport-Route, where the request went to another route than its own. */
 MUST_USE enum status way_write_route(const struct exchange *exchange, struct buffer *out);
+/* It is in flight no longer: before the last bytes of its answer go, so that who has them finds the
+ * place free. */
+void way_leave(struct exchange *exchange);
 /* All that the way holds; at the end. */
 void way_fini(struct exchange *exchange);
 

@@ -159,19 +159,26 @@ void way_note_try(struct exchange *exchange, const struct try *it)
     tries->list[tries->count++] = *it;
 }
 
+void way_leave(struct exchange *exchange)
+{
+    struct way *way = &exchange->way;
+    if (way->entered != NULL) {
+        route_standing_leave(TAKE(way->entered)->standing);
+    }
+    if (way->before.route != NULL) {
+        route_standing_leave(TAKE(way->before.route)->standing);
+    }
+    if (way->tenant_entered) {
+        tenant_standing_leave(exchange->tenant->standing);
+        way->tenant_entered = false;
+    }
+}
+
 void way_fini(struct exchange *exchange)
 {
     struct way *way = &exchange->way;
     way_give_back(exchange);
-    if (way->entered != NULL) {
-        route_standing_leave(way->entered->standing);
-    }
-    if (way->before.route != NULL) {
-        route_standing_leave(way->before.route->standing);
-    }
-    if (way->tenant_entered) {
-        tenant_standing_leave(exchange->tenant->standing);
-    }
+    way_leave(exchange);
     memory_free(way->tries.list);
     buffer_fini(&way->mapped);
     buffer_fini(&way->before.mapped);

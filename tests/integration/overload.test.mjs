@@ -85,6 +85,15 @@ test('who leaves, and who fails, gives its place back', async (t) => {
   assert.equal(await gateway.metric('route_in_flight', { route: 'api' }), 0);
 });
 
+test('who has all of the answer finds the place free, at every worker', async (t) => {
+  const { gateway, upstream } = await start(t, {
+    script: answer(200), route: { max_in_flight: 1 }, tenants: { app: { allow: ['api'], max_in_flight: 1 } }, gateway: { workers: 4 },
+  });
+  assert.deepEqual(tally((await series(400, () => call(gateway, '/api/x'))).map((one) => one.status)), { 200: 400 });
+  upstream.play(answer(500));
+  assert.deepEqual(tally((await series(400, () => call(gateway, '/api/x'))).map((one) => one.status)), { 500: 400 });
+});
+
 // ---- what hangs holds up nobody else ----
 
 test('one upstream that hangs and one whose name hangs, beside three that are well', async (t) => {
