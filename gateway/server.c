@@ -126,6 +126,17 @@ static void on_circuit_news(void *ctx)
 
 /* ---- start ---- */
 
+/* A refusal names the key that the address stands at. */
+static enum status open_listener(const char *address, enum worker_purpose purpose, bool probe,
+                                 int *ret_fd, struct error *err)
+{
+    enum status status = listen_socket_open(address, probe, ret_fd, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, purpose == WORKER_ALL ? "gateway.listen" : "gateway.webhook_listen");
+    }
+    return status;
+}
+
 static enum status open_one_address(struct server *server, const char *address,
                                     enum worker_purpose purpose, struct error *err)
 {
@@ -137,7 +148,7 @@ static enum status open_one_address(struct server *server, const char *address,
             return STATUS_OK; /* one worker accepts what comes over a unix socket */
         }
         int fd = -1;
-        TRY(listen_socket_open(address, i == 0, &fd, err));
+        TRY(open_listener(address, purpose, i == 0, &fd, err));
         if (i == 0 && !is_unix) {
             log_info("listening on %s (port %u)%s%s", address, listen_socket_port(fd),
                      server->tls == NULL ? "" : ", TLS", what);

@@ -26,6 +26,7 @@
 #include "gateway/upstream/standing.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include <openssl/ssl.h>
 
@@ -322,6 +323,20 @@ const struct admin_ops server_admin_ops = {
     .refused = note_refused,
 };
 
+/* Where to look: the address as it is written, but for a port that was taken. */
+static void say_where(const struct server *server)
+{
+    const char *listen = server->snapshot->admin.listen;
+    const char *colon = strrchr(listen, ':');
+    if (strncmp(listen, "unix:", 5) == 0 || colon == NULL) {
+        log_info("the admin listener is on %s", listen);
+        return;
+    }
+    log_info("the dashboard is at %s://%.*s:%u/",
+             server->snapshot->admin.tls_cert != NULL ? "https" : "http", (int)(colon - listen),
+             listen, admin_server_port(server->admin));
+}
+
 enum status server_admin_start(struct server *server, struct error *err)
 {
     const struct admin_settings *admin = &server->snapshot->admin;
@@ -344,6 +359,9 @@ enum status server_admin_start(struct server *server, struct error *err)
     };
     enum status status = admin_server_start(&settings, &server->admin, err);
     SSL_CTX_free(tls);
+    if (status == STATUS_OK) {
+        say_where(server);
+    }
     return status;
 }
 

@@ -109,7 +109,10 @@ enum status small_file_replace(const char *path, struct slice bytes, struct erro
     (void)unlink(beside); /* left by a crash */
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        FAIL(err, STATUS_UNAVAILABLE, "%s: cannot be made: %s", beside, strerrordesc_np(errno));
+        FAIL(err, STATUS_UNAVAILABLE,
+             "%s: no file can be made in its folder: %s; let this user write there, or choose "
+             "another place",
+             path, strerrordesc_np(errno));
     }
     bool written = write_all(fd, bytes) && fsync(fd) == 0;
     written = close(fd) == 0 && written;

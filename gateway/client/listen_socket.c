@@ -72,9 +72,7 @@ static enum status bind_failed(const char *address, int why, struct error *err)
     switch (why) {
     case EADDRINUSE:
         FAIL(err, STATUS_UNAVAILABLE,
-             "%s is taken; stop what listens there (ss -ltnp), or set gateway.listen to another "
-             "port",
-             address);
+             "%s is taken; stop what listens there (ss -ltnp), or write another port", address);
     case EACCES:
         FAIL(err, STATUS_DENIED,
              "%s may not be listened on; choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
@@ -183,15 +181,11 @@ static enum status remove_stale(const struct sockaddr_un *at, const char *addres
     }
     if (!S_ISSOCK(found.st_mode)) {
         FAIL(err, STATUS_INVALID,
-             "%s: a file that is no socket is there; remove it, or set gateway.listen to another "
-             "path",
-             address);
+             "%s: a file that is no socket is there; remove it, or write another path", address);
     }
     if (is_alive(at)) {
         FAIL(err, STATUS_UNAVAILABLE,
-             "%s is in use; stop what listens there (ss -lxp), or set gateway.listen to another "
-             "path",
-             address);
+             "%s is in use; stop what listens there (ss -lxp), or write another path", address);
     }
     (void)unlink(at->sun_path);
     return STATUS_OK;

@@ -62,8 +62,27 @@ test('a config that is not there, and a port that is taken: one line that says w
   fs.writeFileSync(file, `version: 1\ngateway: {listen: ["127.0.0.1:${server.address().port}"]}\nadmin: {listen: "127.0.0.1:${await freePort()}"}\n`);
   const taken = run(['run', '-c', file]);
   assert.equal(taken.status, 1);
-  assert.match(taken.stderr, new RegExp(`127\\.0\\.0\\.1:${server.address().port}.*(taken|in use)`));
+  const at = `127\\.0\\.0\\.1:${server.address().port} is taken`;
+  assert.match(taken.stderr, new RegExp(`gateway\\.listen: ${at}`));
+
+  // The key is named that the address stands at.
+  fs.writeFileSync(file, `version: 1\ngateway: {listen: ["127.0.0.1:0"]}\nadmin: {listen: "127.0.0.1:${server.address().port}"}\n`);
+  const admin = run(['run', '-c', file]);
+  assert.equal(admin.status, 1);
+  assert.match(admin.stderr, new RegExp(`admin\\.listen: ${at}`));
+  assert.doesNotMatch(admin.stderr, /gateway\.listen/);
+
+  // The token is made at the first start, so there has to be a place for it.
+  fs.writeFileSync(file, `version: 1\ngateway: {listen: ["127.0.0.1:0"]}\nadmin: {listen: "127.0.0.1:0", token_file: gone/admin.token}\n`);
+  const token = run(['run', '-c', file]);
+  assert.equal(token.status, 1);
+  assert.match(token.stderr, /admin\.token_file: .*\/gone\/admin\.token: no file can be made in its folder: No such file or directory; let this user write there, or choose another place/);
   fs.rmSync(folder, { recursive: true });
+});
+
+test('what it says at its start tells where to look', async (t) => {
+  const gateway = await gatewayFor(t, { routes: {} });
+  assert.match(gateway.stderr, new RegExp(`info  the dashboard is at http://127\\.0\\.0\\.1:${gateway.adminPort}/\n`));
 });
 
 test('a reload under load fails no request and takes effect', async (t) => {

@@ -65,8 +65,7 @@ Test(listen_socket, a_taken_port_is_found_although_ports_are_shared)
     int fd = open_it("127.0.0.1:0");
     (void)snprintf(text, sizeof(text), "127.0.0.1:%u", listen_socket_port(fd));
     refused(text, STATUS_UNAVAILABLE,
-            "is taken; stop what listens there (ss -ltnp), or set "
-            "gateway.listen to another port");
+            "is taken; stop what listens there (ss -ltnp), or write another port");
     int second;
     cr_assert_eq(listen_socket_open(text, false, &second, &err), STATUS_OK, "%s", err.message);
     (void)close(second);
