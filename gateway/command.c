@@ -98,6 +98,17 @@ bool command_words_at_most(const struct command_line *line, unsigned most, int *
     return false;
 }
 
+bool command_config_by_option(const struct command_line *line, int *ret_exit)
+{
+    if (line->word_count == 0) {
+        return true;
+    }
+    *ret_exit =
+        command_misused(line, "unexpected \"%s\"; the config is named by -c: sallyport %s -c %s",
+                        line->words[0], line->command, line->words[0]);
+    return false;
+}
+
 static void complain(const struct command_line *line, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 

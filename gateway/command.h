@@ -56,6 +56,8 @@ MUST_USE bool command_read(int argc, char **argv, const char *usage,
                            int *ret_exit);
 /* False, as above, if there are more than `most` words. Not where a word may be a secret. */
 MUST_USE bool command_words_at_most(const struct command_line *line, unsigned most, int *ret_exit);
+/* False, as above, if there is a word: it is taken for the config's name, which -c has. */
+MUST_USE bool command_config_by_option(const struct command_line *line, int *ret_exit);
 
 /* "sallyport COMMAND: ..." on stderr. The first one ends with where to look, and returns
  * EXIT_USAGE; the other returns EXIT_FAILED. */

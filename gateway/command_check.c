@@ -285,7 +285,7 @@ int command_check(int argc, char **argv)
     struct command_line line;
     int result;
     if (!command_read(argc, argv, usage, options, &line, &result) ||
-        !command_words_at_most(&line, 0, &result)) {
+        !command_config_by_option(&line, &result)) {
         return result;
     }
     return manual ? print_manual(&line) : check(&line, config, json);

@@ -5,9 +5,8 @@
 static const char usage[] =
     "usage: sallyport run [-c FILE|DIR]\n"
     "\n"
-    "Serves. SIGHUP and a change of its files reload the config, SIGTERM and SIGINT drain and "
-    "stop, a second one stops at\n"
-    "once.\n"
+    "Serves. SIGHUP and a change of its files reload the config, SIGTERM and SIGINT drain and\n"
+    "stop, a second one stops at once.\n"
     "\n"
     "  -c FILE   the config, or a folder of its files (default: " COMMAND_DEFAULT_CONFIG ")\n";
 
@@ -21,7 +20,7 @@ int command_run(int argc, char **argv)
     struct command_line line;
     int result;
     if (!command_read(argc, argv, usage, options, &line, &result) ||
-        !command_words_at_most(&line, 0, &result)) {
+        !command_config_by_option(&line, &result)) {
         return result;
     }
     struct error err = {0};

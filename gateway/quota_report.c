@@ -225,6 +225,12 @@ enum status quota_report_change(struct quotas *quotas, const struct snapshot *sn
                      &reader);
     close_reader(&reader);
     TRY(reader.status);
+    if (reader.found == 0 && change->tenant[0] == '\0') {
+        FAIL(err, STATUS_NOT_FOUND,
+             "no quota over all tenants is called \"%s\"; of a tenant's own say the tenant, too; "
+             "`sallyport quotas` lists them",
+             change->quota);
+    }
     if (reader.found == 0) {
         FAIL(err, STATUS_NOT_FOUND,
              "no quota \"%s\" of tenant \"%s\"; `sallyport quotas` lists them", change->quota,

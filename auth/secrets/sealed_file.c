@@ -48,17 +48,27 @@ static enum status parse_key(struct slice text, struct secret **ret)
     return status;
 }
 
-static enum status read_key_text(const char *key_file, struct secret **ret, struct error *err)
+static const char *kind_of(const struct sealed_file *file)
+{
+    return file->lead_len > 0 ? "passphrase" : "key";
+}
+
+static enum status read_key_text(const char *kind, const char *key_file, struct secret **ret,
+                                 struct error *err)
 {
     struct stat info;
     enum status status = small_file_read(key_file, 4096, ret, &info, err);
-    if (status != STATUS_OK) {
-        error_prefix(err, "key file");
+    if (status == STATUS_NOT_FOUND) {
         /* Not "no such secret": without its key nothing can be said about a sealed file. */
-        return status == STATUS_NOT_FOUND ? STATUS_UNAVAILABLE : status;
+        FAIL(err, STATUS_UNAVAILABLE, "%s file %s: no such file; put it there, or name where it is",
+             kind, key_file);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(err, "%s file", kind);
+        return status;
     }
     if ((info.st_mode & 077) != 0) {
-        FAIL(err, STATUS_DENIED, "key file %s: is open to others (mode %04o); chmod 600 %s",
+        FAIL(err, STATUS_DENIED, "%s file %s: is open to others (mode %04o); chmod 600 %s", kind,
              key_file, (unsigned)(info.st_mode & 07777), key_file);
     }
     return STATUS_OK;
@@ -69,7 +79,7 @@ static enum status read_key(struct sealed_file *file, const char *key_file, stru
 {
     struct secret *text CLEANUP(secret_free_at) = NULL;
     struct secret *key = NULL;
-    TRY(read_key_text(key_file, &text, err));
+    TRY(read_key_text(kind_of(file), key_file, &text, err));
     if (file->lead_len > 0) {
         enum status status = sealed_passphrase_key(file->lead, secret_reveal(text), &key, err);
         if (status != STATUS_OK) {
@@ -101,8 +111,7 @@ static enum status read_entries(struct sealed_file *file, const char *key_file, 
 {
     enum status status = sealed_format_read(bytes, file->key, &file->entries, err);
     if (status != STATUS_OK && !open_by_next(file, key_file, bytes)) {
-        error_prefix(err, "%s (%s file %s)", file->path, file->lead_len > 0 ? "passphrase" : "key",
-                     key_file);
+        error_prefix(err, "%s (%s file %s)", file->path, kind_of(file), key_file);
         return status;
     }
     return STATUS_OK;

@@ -215,8 +215,10 @@ enum status sealed_format_read(struct slice bytes, const struct secret *key,
     if (!readable) {
         sealed_entries_fini(&entries);
         FAIL(err, STATUS_INVALID,
-             authentic ? "was written by a faulty program; restore it from a backup"
-                       : "does not open: it is damaged, or this is not its key file");
+             authentic
+                 ? "was written by a faulty program; restore it from a backup"
+                 : "does not open: it is damaged, or was sealed with another one; name that one, "
+                   "or restore the file from a backup");
     }
     *ret = entries;
     return STATUS_OK;

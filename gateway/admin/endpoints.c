@@ -113,8 +113,9 @@ static void change_quota(const struct admin_request *request, const struct admin
         return;
     }
     if (raise && (!slice_number(slice_from(by), LIMIT_AMOUNT_MAX, &change.by) || change.by == 0)) {
-        endpoint_answer_error(
-            answer, 400, "by: a whole number in the quota's unit (cost: nano-USD), such as 1000");
+        endpoint_answer_error(answer, 400,
+                              "by is no amount; write a whole number from 1 on in the quota's "
+                              "unit, such as 1000; of cost in nano-USD: 1000000000 is 1 USD");
         return;
     }
     endpoint_answer_json(answer, 200);

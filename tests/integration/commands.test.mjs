@@ -108,8 +108,22 @@ test('secrets: a lost or open key file is named, and no new one is made over it'
   fs.chmodSync(keyFile, 0o644);
   refused(secrets(['list']), 1, /chmod 600/);
   fs.unlinkSync(keyFile);
-  refused(secrets(['set', 'b'], 'a long enough value'), 1, /key file/);
+  refused(secrets(['set', 'b'], 'a long enough value'), 1, /key file k: no such file; put it there, or name where it is/);
   assert.ok(!fs.existsSync(keyFile));
+});
+
+test('secrets: what is wrong with a passphrase file is said of a passphrase file', () => {
+  const folder = temporaryFolder();
+  const phrase = path.join(folder, 'p');
+  const list = () => run(['secrets', 'list', '--file', 'f', '--passphrase-file', 'p'], { cwd: folder });
+  fs.writeFileSync(phrase, 'correct horse battery\n', { mode: 0o600 });
+  run(['secrets', 'set', 'a', '--file', 'f', '--passphrase-file', 'p'], { input: 'a long enough value', cwd: folder });
+  fs.writeFileSync(phrase, 'wrong horse battery\n');
+  refused(list(), 1, /passphrase file p\): does not open: it is damaged, or was sealed with another one/);
+  fs.chmodSync(phrase, 0o644);
+  refused(list(), 1, /passphrase file p: is open to others .*chmod 600 p/);
+  fs.unlinkSync(phrase);
+  refused(list(), 1, /passphrase file p: no such file/);
 });
 
 test('secrets: writers at the same time lose nothing', async () => {
@@ -176,6 +190,9 @@ test('a wrong option or word is named, by every command alike', () => {
   refused(run(['check', '--json=1']), 2, /there is no option --json=1/);
   for (const command of ['run', 'check', 'demo', 'version']) {
     refused(run([command, 'word']), 2, /unexpected "word"/);
+  }
+  for (const command of ['check', 'run']) {
+    refused(run([command, 'a.yaml']), 2, new RegExp(`the config is named by -c: sallyport ${command} -c a\\.yaml`));
   }
   refused(run(['keys', 'new', 'word', '--tenant', 'a']), 2, /unexpected "word"/);
   refused(run(['providers', 'openai', 'word']), 2, /unexpected "word"/);

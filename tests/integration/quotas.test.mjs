@@ -333,6 +333,10 @@ test('an operator resets and raises a quota with the token, and that is said', a
   assert.equal((await fetch(url)).status, 405);
   const token = fs.readFileSync(`${gateway.folder}/admin.token`, 'utf8').trim();
   const headers = { Authorization: `Bearer ${token}` };
+  const said = async (query) => (await fetch(`http://127.0.0.1:${gateway.adminPort}/api/v1/quotas/${query}`, { method: 'POST', headers })).text();
+  assert.match(await said('reset?quota=daily'), /no quota over all tenants is called .*daily.*; of a tenant's own say the tenant, too/);
+  assert.match(await said('reset?tenant=app&quota=hourly'), /no quota .*hourly.* of tenant .*app/);
+  assert.match(await said('raise?tenant=app&quota=daily&by=1%20USD'), /by is no amount; write a whole number/);
   assert.equal((await fetch(url, { method: 'POST', headers })).status, 200);
   assert.equal((await fetch(url.replace('daily', 'nope'), { method: 'POST', headers })).status, 404);
   assert.equal(fs.statSync(`${gateway.folder}/admin.token`).mode & 0o777, 0o600);

@@ -216,7 +216,7 @@ Test(sealed_file, does_not_open_with_another_key)
     save_some();
     scratch_write_text(&folder, "master.key",
                        "0000000000000000000000000000000000000000000000000000000000000000\n");
-    expect_refused(STATUS_INVALID, "not its key file");
+    expect_refused(STATUS_INVALID, "was sealed with another one; name that one");
 }
 
 Test(sealed_file, newer_version_is_named_as_such)
