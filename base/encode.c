@@ -1,6 +1,7 @@
 #include "base/encode.h"
 
 #include "base/buffer.h"
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 #include <endian.h>
@@ -192,68 +193,10 @@ static char json_short_form(char byte)
     }
 }
 
-static bool is_plain(char byte)
-{
-    return (signed char)byte >= 0x20 && byte != '"' && byte != '\\';
-}
-
-/* The compiler makes the processor's own vectors of these, whichever it has. */
-typedef int8_t vector __attribute__((vector_size(16)));
-typedef uint64_t halves __attribute__((vector_size(16)));
-enum { VECTOR = sizeof(vector), STRIDE = 4 * VECTOR };
-
-/* All ones where a byte is plain. As signed numbers, those that are not ASCII are below zero; and
- * with one bit turned round a quote comes right behind the controls, which stay among themselves.
- */
-static vector plain_at(const char *ptr)
-{
-    vector bytes;
-    memcpy(&bytes, ptr, sizeof(bytes));
-    return ((bytes ^ ('"' ^ ' ')) > ' ') & (bytes != '\\');
-}
-
-/* How many bytes are in front of the first that is not. */
-static size_t plain_in(vector flags)
-{
-    halves both = ~(halves)flags;
-    uint64_t low = le64toh(both[0]);
-    uint64_t high = le64toh(both[1]);
-    return low != 0    ? (size_t)__builtin_ctzll(low) / 8
-           : high != 0 ? VECTOR / 2 + (size_t)__builtin_ctzll(high) / 8
-                       : VECTOR;
-}
-
-static bool stride_is_plain(const char *at)
-{
-    halves all = (halves)(plain_at(at) & plain_at(at + VECTOR) & plain_at(at + 2 * VECTOR) &
-                          plain_at(at + 3 * VECTOR));
-    return (all[0] & all[1]) == UINT64_MAX;
-}
-
-/* Most texts are short and have more bytes behind them: the first vector tells. */
-size_t encode_json_plain(struct slice text)
-{
-    size_t count = 0;
-    while (text.len - count >= VECTOR) {
-        size_t plain = plain_in(plain_at(text.ptr + count));
-        count += plain;
-        if (plain < VECTOR) {
-            return count;
-        }
-        while (text.len - count >= STRIDE && stride_is_plain(text.ptr + count)) {
-            count += STRIDE;
-        }
-    }
-    while (count < text.len && is_plain(text.ptr[count])) {
-        count++;
-    }
-    return count;
-}
-
 enum status encode_json(struct slice text, struct buffer *out)
 {
     for (;;) {
-        size_t plain = encode_json_plain(text);
+        size_t plain = json_plain(text);
         TRY(buffer_append(out, slice_make(text.ptr, plain)));
         text = slice_skip(text, plain);
         if (text.len == 0) {

@@ -32,8 +32,6 @@ uint32_t crc32_of(struct slice bytes);
 MUST_USE enum status encode_percent(struct slice bytes, struct buffer *out);
 /* At most text.len bytes; '+' stays. A '%' without two hex digits is refused. */
 MUST_USE enum status decode_percent(struct slice text, char *out, size_t *ret_len);
-/* How many bytes from the front can stand in a JSON string as they are. */
-size_t encode_json_plain(struct slice text);
 /* JSON string contents, without the quotes; invalid UTF-8 becomes U+FFFD. */
 MUST_USE enum status encode_json(struct slice text, struct buffer *out);
 /* The same with the quotes. */

@@ -44,8 +44,9 @@ struct json_scan {
     unsigned depth;    /* arrays and objects around it: 0 for the value itself (its begin and its
                           end, too), 1 for what is in it, and for the names of its members */
     uint64_t text_len; /* bytes of the name or string, unescaped, or of the number, as it is */
+    struct slice text; /* its first JSON_SCAN_TEXT bytes; in the data, or in `kept` */
 
-    /* For json_scan.c alone. */
+    /* For json_scan*.c alone. */
     uint8_t state;
     bool in_name;      /* the string is a member's name */
     uint8_t utf8_left; /* bytes that the character still wants */
@@ -54,13 +55,12 @@ struct json_scan {
     uint8_t digits;     /* of a \u escape, read so far */
     uint16_t unit;      /* their value */
     uint16_t high;      /* high surrogate that waits for its low one; 0: none */
-    uint16_t text_used; /* of text_bytes */
     unsigned level;     /* arrays and objects that are open */
     uint8_t word_event; /* what the word will be */
     const char *word;   /* what is left of "true", "false", "null" */
     const char *fault;
     uint64_t objects[JSON_SCAN_DEPTH / 64]; /* a bit a level: it is an object */
-    char text_bytes[JSON_SCAN_TEXT];
+    char kept[JSON_SCAN_TEXT];              /* a text that does not lie in one piece of data */
 };
 
 void json_scan_init(struct json_scan *scan);
@@ -72,11 +72,15 @@ enum json_event json_scan_next(struct json_scan *scan, struct slice *data);
  * that is the whole text (only its end shows where it ends); then ask again. */
 enum json_event json_scan_end(struct json_scan *scan);
 
-/* Of a JSON_NAME, JSON_STRING or JSON_NUMBER, until the next call: the text, of a longer one than
- * JSON_SCAN_TEXT its first bytes (a character may be cut); text_len says how long it is. */
+/* What was read so far is a whole value, and no number that may go on. */
+bool json_scan_done(const struct json_scan *scan);
+
+/* Of a JSON_NAME, JSON_STRING or JSON_NUMBER, until the next call, while the data is there: the
+ * text, of a longer one than JSON_SCAN_TEXT its first bytes (a character may be cut); text_len says
+ * how long it is. */
 static inline struct slice json_scan_text(const struct json_scan *scan)
 {
-    return slice_make(scan->text_bytes, scan->text_used);
+    return scan->text;
 }
 
 /* The text of the last event is exactly this. */
@@ -88,7 +92,7 @@ static inline bool json_scan_is(const struct json_scan *scan, struct slice text)
 /* The last event's text is kept whole. */
 static inline bool json_scan_whole(const struct json_scan *scan)
 {
-    return scan->text_len == scan->text_used;
+    return scan->text_len == scan->text.len;
 }
 
 /* The number of the last event, a JSON_NUMBER: false, and nothing set, if it is not a whole number

@@ -193,6 +193,5 @@ void answer_event_read(struct answer_event *event, struct slice data)
 
 bool answer_event_whole(const struct answer_event *event)
 {
-    struct json_scan json = event->json;
-    return !event->invalid && json_scan_end(&json) == JSON_DONE;
+    return !event->invalid && json_scan_done(&event->json);
 }

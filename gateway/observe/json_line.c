@@ -1,6 +1,7 @@
 #include "gateway/observe/json_line.h"
 
 #include "base/encode.h"
+#include "base/json_plain.h"
 #include "gateway/observe/timestamp.h"
 
 #include <assert.h>
@@ -17,7 +18,7 @@ void json_line_text(struct buffer *out, struct slice name, struct slice value)
         return;
     }
     json_line_put(out, name);
-    if (encode_json_plain(value) == value.len) {
+    if (json_plain(value) == value.len) {
         json_line_put(out, value);
     } else {
         enum status status = encode_json(value, out);
