@@ -200,17 +200,17 @@ static void note_events(const char *bytes, size_t len)
     int64_t at = wire_now_ns();
     load.event_bytes += counts(at) ? len : 0;
     for (const char *rest = bytes; len > 0;) {
-        const char *mark = memmem(rest, len, "{\"t\":", 5);
+        const char *mark = memmem(rest, len, "\"t\":", 4);
         if (mark == NULL) {
             return;
         }
         if (counts(at)) {
-            int64_t written = strtoll(mark + 5, NULL, 10) * 1000;
+            int64_t written = strtoll(mark + 4, NULL, 10) * 1000;
             load.events++;
             histogram_add(&load.latency, at > written ? (uint64_t)(at - written) : 0);
         }
-        len -= (size_t)(mark + 5 - rest);
-        rest = mark + 5;
+        len -= (size_t)(mark + 4 - rest);
+        rest = mark + 4;
     }
 }
 

@@ -118,6 +118,18 @@ static enum event_stream_found next(struct usage_scan *scan, struct slice *data,
     return EVENT_STREAM_MORE;
 }
 
+static void read_piece(struct usage_scan *scan, struct slice piece)
+{
+    if (!scan->in_event) {
+        scan->in_event = true;
+        if (scan->memo == NULL) {
+            scan->memo = event_memo_new();
+        }
+        piece = slice_skip(piece, event_memo_read(scan->memo, &scan->event, piece));
+    }
+    answer_event_read(&scan->event, piece);
+}
+
 static bool is_event(const struct usage_scan *scan)
 {
     return scan->body != SCAN_EVENTS || scan->stream.has_data;
@@ -139,7 +151,10 @@ struct usage_scan *usage_scan_new(const struct usage_table *table, enum scanned_
 
 void usage_scan_free(struct usage_scan *scan)
 {
-    memory_free(scan);
+    if (scan != NULL) {
+        memory_free(scan->memo);
+        memory_free(scan);
+    }
 }
 
 void usage_scan_note(struct usage_scan *scan, const struct usage_figures *known)
@@ -171,8 +186,7 @@ size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t outp
     scan->uncovered = false;
     while (!scan->uncovered && (found = next(scan, &rest, &piece)) != EVENT_STREAM_MORE) {
         if (found == EVENT_STREAM_DATA) {
-            scan->in_event = true;
-            answer_event_read(&scan->event, piece);
+            read_piece(scan, piece);
         } else if (is_event(scan)) {
             scan->in_event = false;
             end_event(scan);

@@ -5,6 +5,7 @@
 
 #include "gateway/meter/amazon_stream.h"
 #include "gateway/meter/answer_event.h"
+#include "gateway/meter/event_memo.h"
 #include "gateway/meter/event_stream.h"
 #include "gateway/meter/usage_scan.h"
 
@@ -15,6 +16,7 @@ struct usage_scan {
     struct event_stream stream;  /* SCAN_EVENTS */
     struct amazon_stream amazon; /* SCAN_AMAZON */
     bool in_event;               /* some of its data was read */
+    struct event_memo *memo;     /* owned; NULL until the first event */
     struct answer_identity identity;
     bool begun;     /* there was a byte */
     bool uncovered; /* the last event told of more output than was covered */
