@@ -163,22 +163,33 @@ static size_t skip_clean(const struct scrubber *scrubber, struct slice text, siz
     return at;
 }
 
-/* The next place, from `from` on, where something begins. */
-static bool find_next(const struct scrubber *scrubber, struct slice text, size_t from,
-                      struct finding *ret)
+/* The next place, from *at on, where something begins that may end in the text; else *at is where
+ * the text has no room for a needle any more. */
+static bool find_in_window(const struct scrubber *scrubber, struct slice text, size_t *at,
+                           struct finding *ret)
 {
     size_t window = scrubber->window;
-    size_t at = skip_clean(scrubber, text, from);
-    while (at + window <= text.len) {
-        size_t jump = scrubber->jump[block_hash(scrubber, text.ptr + at + window - BLOCK)];
+    *at = skip_clean(scrubber, text, *at);
+    while (*at + window <= text.len) {
+        size_t jump = scrubber->jump[block_hash(scrubber, text.ptr + *at + window - BLOCK)];
         if (jump > 0) {
-            at = skip_clean(scrubber, text, at + jump);
+            *at = skip_clean(scrubber, text, *at + jump);
             continue;
         }
-        if (look_at(scrubber, text, at, ret)) {
+        if (look_at(scrubber, text, *at, ret)) {
             return true;
         }
-        at++;
+        (*at)++;
+    }
+    return false;
+}
+
+/* The next place, from `at` on, where something begins. */
+static bool find_next(const struct scrubber *scrubber, struct slice text, size_t at,
+                      struct finding *ret)
+{
+    if (find_in_window(scrubber, text, &at, ret)) {
+        return true;
     }
     for (; at < text.len; at++) {
         if (scrubber->first[(unsigned char)text.ptr[at]] && look_at(scrubber, text, at, ret)) {
@@ -306,6 +317,19 @@ unsigned scrub_in_place(const struct scrubber *scrubber, char *ptr, size_t len)
     (void)replace(scrubber, ptr, len, STREAM_ENDS, &pending);
     put_stars(ptr, pending.start, pending.end);
     return pending.hits;
+}
+
+int scrub_has_match(const struct scrubber *scrubber, struct slice bytes)
+{
+    struct finding found;
+    size_t at = 0;
+    while (find_in_window(scrubber, bytes, &at, &found)) {
+        if (found.match_len > 0) {
+            return true;
+        }
+        at = found.at + 1;
+    }
+    return false;
 }
 
 int scrub_is_clean(const struct scrubber *scrubber, struct slice bytes)

@@ -43,6 +43,8 @@ void scrub_state_fini(struct scrub_state *state); /* wipes */
 
 /* In one piece and in place, for heads. Returns how many matches were replaced. */
 unsigned scrub_in_place(const struct scrubber *scrubber, char *ptr, size_t len);
+/* Whether a whole match is in `bytes`: of texts to which nothing is added. */
+MUST_USE int scrub_has_match(const struct scrubber *scrubber, struct slice bytes);
 /* Whether `bytes` surely has no match nor the beginning of one at its end, so that it can be passed
  * on as it is while nothing is held: the fast path. */
 MUST_USE int scrub_is_clean(const struct scrubber *scrubber, struct slice bytes);

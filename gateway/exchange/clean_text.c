@@ -18,16 +18,16 @@ void clean_text(const struct exchange *exchange, char *ret, size_t size, struct 
     char copy[TEXT_BYTES];
     const struct scrubber *scrubber = exchange_scrubber(exchange);
     struct slice kept = slice_make(text.ptr, text.len < sizeof(copy) ? text.len : sizeof(copy));
-    bool short_enough = text.len < SCRUB_SECRET_MIN; /* to have none in it */
-    if (short_enough || scrubber == NULL || scrub_is_clean(scrubber, kept)) {
+    bool cut = text.len >= sizeof(copy); /* at its end may be the beginning of a match */
+    if (scrubber == NULL ||
+        (cut ? scrub_is_clean(scrubber, kept) : !scrub_has_match(scrubber, kept))) {
         ledger_text(ret, size, kept);
         return;
     }
     memcpy(copy, kept.ptr, kept.len);
     (void)scrub_in_place(scrubber, copy, kept.len);
     struct slice clean = slice_make(copy, kept.len);
-    if (text.len >= sizeof(copy) &&
-        !scrub_is_clean(scrubber, clean)) { /* the beginning of one, cut */
+    if (cut && !scrub_is_clean(scrubber, clean)) {
         clean.len = 0;
     }
     ledger_text(ret, size, clean);

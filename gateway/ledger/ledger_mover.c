@@ -10,8 +10,8 @@
 /* Of windows that are over: a clock may be set back. */
 #define WINDOWS_KEPT ((usec_t)3600 * SEC)
 
-static const usec_t gather_time = 100 * MSEC;
-static const usec_t gather_step = 20 * MSEC;
+static const usec_t gather_time = 250 * MSEC;
+static const usec_t gather_step = 50 * MSEC;
 static const usec_t idle_time = SEC;
 static const usec_t trim_time = SEC;          /* between looks for what is to be deleted */
 static const usec_t first_pause = 100 * MSEC; /* after a failure; twice as long after the next */

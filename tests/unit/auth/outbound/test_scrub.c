@@ -208,6 +208,25 @@ Test(scrub, is_clean_says_no_to_a_match_and_to_a_beginning_at_the_end)
     scrubber_free(scrubber);
 }
 
+Test(scrub, has_match_asks_for_whole_ones_alone)
+{
+    struct scrubber *scrubber = scrubber_for_secret(plain_secret);
+    char text[3 * SCRUB_HELD_MAX];
+    cr_expect_not(scrub_has_match(scrubber, SLICE("")));
+    cr_expect_not(scrub_has_match(scrubber, SLICE("gpt-4o-mini")));
+    for (size_t at = 0; at < 100; at++) {
+        memset(text, plain_secret.ptr[0], sizeof(text)); /* each may begin one */
+        memcpy(text + at, plain_secret.ptr, plain_secret.len);
+        size_t end = at + plain_secret.len;
+        cr_assert(scrub_has_match(scrubber, slice_make(text, end)), "at %zu", at);
+        cr_assert(scrub_has_match(scrubber, slice_make(text, end + 70)), "at %zu", at);
+        cr_assert_not(scrub_has_match(scrubber, slice_make(text, end - 1)), "at %zu", at);
+        text[end - 1] ^= 1;
+        cr_assert_not(scrub_has_match(scrubber, slice_make(text, end + 70)), "at %zu", at);
+    }
+    scrubber_free(scrubber);
+}
+
 Test(scrub, only_what_may_begin_a_match_is_held)
 {
     struct scrubber *scrubber = scrubber_for_secret(plain_secret);
