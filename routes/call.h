@@ -27,12 +27,17 @@ struct added_input {
     uint64_t tokens;
 };
 
+struct object_rule;
+
 struct call {
     struct slice method;             /* "POST" */
     struct slice path;               /* as in an allow rule: "/v1/chat/completions" */
     const struct usage_table *usage; /* how its answers say what they used */
     enum usage_dialect dialect;      /* of that */
     bool repeatable;                 /* see call_may_repeat() */
+    /* What it makes, where its path alone says so, be it nothing (NULL): else object_rule_find(). */
+    bool object_known;
+    const struct object_rule *object;
     bool any_body; /* it may be anything, and nothing is read in it but what `usage` asks for */
     struct slice streams; /* the answer is a stream: "always", or with this in the query */
     bool include_usage; /* its streams tell their usage only if stream_options.include_usage asks */

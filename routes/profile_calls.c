@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "routes/members.h"
+#include "routes/object.h"
 #include "routes/profile.h"
 #include "routes/usage.h"
 
@@ -160,6 +161,14 @@ static enum status read_call(struct arena *arena, const struct cJSON *item,
     return STATUS_OK;
 }
 
+/* Where no other path is the same call, what it makes is known beforehand. */
+static void find_object(const struct profile *profile, struct call *call)
+{
+    call->object_known = slice_find(call->path, '*') == call->path.len &&
+                         slice_find(call->path, '{') == call->path.len;
+    call->object = call->object_known ? object_rule_find(profile, call->method, call->path) : NULL;
+}
+
 enum status profile_read_calls(struct arena *arena, const struct cJSON *root, struct profile *ret,
                                struct error *err)
 {
@@ -177,6 +186,7 @@ enum status profile_read_calls(struct arena *arena, const struct cJSON *root, st
             FAIL(err, STATUS_INVALID, "calls[%u]: the same method and path as one before it",
                  ret->call_count);
         }
+        find_object(ret, call);
         ret->call_count++;
     }
     return STATUS_OK;

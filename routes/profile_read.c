@@ -211,8 +211,8 @@ static enum status read_root(struct arena *arena, const struct cJSON *root, stru
     TRY(profile_read_token(arena, root, ret, err));
     TRY(read_headers(arena, root, ret, err));
     TRY(read_error_types(arena, root, ret, err));
+    TRY(profile_read_objects(arena, root, ret, err)); /* calls say what they make */
     TRY(profile_read_calls(arena, root, ret, err));
-    TRY(profile_read_objects(arena, root, ret, err));
     TRY(profile_read_retry(arena, root, ret, err));
     return members_texts(arena, root, "key_env", &ret->key_env, &ret->key_env_count, err);
 }

@@ -2,10 +2,9 @@
 
 void usage_figures_merge(struct usage_figures *figures, const struct usage_figures *more)
 {
-    for (unsigned i = 0; i < USAGE_PLACES_MAX; i++) {
-        if ((more->seen >> i & 1) != 0) {
-            figures->values[i] = more->values[i];
-        }
+    for (uint32_t left = more->seen; left != 0; left &= left - 1) {
+        int i = __builtin_ctz(left);
+        figures->values[i] = more->values[i];
     }
     figures->seen |= more->seen;
 }

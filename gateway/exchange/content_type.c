@@ -14,6 +14,7 @@ struct slice content_type_of(const struct http1_response *response)
 
 bool content_type_is_json(struct slice type)
 {
-    return slice_equal_nocase(type, SLICE("application/json")) ||
+    static const struct slice json = SLICE_INIT("application/json");
+    return slice_equal(type, json) || slice_equal_nocase(type, json) ||
            (type.len > 5 && slice_equal_nocase(slice_skip(type, type.len - 5), SLICE("+json")));
 }

@@ -219,6 +219,11 @@ void metering_free(struct metering *metering)
     }
 }
 
+const struct call *metering_call(const struct metering *metering)
+{
+    return metering->call;
+}
+
 struct slice metering_model(const struct metering *metering)
 {
     return slice_from(metering->facts.model);

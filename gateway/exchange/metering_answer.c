@@ -82,9 +82,11 @@ static void begin_scan(struct exchange *exchange, const struct http1_response *r
         usage_scan_share(metering->scan, objects);
     }
     if (metering->call != NULL && response->status < 400) {
-        struct usage_figures known = metering->known;
-        read_headers(table, response, &known);
-        usage_scan_note(metering->scan, &known);
+        struct usage_figures told;
+        told.seen = 0;
+        read_headers(table, response, &told);
+        usage_scan_note(metering->scan, &metering->known);
+        usage_scan_note(metering->scan, &told);
     }
 }
 

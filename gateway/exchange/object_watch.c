@@ -5,8 +5,10 @@
 #include "gateway/exchange/clean_text.h"
 #include "gateway/exchange/content_type.h"
 #include "gateway/exchange/exchange.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/ledger/ledger_row.h"
 #include "gateway/meter/object_scan.h"
+#include "routes/call.h"
 #include "routes/profile.h"
 #include "routes/target.h"
 
@@ -25,6 +27,10 @@ static const struct object_rule *rule_for(const struct exchange *exchange)
 {
     char normal[PATH_MAX_BYTES];
     const struct profile *profile = exchange->route->profile;
+    const struct call *call = exchange->metering == NULL ? NULL : metering_call(exchange->metering);
+    if (call != NULL && call->object_known) {
+        return call->object;
+    }
     if (profile->object_count == 0 || exchange->rest.len > sizeof(normal)) {
         return NULL;
     }

@@ -201,7 +201,8 @@ size_t usage_scan_feed(struct usage_scan *scan, struct slice data, uint64_t outp
 /* The figures so far, with those that were known before. False: there was a broken one. */
 static bool figures_of(const struct usage_scan *scan, struct usage_figures *ret)
 {
-    *ret = scan->known;
+    ret->seen = 0;
+    usage_figures_merge(ret, &scan->known);
     if (scan->body == SCAN_JSON) {
         const struct figure_scan *told = &scan->event.figures;
         usage_figures_merge(ret, &told->figures);
