@@ -35,18 +35,24 @@ static enum json_event close_level(struct json_scan *scan)
     return json_scan_ended(scan, event);
 }
 
-/* Behind its quote. Most strings are plain and whole: they end here. */
+static enum json_event whole_string(struct json_scan *scan, const char *bytes, size_t len)
+{
+    scan->in_name = scan->state >= STATE_NAME;
+    json_scan_set_text(scan, bytes, len);
+    return json_scan_end_string(scan);
+}
+
+/* Behind its quote. */
 static enum json_event begin_string(struct json_scan *scan, struct slice *data)
 {
     const char *bytes = data->ptr;
     size_t len = json_plain(*data);
-    scan->in_name = scan->state >= STATE_NAME;
     if (len < data->len && bytes[len] == '"') {
-        json_scan_set_text(scan, bytes, len);
         data->ptr += len + 1;
         data->len -= len + 1;
-        return json_scan_end_string(scan);
+        return whole_string(scan, bytes, len);
     }
+    scan->in_name = scan->state >= STATE_NAME;
     json_scan_begin_text(scan, bytes, len);
     scan->state = STATE_STRING;
     data->ptr += len;
@@ -269,18 +275,36 @@ static void skip_separator(struct json_scan *scan, struct slice *data)
     }
 }
 
-enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
+/* Whatever comes. Apart, for what json_scan_next() does itself needs no room on the stack. */
+__attribute__((noinline)) static enum json_event next(struct json_scan *scan, struct slice *data)
 {
     struct slice rest = *data; /* a copy that nobody else can change */
     enum json_event event = scan->state == STATE_INVALID ? JSON_INVALID : JSON_MORE;
-    if (rest.len > 0) {
-        skip_separator(scan, &rest);
-    }
     while (rest.len > 0 && event == JSON_MORE) {
         event = advance(scan, &rest);
     }
     *data = rest;
     return event;
+}
+
+/* Most events are strings that are plain and whole, with no blanks before them. */
+enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
+{
+    if (data->len > 0) {
+        skip_separator(scan, data);
+    }
+    if (data->len > 0 && *data->ptr == '"' && scan->state >= STATE_VALUE &&
+        scan->state <= STATE_FIRST_NAME) {
+        const char *bytes = data->ptr + 1;
+        size_t left = data->len - 1;
+        size_t len = json_plain(slice_make(bytes, left));
+        if (len < left && bytes[len] == '"') {
+            data->ptr = bytes + len + 1;
+            data->len = left - len - 1;
+            return whole_string(scan, bytes, len);
+        }
+    }
+    return next(scan, data);
 }
 
 bool json_scan_done(const struct json_scan *scan)
