@@ -3,6 +3,24 @@
 #include "config/listen_address.h"
 #include "config/url.h"
 
+static bool takes_a_free_port(struct slice address)
+{
+    return slice_equal(slice_skip(address, address.len > 2 ? address.len - 2 : 0), SLICE(":0"));
+}
+
+static void check_apart(const struct link *link, const struct tree *node)
+{
+    const struct gateway_settings *gateway = &link->snapshot->gateway;
+    unsigned count = gateway->listen_count + gateway->webhook_listen_count;
+    for (unsigned i = 0; i < count && !takes_a_free_port(node->text); i++) {
+        if (slice_equal(slice_from(gateway->listen[i]), node->text)) {
+            tree_report(link->problems, node,
+                        "clients are served at this address; write another port, such "
+                        "as " DEFAULT_ADMIN_LISTEN);
+        }
+    }
+}
+
 static void link_admin_listen(struct link *link)
 {
     struct error err;
@@ -22,6 +40,7 @@ static void link_admin_listen(struct link *link)
         link_report(link, node, "an address to listen on", &err);
         return;
     }
+    check_apart(link, node);
     bool is_unix = host.len == 0;
     const struct tree *tls = tree_get(tree_get(link->root, "admin"), "tls");
     if (is_unix && tls != NULL) {

@@ -292,16 +292,46 @@ static bool find_base(const struct link *link, const struct route_section *secti
     return url->host != NULL;
 }
 
+/* As it is to be written below egress.allow_private. */
+static const char *network_of(const struct link *link, const struct tree *base_url,
+                              const char *host)
+{
+    if (base_url == NULL || tree_expanded(base_url)) {
+        return "NETWORK";
+    }
+    if (strcmp(host, "localhost") == 0) {
+        return "127.0.0.1, \"::1\"";
+    }
+    return strchr(host, ':') == NULL ? host : arena_print(link->arena, "\"%s\"", host);
+}
+
+/* Names have their addresses looked up at each connect; one that is written here is known now. */
+static void warn_of_egress(const struct link *link, const struct route_section *section,
+                           const struct url *url)
+{
+    if (egress_allows_host(&link->snapshot->egress, url->host)) {
+        return;
+    }
+    const struct tree *node = section->base_url;
+    tree_warn(link->problems, node != NULL ? node : section->node,
+              "this is no public address, so each call will be 502 egress_refused; if it is meant "
+              "write egress: {allow_private: [%s]}",
+              network_of(link, section->base_url, url->host));
+}
+
 void link_origin(const struct link *link, const struct route_section *section, struct route *route)
 {
     struct url url = {0};
     const struct outbound_proxy *proxy = link_proxy(
         link, section->proxy, section->proxy_credential.secret, link->snapshot->egress_proxy);
-    bool found = link_has_hosts(section, route->profile)
-                     ? link_hosts_begin(link, section, route, &url)
-                     : find_base(link, section, route, &url);
+    bool has_hosts = link_has_hosts(section, route->profile);
+    bool found = has_hosts ? link_hosts_begin(link, section, route, &url)
+                           : find_base(link, section, route, &url);
     if (!found) {
         return;
+    }
+    if (!has_hosts) {
+        warn_of_egress(link, section, &url);
     }
     struct origin *origin = &route->origin;
     *origin = link_make_origin(link, &url, NULL, proxy);

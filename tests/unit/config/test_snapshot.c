@@ -406,6 +406,12 @@ Test(snapshot, each_thing_that_cannot_be_meant_has_its_sentence)
         {"version: 1\nadmin: {listen: \"[::]:1\"}\n",
          "conf/f:2:17: admin.listen: elsewhere than on loopback tokens need TLS: write admin.tls: "
          "{cert: FILE, key: FILE}, or a loopback address such as 127.0.0.1:9901"},
+        {"version: 1\nadmin: {listen: \"127.0.0.1:8080\"}\n",
+         "conf/f:2:17: admin.listen: clients are served at this address; write another port, such "
+         "as 127.0.0.1:9901"},
+        {"version: 1\ngateway: {webhook_listen: unix:/y}\nadmin: {listen: unix:/y}\n",
+         "conf/f:3:17: admin.listen: clients are served at this address; write another port, such "
+         "as 127.0.0.1:9901"},
         {"version: 1\nadmin: {listen: unix:/x, tls: {cert: /etc/passwd, key: /etc/passwd}}\n",
          "conf/f:2:26: admin.tls: a unix socket has no use for TLS; take it out"},
         {"version: 1\nsecrets: [{type: env}]\nadmin: {token_file: a, token: {secret: b}}\n",
