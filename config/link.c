@@ -7,6 +7,7 @@
 #include "config/shown.h"
 #include "routes/price.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,19 @@ static int compare_name(const void *name, const void *tenant)
 {
     const struct tenant *const *other = tenant;
     return strcmp(name, (*other)->name);
+}
+
+static const char *plural_end(unsigned count)
+{
+    return count == 1 ? "" : "s";
+}
+
+void snapshot_counts(const struct snapshot *snapshot, char out[SNAPSHOT_COUNTS_MAX])
+{
+    (void)snprintf(out, SNAPSHOT_COUNTS_MAX, "%u route%s, %u tenant%s, %u webhook%s",
+                   snapshot->route_count, plural_end(snapshot->route_count), snapshot->tenant_count,
+                   plural_end(snapshot->tenant_count), snapshot->hook_count,
+                   plural_end(snapshot->hook_count));
 }
 
 struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name)

@@ -175,6 +175,9 @@ usec_t snapshot_next_key_expiry(const struct snapshot *snapshot, usec_t wall);
  * to be one. */
 enum { SAN_KEY_MAX = 512 };
 bool snapshot_san_key(bool is_uri, struct slice name, char out[SAN_KEY_MAX], struct slice *ret);
+enum { SNAPSHOT_COUNTS_MAX = 80 };
+/* What there is of it, for people: "3 routes, 1 tenant, 0 webhooks". */
+void snapshot_counts(const struct snapshot *snapshot, char out[SNAPSHOT_COUNTS_MAX]);
 /* NULL: there is none. */
 struct tenant *snapshot_tenant(const struct snapshot *snapshot, const char *name);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -235,8 +235,9 @@ static void print_text(const char *path, const struct snapshot *snapshot, const 
     for (unsigned i = 0; i < notes->count; i++) {
         (void)fprintf(stderr, "note: %s\n", notes->texts[i]);
     }
-    (void)printf("%s is valid: %u routes, %u tenants, %u webhooks\n", path, snapshot->route_count,
-                 snapshot->tenant_count, snapshot->hook_count);
+    char counts[SNAPSHOT_COUNTS_MAX];
+    snapshot_counts(snapshot, counts);
+    (void)printf("%s is valid: %s\n", path, counts);
     for (unsigned i = 0; i < snapshot->hook_count; i++) {
         print_hook(snapshot->hooks[i]);
     }

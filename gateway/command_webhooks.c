@@ -166,8 +166,9 @@ static void print_sums(const struct cJSON *answer)
          item = json_next(item)) {
         print_sum(item);
     }
-    (void)printf("\n%" PRIu64 " events are kept, %" PRIu64 " of %" PRIu64 " MiB%s\n",
-                 command_number_of(queue, "events"), command_number_of(queue, "bytes") >> 20,
+    uint64_t events = command_number_of(queue, "events");
+    (void)printf("\n%" PRIu64 " event%s kept, %" PRIu64 " of %" PRIu64 " MiB%s\n", events,
+                 events == 1 ? " is" : "s are", command_number_of(queue, "bytes") >> 20,
                  command_number_of(answer, "max_bytes") >> 20,
                  writable ? "" : "; THE QUEUE CANNOT BE WRITTEN: providers are answered 503");
 }

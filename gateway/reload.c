@@ -300,9 +300,9 @@ void reload_reporting(struct server *server, const struct reload_cause *cause,
     metrics_set(server->metrics_block, METRIC_config_last_reload_success, 1);
     metrics_set(server->metrics_block, METRIC_config_generation,
                 (int64_t)server->snapshot->generation);
-    log_info("reloaded %s: %u routes, %u tenants, %u webhooks", server->config_path,
-             server->snapshot->route_count, server->snapshot->tenant_count,
-             server->snapshot->hook_count);
+    char counts[SNAPSHOT_COUNTS_MAX];
+    snapshot_counts(server->snapshot, counts);
+    log_info("reloaded %s: %s", server->config_path, counts);
     server_audit_taken(server, cause);
 }
 

@@ -326,8 +326,10 @@ enum status server_run(const char *config_path, struct error *err)
     upstream_global_init();
     enum status status = start(&server, err);
     if (status == STATUS_OK) {
-        log_info("serving: %u routes, %u tenants, %u workers", server.snapshot->route_count,
-                 server.snapshot->tenant_count, server.worker_count);
+        char counts[SNAPSHOT_COUNTS_MAX];
+        snapshot_counts(server.snapshot, counts);
+        log_info("serving: %s; by %u worker%s", counts, server.worker_count,
+                 server.worker_count == 1 ? "" : "s");
         loop_run(&server.loop);
     }
     stop(&server);

@@ -284,8 +284,8 @@ void quota_refusal_text(const struct demand *demand, char out[QUOTA_TEXT_MAX])
                        limit->name, rule);
     } else {
         (void)snprintf(out, QUOTA_TEXT_MAX,
-                       "the quota \"%s\" allows %s, and %s is left; there is room for this request "
-                       "in %s",
+                       "the quota \"%s\" allows %s (left: %s); there is room for this request in "
+                       "%s",
                        limit->name, rule, left, when);
     }
 }

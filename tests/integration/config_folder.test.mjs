@@ -44,7 +44,7 @@ test('check: a folder is valid as a whole, and a problem has its file', (t) => {
   put('b.yml', `tenants:\n  app:\n    keys: ["sha256:${'0'.repeat(64)}"]\n    allow: [api]\n`);
   const valid = check(folder);
   assert.equal(valid.status, 0, valid.stderr);
-  assert.match(valid.stdout, /is valid: 1 routes, 1 tenants/);
+  assert.match(valid.stdout, /is valid: 1 route, 1 tenant, 0 webhooks\n/);
 
   put('c.json', '{"tenants": {"other": {"keys": [], "alow": ["api"]}},\n "version": 1}');
   const broken = check(folder);
@@ -73,7 +73,7 @@ test('run and reload: files come, change and go', async (t) => {
   write('25-more.yaml', { routes: { more: { provider: 'http', base_url } } });
   tenants.app.allow.push('more');
   write('30-tenants.yml', { tenants });
-  assert.match(await gateway.reload(), /reloaded .*conf\.d: 2 routes, 1 tenants/);
+  assert.match(await gateway.reload(), /reloaded .*conf\.d: 2 routes, 1 tenant, 0 webhooks/);
   assert.equal((await call(gateway, '/more/x')).status, 200);
 
   write('40-twin.yaml', { routes: { more: { provider: 'http', base_url } } });
@@ -85,7 +85,7 @@ test('run and reload: files come, change and go', async (t) => {
   fs.rmSync(path.join(folder, '25-more.yaml'));
   tenants.app.allow.pop();
   write('30-tenants.yml', { tenants });
-  assert.match(await gateway.reload(), /reloaded .*1 routes/);
+  assert.match(await gateway.reload(), /reloaded .*1 route,/);
   assert.equal((await call(gateway, '/more/x')).status, 404);
   assert.equal((await call(gateway, '/api/x')).status, 200);
 });

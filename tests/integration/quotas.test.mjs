@@ -54,7 +54,7 @@ test('a rate lets its burst through, then refuses with all that a client needs',
   assert.equal(refused.headers.get('x-should-retry'), null);
   assert.match(refused.headers.get('ratelimit'), /^"rpm";r=0;t=5$/);
   const problem = await refused.json();
-  assert.match(problem.detail, /"rpm" allows 60 requests a minute, and 0 requests is left/);
+  assert.match(problem.detail, /"rpm" allows 60 requests a minute \(left: 0 requests\); there is room/);
   assert.equal(upstream.requests.length, 5);
   const line = await gateway.logLine(refused.headers.get('x-sallyport-request-id'));
   assert.equal(line.ended_by, 'quota');

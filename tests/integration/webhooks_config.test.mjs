@@ -100,7 +100,7 @@ test('a reload takes webhooks, but not another queue or other listeners', async 
     config.secrets = secrets;
     config.webhooks = { pay: hook({ path: `/in/\${file:${secret}}` }) };
     config.webhook_queue.keep = '1d';
-  }), /reloaded .*1 webhooks/);
+  }), /reloaded .*1 webhook\b/);
   const shown = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/api/v1/config`)).json();
   assert.equal(shown.in_force.webhooks.pay.path, `/in/\${file:${secret}}`);
   assert.match(await gateway.reload((config) => {
