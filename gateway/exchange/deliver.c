@@ -119,7 +119,7 @@ static void write_end(struct exchange *exchange, struct slice trailers)
 /* All of the answer is written. */
 static enum step_result ended(struct exchange *exchange)
 {
-    way_leave(exchange);
+    settle_before_end(exchange);
     connection_flush(exchange->connection);
     exchange->ending = exchange->answer_keep_alive ? ENDING_KEEP : ENDING_CLOSE;
     return exchange_go(exchange, EXCHANGE_SETTLE);

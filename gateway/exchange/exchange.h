@@ -106,6 +106,7 @@ struct exchange_facts {
     usec_t started_wall;
     usec_t sent;                            /* the attempt was started; 0: never */
     usec_t first_byte_out;                  /* our answer's head went to the client; 0: never */
+    usec_t settled_at;                      /* its books are closed; 0: not yet */
     usec_t running_since;                   /* when the steps that run now were begun */
     usec_t store_wait;                      /* for the verdict of a shared store; 0: none */
     usec_t overhead;                        /* time in our own steps, all runs */

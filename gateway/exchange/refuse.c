@@ -125,10 +125,10 @@ enum step_result refuse_begin(struct exchange *exchange)
         connection_write(exchange->connection, buffer_bytes(&body));
         exchange->facts.response_bytes = buffer_len(&body);
     }
-    way_leave(exchange);
-    connection_flush(exchange->connection);
     exchange->facts.status = refusal_status(exchange);
     exchange->facts.first_byte_out = clock_now();
+    settle_before_end(exchange);
+    connection_flush(exchange->connection);
     exchange->ending = must_close(exchange) ? ENDING_CLOSE : ENDING_KEEP;
     return exchange_go(exchange, EXCHANGE_SETTLE);
 }

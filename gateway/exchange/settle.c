@@ -1,4 +1,7 @@
-/* settle: everything that the exchange holds is released here, once, however it ended. */
+/*
+ * settle: everything that the exchange holds is released here, once, however it ended; what others
+ * may wait for, before the last bytes of its answer go.
+ */
 #include "auth/secrets/secret_store.h"
 #include "config/snapshot.h"
 #include "gateway/client/connection.h"
@@ -124,18 +127,31 @@ static void release(struct exchange *exchange)
     snapshot_unref(TAKE(exchange->snapshot));
 }
 
-enum step_result settle_begin(struct exchange *exchange)
+void settle_before_end(struct exchange *exchange)
 {
+    if (exchange->facts.settled_at != 0) {
+        return;
+    }
     usec_t now = clock_now();
+    exchange->facts.settled_at = now;
     exchange->facts.overhead += now - exchange->facts.running_since;
     wait_place_leave(TAKE(exchange->place));
+    if (exchange->key != NULL) {
+        wait_place_leave(TAKE(exchange->key->place));
+    }
+    way_leave(exchange);
     fallback_carry(exchange);
     if (exchange->metering != NULL) {
         metering_close(exchange);
     }
     entry_close(exchange, now);
     settle_quotas(exchange);
-    exchange_record(exchange, now);
+}
+
+enum step_result settle_begin(struct exchange *exchange)
+{
+    settle_before_end(exchange);
+    exchange_record(exchange, exchange->facts.settled_at);
     let_go(exchange);
     release(exchange);
     return STEP_END;

@@ -28,6 +28,9 @@ enum step_result deliver_begin(struct exchange *exchange);
 enum step_result deliver_resume(struct exchange *exchange);
 enum step_result refuse_begin(struct exchange *exchange);
 enum step_result settle_begin(struct exchange *exchange);
+/* All is written, and the last bytes of the answer have still to go: closes the books, and gives back
+ * what others may wait for, so that who has the whole answer finds its place free (settle.c). */
+void settle_before_end(struct exchange *exchange);
 
 /* The only place that changes the state: trace it here. */
 enum step_result exchange_go(struct exchange *exchange, enum exchange_state next);
@@ -97,8 +100,7 @@ void way_give_back(struct exchange *exchange);
 void way_note_try(struct exchange *exchange, const struct try *it);
 /* X-Sallyport-Route, where the request went to another route than its own. */
 MUST_USE enum status way_write_route(const struct exchange *exchange, struct buffer *out);
-/* It is in flight no longer: before the last bytes of its answer go, so that who has them finds the
- * place free. */
+/* It is in flight no longer. */
 void way_leave(struct exchange *exchange);
 /* All that the way holds; at the end. */
 void way_fini(struct exchange *exchange);

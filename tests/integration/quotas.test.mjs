@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import test from 'node:test';
 
+import { call as callAlone, series, tally } from '../support/call.mjs';
 import { gatewayFor, sallyport, until } from '../support/gateway.mjs';
 import { RawClient, RawUpstream } from '../support/wire.mjs';
 
@@ -136,6 +137,21 @@ test('so many at once, no more, without wait the rest is refused', async (t) => 
   assert.equal(refused.headers.get('x-sallyport-error'), 'concurrency_exceeded');
   held.forEach((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
   assert.deepEqual(await statuses(calls), [200, 200, 200]);
+  await nothingReserved(gateway);
+});
+
+test('who has all of the answer finds the place free, at every worker', async (t) => {
+  let status = '200 OK';
+  const { gateway } = await start(t, {
+    quotas: [{ concurrency: 1 }], gateway: { workers: 4 },
+    answer: () => `HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`,
+    routes: (to) => ({ api: route(to, { breaker: 'off' }), gone: route({ port: 1 }, { breaker: 'off', retry: 'off' }) }),
+  });
+  const all = async (path) => tally((await series(400, () => callAlone(gateway, path))).map((one) => one.status));
+  assert.deepEqual(await all('/api/x'), { 200: 400 });
+  status = '400 Bad Request';
+  assert.deepEqual(await all('/api/x'), { 400: 400 });
+  assert.deepEqual(await all('/gone/x'), { 502: 400 }, 'nor is an error of ours before it');
   await nothingReserved(gateway);
 });
 
