@@ -63,9 +63,10 @@ static void end_check(struct health_checker *checker, bool well)
 {
     const struct route *route = checker->running_route;
     const char *const labels[] = {route->name, well ? "well" : "ill"};
-    metrics_count(checker->checks->metrics, FAMILY_health_checks_total, labels, 1);
     route_standing_health(route->standing, &route->breaker, well, checker->checks->loop->now,
                           random_number());
+    /* What is counted has had its effect. */
+    metrics_count(checker->checks->metrics, FAMILY_health_checks_total, labels, 1);
     end_attempt(checker);
     await_next(checker);
 }

@@ -28,8 +28,9 @@ enum step_result deliver_begin(struct exchange *exchange);
 enum step_result deliver_resume(struct exchange *exchange);
 enum step_result refuse_begin(struct exchange *exchange);
 enum step_result settle_begin(struct exchange *exchange);
-/* All is written, and the last bytes of the answer have still to go: closes the books, and gives back
- * what others may wait for, so that who has the whole answer finds its place free (settle.c). */
+/* All is written, and the last bytes of the answer have still to go: closes the books, and gives
+ * back what others may wait for, so that who has the whole answer finds its place free (settle.c).
+ */
 void settle_before_end(struct exchange *exchange);
 
 /* The only place that changes the state: trace it here. */

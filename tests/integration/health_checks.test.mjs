@@ -67,10 +67,11 @@ test('an upstream that is silent, or not there, is ill', async (t) => {
 test('they come in their time, one at a time', async (t) => {
   const { gateway, upstream } = await start(t, { health: { path: '/health', every: '200ms' } });
   await until('the first', () => upstream.requests.length > 0);
-  const before = upstream.requests.length;
+  const [before, began] = [upstream.requests.length, performance.now()];
   await sleep(2000);
   const made = upstream.requests.length - before;
-  assert.ok(made >= 7 && made <= 11, `${made} in ten intervals`);
+  const intervals = (performance.now() - began) / 200; // ten, on a machine that is not busy
+  assert.ok(made >= 0.6 * intervals - 1 && made <= 1.1 * intervals + 1, `${made} in ${intervals.toFixed(1)} intervals`);
   upstream.play(hang());
   await sleep(1000);
   assert.ok(upstream.requests.length - before - made <= 2, 'no second one while one waits');
@@ -96,7 +97,7 @@ test('a reload with a much shorter interval does not wait for the end of the old
   const { gateway, upstream } = await start(t, { health: { path: '/health', every: '1h' } });
   await until('the first', () => upstream.requests.length === 1);
   await gateway.reload((config) => (config.routes.api.health.every = '100ms'));
-  await until('more', () => upstream.requests.length >= 3, { timeout: 3000 });
+  await until('more', () => upstream.requests.length >= 3);
 });
 
 test('calls do not notice them', async (t) => {
