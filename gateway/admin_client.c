@@ -177,8 +177,10 @@ static enum status refused(long code, struct slice body, struct error *err)
         !json_string(json_get(parsed, "error"), &text)) {
         text = slice_trim(slice_make(body.ptr, slice_find(body, '\n')));
     }
-    FAIL(err, code == 404 ? STATUS_NOT_FOUND : STATUS_DENIED, "the gateway says (%ld): %.*s", code,
-         SLICE_ARG(text));
+    FAIL(err, code == 404 ? STATUS_NOT_FOUND : STATUS_DENIED, "the gateway says (%ld): %.*s%s",
+         code, SLICE_ARG(text),
+         code == 401 ? "; the one that this config leads to is not that of the gateway that runs"
+                     : "");
 }
 
 static enum status perform(const struct transfer *transfer, const char *listen, struct buffer *out,

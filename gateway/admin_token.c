@@ -9,6 +9,10 @@ enum status admin_token_read(const char *path, struct secret **ret, struct error
 {
     CLEANUP(secret_free_at) struct secret *file = NULL;
     enum status status = small_file_read(path, TOKEN_FILE_MAX, &file, NULL, err);
+    if (status == STATUS_NOT_FOUND) {
+        FAIL(err, STATUS_NOT_FOUND,
+             "admin.token_file: %s: no such file; the gateway makes it at its start", path);
+    }
     if (status != STATUS_OK) {
         error_prefix(err, "admin.token_file");
         return status;

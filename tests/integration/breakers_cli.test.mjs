@@ -111,6 +111,11 @@ test('misuse and absence are told in one line', async (t) => {
   refused(run({ file: path.join(folder, 'a.yaml') }), 1, /admin|gateway/);
   const gateway = await start(t);
   refused(run(gateway, 'reset', 'nobody'), 1, /no route .* is called "nobody"/);
+  const token = path.join(gateway.folder, 'admin.token');
+  fs.writeFileSync(token, '0'.repeat(64));
+  refused(run(gateway, 'reset'), 1, /the gateway says \(401\): .*; the one that this config leads to is not that of the gateway that runs/);
+  fs.rmSync(token);
+  refused(run(gateway, 'reset'), 1, /admin\.token: no such file; the gateway makes it at its start/);
 });
 
 test('--help says what there is', () => {
