@@ -174,6 +174,7 @@ struct slice object_scan_text(const struct object_scan *scan, enum object_field 
 
 bool object_scan_amount(const struct object_scan *scan, int64_t *ret)
 {
-    *ret = scan->amount;
-    return !scan->invalid && scan->rank[OBJECT_AMOUNT] > 0;
+    bool told = !scan->invalid && scan->rank[OBJECT_AMOUNT] > 0;
+    *ret = told ? scan->amount : 0;
+    return told;
 }

@@ -43,5 +43,6 @@ void object_scan_take(struct object_scan *scan, enum json_event event,
 /* What was told so far; of an answer that breaks off, what came before. Empty: not told, or it was
  * no text and no number, or the answer is no JSON. */
 struct slice object_scan_text(const struct object_scan *scan, enum object_field field);
-/* False: none, or none that can be kept exactly: a fraction, in quotes, of more than 63 bits. */
+/* False, and 0: none, or none that can be kept exactly: a fraction, in quotes, of more than 63
+ * bits. */
 bool object_scan_amount(const struct object_scan *scan, int64_t *ret);

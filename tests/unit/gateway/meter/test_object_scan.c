@@ -33,6 +33,7 @@ static struct object_scan scan_by(const struct object_rule *rule, const char *an
 {
     struct object_scan scan;
     struct slice rest = slice_from(answer);
+    memset(&scan, 0xa5, sizeof(scan)); /* as memory that was used before */
     object_scan_init(&scan, rule);
     while (rest.len > 0) {
         struct slice piece = slice_make(rest.ptr, rest.len < size ? rest.len : size);
@@ -103,6 +104,7 @@ Test(object_scan, keeps_amounts_only_where_they_are_exact)
         (void)snprintf(answer, sizeof(answer), "{\"id\":\"a\",\"amount\":%s}", cases[i].text);
         struct object_scan found = scan(answer);
         cr_expect_eq(object_scan_amount(&found, &amount), cases[i].kept, "%s", answer);
+        cr_expect(cases[i].kept || amount == 0, "%s", answer);
         cr_expect(!cases[i].kept || amount == cases[i].amount, "%s", answer);
         expect_text(&found, OBJECT_ID, "a");
     }
