@@ -37,6 +37,12 @@ static bool is_other(struct slice rest)
            !slice_equal_nocase(name, SLICE("\"utf-8\""));
 }
 
+/* Most say no more than this. */
+static bool is_bare(struct slice type)
+{
+    return slice_equal(type, SLICE("application/json"));
+}
+
 /* A media type may say a charset; JSON's is UTF-8 (RFC 8259, section 8.1). Of several any may be
  * the one that counts. */
 static bool other_charset(struct slice type)
@@ -62,7 +68,8 @@ enum status body_facts_check(const struct http1_request *request, const char *re
                  "Content-Encoding",
                  reader);
         }
-        if (field->id == HTTP1_CONTENT_TYPE && other_charset(field->value)) {
+        if (field->id == HTTP1_CONTENT_TYPE && !is_bare(field->value) &&
+            other_charset(field->value)) {
             FAIL(err, STATUS_INVALID, "%s has to read the body, so its charset must be UTF-8",
                  reader);
         }

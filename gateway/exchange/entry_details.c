@@ -6,7 +6,6 @@
 #include "gateway/exchange/metering.h"
 #include "gateway/exchange/steps.h"
 #include "limiter/reservation.h"
-#include "routes/price.h"
 
 #include <string.h>
 
@@ -91,18 +90,14 @@ static enum status put_tries(const struct exchange *exchange, struct buffer *out
     return buffer_append(out, buffer_bytes(&tries));
 }
 
-/* Nano-USD for a million tokens. */
 static enum status put_price(const struct exchange *exchange, struct buffer *out)
 {
     struct metering_result used;
     if (!metering_result(exchange, &used) || used.price == NULL) {
         return STATUS_OK;
     }
-    TRY(buffer_append(out, SLICE(",\"price\":{\"model\":")));
-    TRY(encode_json_string(used.price->model, out));
-    TRY(put_number(SLICE(",\"input\":"), used.price->base.input, out));
-    TRY(put_number(SLICE(",\"output\":"), used.price->base.output, out));
-    return buffer_append(out, SLICE("}"));
+    TRY(buffer_append(out, SLICE(",\"price\":")));
+    return price_memo_write(&exchange->side->prices, used.price, out);
 }
 
 /* In which steps it waited, and how long; shorter than that is nobody's question. */

@@ -126,6 +126,7 @@ void exchange_side_adopt(struct exchange_side *side, struct snapshot *snapshot)
     const struct gateway_settings *gateway = &snapshot->gateway;
     struct snapshot *old = side->snapshot;
     side->snapshot = snapshot_ref(snapshot);
+    price_memo_forget(&side->prices);
     side->limits = (struct connection_limits){
         .head = {.head_bytes = gateway->limits.header_bytes,
                  .uri_bytes = gateway->limits.uri_bytes,

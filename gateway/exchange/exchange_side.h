@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/timer.h"
 #include "gateway/client/connection.h"
+#include "gateway/exchange/price_memo.h"
 #include "gateway/exchange/quota_side.h"
 
 #include <stdatomic.h>
@@ -51,6 +52,7 @@ struct exchange_side {
     struct ledger_ring *ring;          /* borrowed; the ledger's, of this worker; NULL: none */
     bool rows_closed;                  /* this turn, in the ring */
     atomic_size_t *buffered_bytes;     /* borrowed; the process's held bodies */
+    struct price_memo prices;          /* of that snapshot, mostly */
     struct quota_side quota;           /* set by the worker before it serves */
     struct exchange *first;            /* all exchanges in flight */
     unsigned count;

@@ -51,7 +51,8 @@ void metering_find_price(const struct exchange *exchange, struct metering *meter
     if (prices == NULL) {
         return;
     }
-    metering->price = price_for(prices, metering_model(metering), &metering->price_fallback);
+    metering->price = price_memo_find(&exchange->side->prices, prices, metering_model(metering),
+                                      &metering->price_fallback);
 }
 
 /* What the answers of a call that has no limits can be, at most; a model may write less. */
