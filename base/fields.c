@@ -76,11 +76,12 @@ static const char *kind_name(const struct tree *node)
     return node->kind == TREE_MAP ? "a map" : node->kind == TREE_LIST ? "a list" : "a single value";
 }
 
+/* `word` may stand in its place; NULL: none may. */
 static void report_kind(struct problems *problems, const struct tree *node, const char *expected,
-                        const char *example)
+                        const char *example, const char *word)
 {
-    tree_report(problems, node, "expected %s, found %s; write %s", expected, kind_name(node),
-                example);
+    tree_report(problems, node, "expected %s, found %s; write %s%s%s", expected, kind_name(node),
+                example, word == NULL ? "" : ", or ", word == NULL ? "" : word);
 }
 
 /* Whether `node` is a scalar that says something. */
@@ -90,7 +91,7 @@ static bool is_text(struct problems *problems, const struct tree *node, const st
         return false;
     }
     if (node->kind != TREE_SCALAR) {
-        report_kind(problems, node, "a single value", example_of(field));
+        report_kind(problems, node, "a single value", example_of(field), NULL);
         return false;
     }
     if (tree_is_null(node) || node->text.len == 0) {
@@ -211,7 +212,7 @@ static bool is_container(struct problems *problems, const struct tree *node, enu
         return false;
     }
     if (node->kind != wanted) {
-        report_kind(problems, node, container_name(field), example_of(field));
+        report_kind(problems, node, container_name(field), example_of(field), field->word);
     }
     return node->kind == wanted;
 }
@@ -257,8 +258,9 @@ static void bind_section(const struct fields_sink *sink, const struct tree *node
         return;
     }
     if (node != NULL && node->kind != TREE_MAP && !node->faulty && !tree_is_null(node)) {
-        report_kind(sink->problems, node, "a map",
-                    field->kind == FIELD_KIND_SECTION ? example_of(field) : some_keys);
+        bool is_item = field->kind != FIELD_KIND_SECTION;
+        report_kind(sink->problems, node, "a map", is_item ? some_keys : example_of(field),
+                    is_item ? NULL : field->word);
         node = NULL;
     }
     fields_bind(sink, node, field->section, member);

@@ -28,12 +28,34 @@ static void check_presence(const struct link *link, const struct route_section *
     }
 }
 
+/* What providers' keys begin with. A name may do so, too, but is not as long with a digit in it. */
+static bool looks_like_a_credential(struct slice name)
+{
+    static const char *const beginnings[] = {"sk-",         "sk_",    "rk_",    "ghp_", "gho_",
+                                             "ghs_",        "xoxb-",  "xoxp-",  "SG.",  "AKIA",
+                                             "github_pat_", "glpat-", "whsec_", "sp_",  "AIza"};
+    bool has_digit = false;
+    for (size_t i = 0; i < name.len; i++) {
+        has_digit = has_digit || (name.ptr[i] >= '0' && name.ptr[i] <= '9');
+    }
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        if (slice_starts_with(name, slice_from(beginnings[i]))) {
+            return has_digit && name.len >= 20;
+        }
+    }
+    return false;
+}
+
 void link_check_secret(const struct link *link, const struct tree *secret)
 {
     if (!secret_name_valid(secret->text)) {
         tree_report(link->problems, secret,
                     "a secret's name has letters, digits, '-', '_' and '.', does not begin with "
                     "'.', and is 64 bytes long at most");
+    } else if (looks_like_a_credential(secret->text)) {
+        tree_report(link->problems, secret,
+                    "this looks like a credential itself, which no config may hold; write the name "
+                    "of a secret, whose value is in one of the secrets sources");
     } else if (link->sections->secrets.count == 0 && tree_get(link->root, "secrets") == NULL) {
         tree_report(link->problems, secret,
                     "there is no source that could have this secret; write secrets: [{type: env}], "

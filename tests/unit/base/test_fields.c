@@ -257,7 +257,8 @@ Test(fields, a_section_alone_is_no_list_unless_it_may_be)
     struct sample sample = bind(map);
     static const char *const expected[] = {
         "t:1:10: list: expected a list, found a map; write [{key: value}]",
-        "t:2:10: pool: expected a map, or a list of such, found a single value; write {text: a}",
+        "t:2:10: pool: expected a map, or a list of such, found a single value; write {text: a}, "
+        "or none",
         "t:3:10: share: \"20\": no unit; write whole percents such as 20%",
     };
     expect_lines(expected, 3);

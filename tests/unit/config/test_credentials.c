@@ -78,7 +78,7 @@ Test(credentials, pools_that_make_no_sense_are_refused)
          "24: routes.openai.credential: the pool is empty; write [{secret: NAME}], or none if "
          "this upstream needs none"},
         {"nonee", "24: routes.openai.credential: expected a map, or a list of such, found a single "
-                  "value; write {secret: openai-key}"},
+                  "value; write {secret: openai-key}, or none"},
         {"[a, {secret: b}]", "25: routes.openai.credential[0]: expected a map, found a single "
                              "value; write keys below it, indented, or {key: value}"},
         {"[{weight: 2}]", "25: routes.openai.credential[0]: secret is missing; write secret: "
@@ -87,6 +87,10 @@ Test(credentials, pools_that_make_no_sense_are_refused)
          "47: routes.openai.credential[1].secret: a secret's name has letters, digits, '-', '_' "
          "and "
          "'.', does not begin with '.', and is 64 bytes long at most"},
+        {"[{secret: a}, {secret: sk_live_51Hx0123456789abcdef}]",
+         "47: routes.openai.credential[1].secret: this looks like a credential itself, which no "
+         "config may hold; write the name of a secret, whose value is in one of the secrets "
+         "sources"},
         {"[{secret: a}, {secret: b}, {secret: a}]",
          "60: routes.openai.credential[2].secret: this secret is in the pool already, at line 4; "
          "take one out, and give the other a weight"},
@@ -140,6 +144,22 @@ Test(credentials, a_pool_has_32_at_most)
     cr_expect_str_eq(problem_at(0),
                      "f:4:24: routes.openai.credential: 33 credentials, and 32 are the most of a "
                      "pool");
+}
+
+Test(credentials, names_that_begin_like_a_key_are_names)
+{
+    static const char *const names[] = {"sk-prod", "sk_live_of_the_checkout_in_europe",
+                                        "github-key-2026-of-the-builders", "stripe-key-1",
+                                        "openai-01HX0123456789ABCDEF0123"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char text[400];
+        (void)snprintf(text, sizeof(text),
+                       "version: 1\nsecrets: [{type: env}]\n"
+                       "routes: {openai: {credential: {secret: %s}}}\n",
+                       names[i]);
+        parse_text(text);
+        cr_expect_eq(problems.count, 0U, "%s", problem_at(0));
+    }
 }
 
 Test(credentials, a_pool_needs_a_source_for_each)
