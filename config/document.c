@@ -301,6 +301,9 @@ static bool parse(struct arena *arena, const char *file, struct slice text,
         problems_add(problems, file, 0, 0, "larger than %d MiB", DOCUMENT_MAX / 1024 / 1024);
         return false;
     }
+    if (slice_starts_with(text, SLICE("\xef\xbb\xbf"))) {
+        text = slice_skip(text, 3); /* the mark that editors on Windows begin UTF-8 with */
+    }
     if (!syntax_check_bytes(problems, file, text)) {
         return false;
     }

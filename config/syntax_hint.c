@@ -27,6 +27,8 @@ static const struct hint hints[] = {
      "expected ',' or ']' in the list that begins at %u:%u", false},
     {"did not find expected ',' or '}'", NULL,
      "expected ',' or '}' in the map that begins at %u:%u", false},
+    {"did not find expected node content", "flow node",
+     "a value is expected here; a '[' or '{' above may not be closed", false},
     {"could not find expected ':'", NULL,
      "a key needs a ':' and a blank behind it (the key begins at %u:%u)", false},
     {"unknown escape character", NULL,

@@ -46,6 +46,11 @@ enum status route_table_add(struct route_table *table, const struct route *route
     struct table *paths =
         route->host.len == 0 ? &table->by_path : paths_of_host(table, route->host);
     const struct route *other = table_add(paths, route->path, (void *)route);
+    if (other != NULL && route->host.len == 0) {
+        FAIL(err, STATUS_INVALID,
+             "routes.%s and routes.%s have the same path \"%.*s\"; give one of them another path",
+             other->name, route->name, SLICE_ARG(route->path));
+    }
     if (other != NULL) {
         FAIL(err, STATUS_INVALID,
              "routes.%s and routes.%s have the same host \"%.*s\" and path \"%.*s\"; "

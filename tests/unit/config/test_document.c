@@ -204,12 +204,25 @@ Test(document, finds_a_key_that_comes_twice_in_a_large_map_too)
                      "f:102:1: k77: this key is already there, at line 78; keep one of them");
 }
 
+Test(document, a_byte_order_mark_in_front_is_nothing)
+{
+    const struct tree *root = parse("\xef\xbb\xbfversion: 1\nroutes: 2\n");
+    cr_expect_eq(problems.count, 0U, "%s", line_of(0));
+    cr_assert_eq(root->count, 2U);
+    cr_expect(slice_equal(root->items[0]->key->text, SLICE("version")));
+    expect_line("\xef\xbb\xbf"
+                "a: @x\n",
+                "f:1:4: a value cannot begin with '@' unless it is in quotes");
+}
+
 Test(document, says_where_the_syntax_is_broken_and_what_to_write)
 {
     expect_line("a:\n\tb: 1\n", "f:2:1: a tab cannot indent; use spaces");
     expect_line("a: {b: 1,\n\tc: ]}\n", "f:2:1: a tab cannot indent; use spaces");
     expect_line("a: @x\n", "f:1:4: a value cannot begin with '@' unless it is in quotes");
     expect_line("a: \"never\nclosed\n", "f:1:4: the quote that opens here is never closed");
+    expect_line("{\"a\": 1, \"b\": {\n",
+                "f:2:1: a value is expected here; a '[' or '{' above may not be closed");
     expect_line("a: b: c\n",
                 "f:1:5: a ':' does not fit here; check the indentation, or put the value in quotes "
                 "if it has \": \" in it");

@@ -125,6 +125,7 @@ Test(route_table, two_routes_with_the_same_place_are_named)
         {.name = "one", .path = SLICE_INIT("/x"), .host = SLICE_INIT("h")},
         {.name = "two", .path = SLICE_INIT("/x"), .host = SLICE_INIT("h")},
         {.name = "three", .path = SLICE_INIT("/x")},
+        {.name = "four", .path = SLICE_INIT("/x")},
     };
     struct route_table table CLEANUP(route_table_fini) = {0};
     struct error err = {0};
@@ -133,6 +134,10 @@ Test(route_table, two_routes_with_the_same_place_are_named)
     cr_assert_eq(route_table_add(&table, &twice[1], &err), STATUS_INVALID);
     cr_expect(strstr(err.message, "routes.one") != NULL, "%s", err.message);
     cr_expect(strstr(err.message, "routes.two") != NULL, "%s", err.message);
+    cr_expect(strstr(err.message, "the same host \"h\" and path") != NULL, "%s", err.message);
+    cr_assert_eq(route_table_add(&table, &twice[3], &err), STATUS_INVALID);
+    cr_expect_str_eq(err.message, "routes.three and routes.four have the same path \"/x\"; give "
+                                  "one of them another path");
     cr_expect_str_eq(find(&table, "h", "/x"), "one");
 }
 
