@@ -159,9 +159,8 @@ static const char *verdict_text(enum authenticate_verdict verdict)
     case AUTHENTICATE_MISSING:
         return "send the tenant key where the SDK puts the provider's key, or in X-Sallyport-Key";
     case AUTHENTICATE_NOT_A_KEY:
-        return "what was sent is no tenant key: those begin with sp_ and are made by 'sallyport "
-               "keys"
-               " new'";
+        return "what was sent is no tenant key, or one that is cut or mistyped: they begin with "
+               "sp_ and are made by 'sallyport keys new'";
     case AUTHENTICATE_UNKNOWN:
         return "no tenant has this key";
     case AUTHENTICATE_EXPIRED:

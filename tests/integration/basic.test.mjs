@@ -68,6 +68,8 @@ test('callers without a known key get 401 in the shape of the provider', async (
     assert.equal(answer.headers.get('x-sallyport-error'), code);
     assert.equal(typeof (await answer.json()).error.message, 'string');
   }
+  const longer = await fetch(`${gateway.url}/openai/v1/models`, { headers: { authorization: `Bearer ${gateway.key}x` } });
+  assert.match((await longer.json()).error.message, /no tenant key, or one that is cut or mistyped: they begin with sp_/);
   assert.equal(upstream.requests.length, 0);
 });
 
