@@ -28,12 +28,19 @@ async function killed(world) {
 async function assertAll(world, cost) {
   await assertBooks(world, cost);
   await world.send();
-  assert.equal(await world.gateway.metric('quota_used', { quota: 'budget' }), cost + estimate);
+  await world.gateway.metricIs(cost + estimate, 'quota_used', { quota: 'budget' });
   await assertBooks(world, cost + estimate);
 }
 
+// When the gateway is killed: behind the charge, between the two, behind them; null: never. Each costs ten seconds, so those
+// that others prove already are for `scripts/test --long`: the event first and never killed is a part of "behind them"; Redis
+// first and never killed, or killed at the end, are in "what is handed over ..." below, and Redis first, killed behind the
+// charge, in "a value of a budget ...".
+const kills = process.env.SETTLEMENT_ORDERS === 'all'
+  ? { 'the event': [null, 0, 1, 2], Redis: [null, 0, 1, 2] } : { 'the event': [0, 1, 2], Redis: [1] };
+
 for (const order of [['the event', 'Redis'], ['Redis', 'the event']]) {
-  for (const at of [null, 0, 1, 2]) {
+  for (const at of kills[order[0]]) {
     const when = at === null ? 'never killed' : `killed ${['behind the charge', 'between them', 'behind them'][at]}`;
     test(`a charge while Redis is away, then ${order.join(', then ')}: ${when}`, async (t) => {
       const world = await start(t, { shared: true, onFailure: 'local' });
