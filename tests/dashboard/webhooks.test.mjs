@@ -95,7 +95,7 @@ test('without the token nothing is changed or seen in full; with it, a replay an
   await page.getByRole('button', { name: 'Drop for good' }).click();
   await page.waitForFunction(() => document.querySelector('#webhook-done').textContent === 'Dropped.' && document.querySelector('#webhook-answer').hidden);
   await page.waitForFunction(() => document.querySelectorAll('#deliveries tbody tr').length === 0);
-  assert.match(gateway.stderr, /1 deliveries replayed by admin: id msg_[^]*1 deliveries dropped by admin: id msg_/);
+  await gateway.says(/1 deliveries replayed by admin: id msg_[^]*1 deliveries dropped by admin: id msg_/);
   assert.deepEqual([page.complaints, page.elsewhere], [[], []]);
 });
 

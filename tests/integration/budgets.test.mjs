@@ -131,7 +131,7 @@ test('an error without usage costs nothing; missing usage is estimated, never ze
   assert.equal((await chat(gateway, { max_tokens: 50 })).status, 200);
   const { used } = await settled(gateway, 'daily');
   assert.ok(used > 0 && used < 200, `${used}`);
-  assert.equal(await gateway.metric('usage_missing_total', { route: 'ai' }), 1);
+  await gateway.metricIs(1, 'usage_missing_total', { route: 'ai' });
 });
 
 test('a stream reserves slices, and is settled to its usage', async (t) => {
@@ -202,7 +202,7 @@ test('a stream that a quota of bytes stops within an event is cut, not ended the
   assert.doesNotMatch(Buffer.concat(parts).toString(), /DONE/);
   const line = await gateway.logLine(response.headers.get('x-sallyport-request-id'));
   assert.deepEqual([line.ended_by, line.step, line.quota], ['quota', 'deliver', 'traffic']);
-  assert.equal(await gateway.metric('quota_rejected_total', { quota: 'traffic' }), 1);
+  await gateway.metricIs(1, 'quota_rejected_total', { quota: 'traffic' });
 });
 
 test('a mark that is crossed while a stream goes on is warned of, once', async (t) => {
@@ -218,7 +218,7 @@ test('a mark that is crossed while a stream goes on is warned of, once', async (
   });
   await (await chat(gateway, { stream: true })).text();
   await settled(gateway, 'daily');
-  assert.equal(await gateway.metric('quota_warned_total', { quota: 'daily' }), 1);
+  await gateway.metricIs(1, 'quota_warned_total', { quota: 'daily' });
 });
 
 test("Anthropic's streams are settled by message_delta, and end by its grammar", async (t) => {

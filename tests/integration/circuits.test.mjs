@@ -49,12 +49,12 @@ for (const [name, script, status] of [
     const before = await open(gateway, policy.min_requests - 1);
     assert.deepEqual(tally(before.map((one) => one.status)), { [status]: policy.min_requests - 1 });
     assert.equal(breaker(gateway, 'api').state, 'closed');
-    assert.equal(await gateway.metric('breaker_state', { route: 'api' }), 0);
+    await gateway.metricIs(0, 'breaker_state', { route: 'api' });
     assert.equal((await call(gateway, '/api/x')).status, status);
     await assertShut(gateway, upstream);
     assert.equal(breaker(gateway, 'api').state, 'open');
-    assert.equal(await gateway.metric('breaker_state', { route: 'api' }), 2);
-    assert.equal(await gateway.metric('breaker_transitions_total', { route: 'api', to: 'open' }), 1);
+    await gateway.metricIs(2, 'breaker_state', { route: 'api' });
+    await gateway.metricIs(1, 'breaker_transitions_total', { route: 'api', to: 'open' });
     await until('it is said', () => /api.*opened|opened.*api/.test(gateway.stderr));
   });
 }
@@ -259,7 +259,7 @@ test('health checks open it without a call, and lead to probes long before its t
   await until('a probe goes through', async () => (await call(gateway, '/api/x')).status === 200, { every: 100 });
   await call(gateway, '/api/x');
   await untilState(gateway, 'api', 'closed');
-  assert.equal(await gateway.metric('upstream_healthy', { route: 'api' }), 1);
+  await gateway.metricIs(1, 'upstream_healthy', { route: 'api' });
 });
 
 test('without a check there is none', async (t) => {

@@ -18,6 +18,9 @@ function withRoute(config, name) {
   return copy;
 }
 
+// So long no file of it changes before it is looked at.
+const QUIET_MS = 200;
+
 const text = (config) => JSON.stringify(config, null, 2);
 
 // What the gateway says of reloads from now on.
@@ -56,7 +59,7 @@ test('a file that is written, renamed over, broken, mended, removed and put back
   await news.refused();
   assert.match(news.lines().join('\n'), /reload refused: .*sallyport\.yaml:\d+:\d+: nonsense: unknown key/);
   assert.equal(await call(gateway, 'renamed'), 200);
-  assert.equal(await gateway.metric('config_last_reload_success'), 0);
+  await gateway.metricIs(0, 'config_last_reload_success');
   await sleep(1000);
   assert.equal(news.lines().filter((line) => /the old config/.test(line)).length, 1); // told once
 
@@ -64,7 +67,7 @@ test('a file that is written, renamed over, broken, mended, removed and put back
   fs.writeFileSync(gateway.file, text(withRoute(gateway.config, 'mended')));
   await news.taken();
   assert.equal(await call(gateway, 'mended'), 200);
-  assert.equal(await gateway.metric('config_last_reload_success'), 1);
+  await gateway.metricIs(1, 'config_last_reload_success');
 
   news = listen(gateway);
   fs.rmSync(gateway.file);
@@ -89,21 +92,30 @@ test('other files beside it, and a reload by signal, are no second change', asyn
   await gateway.reload((config) => Object.assign(config, withRoute(config, 'more')));
   await sleep(600);
   assert.equal(taken(news), 1, news.lines().join('\n'));
-  assert.equal(await gateway.metric('config_generation'), 2);
+  await gateway.metricIs(2, 'config_generation');
 });
 
 test('many writes within a moment are one reload, and a folder that never rests does not put it off', async (t) => {
   const upstream = await upstreamFor(t);
   const gateway = await gatewayFor(t, { routes: { api: { upstream: upstream.port, provider: 'http' } } });
   let news = listen(gateway);
-  for (let i = 0; i < 20; i++) {
-    fs.writeFileSync(gateway.file, text(withRoute(gateway.config, `r${i}`)));
-    await sleep(5);
+  for (let tries = 1; ; tries++) {
+    let longest = 0;
+    for (let i = 0; i < 20; i++) {
+      const from = performance.now();
+      fs.writeFileSync(gateway.file, text(withRoute(gateway.config, `r${tries}-${i}`)));
+      await sleep(5);
+      longest = Math.max(longest, performance.now() - from);
+    }
+    await until('the last one is taken', async () => (await call(gateway, `r${tries}-19`)) === 200);
+    await sleep(400);
+    if (longest > QUIET_MS / 2 && tries < 20) { // a moment was too long on a busy machine
+      news = listen(gateway);
+      continue;
+    }
+    assert.equal(taken(news), 1, news.lines().join('\n'));
+    break;
   }
-  await news.taken();
-  await sleep(400);
-  assert.equal(taken(news), 1, news.lines().join('\n'));
-  assert.equal(await call(gateway, 'r19'), 200);
 
   news = listen(gateway);
   fs.writeFileSync(gateway.file, text(withRoute(gateway.config, 'late')));
@@ -121,14 +133,16 @@ test('reloads by signal that follow each other closely are as many as the signal
   const gateway = await gatewayFor(t, { routes: { api: { upstream: upstream.port, provider: 'http' } } });
   const news = listen(gateway);
   const end = Date.now() + 3000;
-  let asked = 0;
+  let [asked, late] = [0, 0];
   for (; Date.now() < end; asked++) {
+    const from = performance.now();
     fs.writeFileSync(gateway.file, text({ ...gateway.config, quotas: [{ requests: 1000 + asked, per: '1s' }] }));
     await sleep(80);
     await gateway.reload();
+    if (performance.now() - from > QUIET_MS - 20) late++; // the watch may have been there before the signal
   }
   await sleep(500);
-  assert.equal(taken(news), asked);
+  assert.ok(taken(news) >= asked && taken(news) <= asked + late, `${taken(news)} of ${asked}, ${late} late`);
 });
 
 test('gateway.reload: signal turns it off, and watch on again', async (t) => {

@@ -94,7 +94,7 @@ test('a client that takes no byte for write_idle is cut', async (t) => {
   client.socket.pause();
   client.send(request(gateway, '/api/big'));
   await until('the upstream call is cancelled', () => upstream.connections === 1 && upstream.sockets.size === 0);
-  assert.equal(await gateway.metric('clients_gone_total'), 1);
+  await gateway.metricIs(1, 'clients_gone_total');
 });
 
 for (const [when, answer] of [
@@ -147,7 +147,7 @@ for (const [name, head, body] of [
     client.send(request(gateway, '/api/cut'));
     await client.untilClosed();
     assert.doesNotMatch(client.text, /0\r\n\r\n$/);
-    assert.equal(await gateway.metric('responses_cut_total'), 1);
+    await gateway.metricIs(1, 'responses_cut_total');
     await assert.rejects(fetch(`${gateway.url}/api/cut`, { headers: { 'x-sallyport-key': gateway.key } }).then((r) => r.text()));
   });
 }
@@ -257,9 +257,9 @@ test('a GET on a kept connection that died is sent again, once', async (t) => {
   assert.equal((await get()).status, 200);
   assert.equal((await get()).status, 200);
   assert.equal(upstream.requests.length, 3);
-  assert.equal(await gateway.metric('upstream_resends_total'), 1);
-  assert.equal(await gateway.metric('upstream_reuses_total'), 1);
-  assert.equal(await gateway.metric('upstream_connects_total'), 2);
+  await gateway.metricIs(1, 'upstream_resends_total');
+  await gateway.metricIs(1, 'upstream_reuses_total');
+  await gateway.metricIs(2, 'upstream_connects_total');
 });
 
 test('timeouts: no answer is 504, and a stream that stands still is cut', async (t) => {

@@ -123,7 +123,7 @@ for (const [name, coding] of Object.entries(codings)) {
     assert.equal(Number(answer.headers['content-length']), body.length);
     assert.ok(Buffer.from(answer.body, 'latin1').equals(body));
     assert.deepEqual([answer.cost, answer.usage], [4500, { input: 10, output: 5 }]);
-    assert.equal(await gateway.metric('usage_missing_total'), 0);
+    await gateway.metricIs(0, 'usage_missing_total');
     await nothingHeld(gateway);
   });
 
@@ -213,7 +213,7 @@ for (const [name, coding] of Object.entries(codings)) {
       assert.deepEqual([answer.status, answer.headers['x-sallyport-error']], [502, 'upstream_invalid_response']);
       const { reason } = await gateway.logLine(answer.headers['x-sallyport-request-id']);
       assert.match(reason, /is encoded, and has the credential in it/);
-      assert.equal(await gateway.metric('scrubbed_total'), 1);
+      await gateway.metricIs(1, 'scrubbed_total');
       await nothingHeld(gateway);
     });
   }
@@ -235,7 +235,7 @@ for (const [name, coding] of Object.entries(codings)) {
       await client.untilClosed();
       const { body, whole } = dechunk(client.received);
       assert.deepEqual([body.equals(pieces[0]), whole], [true, false]);
-      assert.equal(await gateway.metric('responses_cut_total'), 1);
+      await gateway.metricIs(1, 'responses_cut_total');
       await nothingHeld(gateway);
     });
 
@@ -279,7 +279,7 @@ for (const [name, coding] of Object.entries(codings)) {
     let more = 0; // alone, should each reset have overtaken all on a busy machine
     for (; !arrived && more < 50; more++) arrived = (await get(gateway, `/api/x/${splits.length - 1}`)).body?.length > 0;
     assert.ok(arrived);
-    assert.equal(await gateway.metric('scrubbed_total'), splits.length + more);
+    await gateway.metricIs(splits.length + more, 'scrubbed_total');
     await nothingHeld(gateway);
   });
 

@@ -374,8 +374,8 @@ test('idle connections are closed by a reload; streams under way go on', async (
   waiting[0].end('late');
   assert.equal((await slow).body, 'late');
   await until('the old one is closed', () => upstream.sessions[0].destroyed);
-  assert.equal(await gateway.metric('upstream_connections'), 1);
-  assert.equal(await gateway.metric('upstream_idle_connections'), 1);
+  await gateway.metricIs(1, 'upstream_connections');
+  await gateway.metricIs(1, 'upstream_idle_connections');
   await gateway.reload();
   await until('the idle one, too', () => upstream.sessions[1].destroyed);
 });

@@ -94,7 +94,7 @@ for (const shared of [true, false]) test(`a receipt holds, though the gateway di
   await client.until((one) => one.text.includes('\r\n\r\n'));
   assert.match(client.text, /X-Sallyport-Cost-USD: 0\.000004500\r\n/i);
   const id = /X-Sallyport-Request-Id: ([0-9a-f]+)/i.exec(client.text)[1];
-  assert.equal(await world.gateway.metric('exchanges'), 1, 'it is under way');
+  await world.gateway.metricIs(1, 'exchanges'); // it is under way
   await world.again();
   client.close();
   await assertSame(world, { requests: 1, cost: 4500, tokens: 15 });

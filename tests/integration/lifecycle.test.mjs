@@ -82,7 +82,7 @@ test('a config that is not there, and a port that is taken: one line that says w
 
 test('what it says at its start tells where to look', async (t) => {
   const gateway = await gatewayFor(t, { routes: {} });
-  assert.match(gateway.stderr, new RegExp(`info  the dashboard is at http://127\\.0\\.0\\.1:${gateway.adminPort}/\n`));
+  await gateway.says(new RegExp(`info  the dashboard is at http://127\\.0\\.0\\.1:${gateway.adminPort}/\n`));
 });
 
 test('a reload under load fails no request and takes effect', async (t) => {
@@ -119,7 +119,7 @@ test('a reload under load fails no request and takes effect', async (t) => {
   assert.deepEqual(failures, []);
   t.diagnostic(`${done} requests over 10 reloads`);
   assert.ok(done > 100);
-  assert.equal(await gateway.metric('config_generation'), 11);
+  await gateway.metricIs(11, 'config_generation');
 });
 
 test('a bad reload changes nothing and says why; a request under way keeps its config', async (t) => {
@@ -135,7 +135,7 @@ test('a bad reload changes nothing and says why; a request under way keeps its c
 
   const said = await gateway.reload((config) => (config.routes.api.bogus = 1));
   assert.match(said, /sallyport\.yaml:\d+:\d+: .*bogus/);
-  assert.equal(await gateway.metric('config_last_reload_success'), 0);
+  await gateway.metricIs(0, 'config_last_reload_success');
   assert.equal((await fetch(`${gateway.url}/api/x`, { headers })).status, 200);
 
   await gateway.reload((config) => {
@@ -143,7 +143,7 @@ test('a bad reload changes nothing and says why; a request under way keeps its c
     config.routes.other = { provider: 'http', base_url: `http://127.0.0.1:${upstream.port}` };
     config.tenants.app.allow = ['other'];
   });
-  assert.equal(await gateway.metric('config_last_reload_success'), 1);
+  await gateway.metricIs(1, 'config_last_reload_success');
   assert.equal((await fetch(`${gateway.url}/other/x`, { headers })).status, 200);
   assert.equal((await fetch(`${gateway.url}/api/x`, { headers })).status, 404);
   socket.write(ok);
@@ -257,7 +257,7 @@ test('secrets: missing at start, set later, changed, taken away', async (t) => {
   };
   assert.equal(await call(), 'credential_unavailable');
   assert.match(await (await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz?verbose`)).text(), /credential_unavailable.*api/);
-  assert.match(gateway.stderr, /warn {2}secret "api-key": is in no source; .*credential_unavailable\n/);
+  await gateway.says(/warn {2}secret "api-key": is in no source; .*credential_unavailable\n/);
   assert.equal(upstream.requests.length, 0);
 
   set('first-value-1234567890');

@@ -21,14 +21,14 @@ test('as many connections as gateway.limits.connections says; further ones are c
   const clients = await connect(gateway, 20); // whichever worker the kernel gives them to
   for (const client of clients) client.send(request(gateway, 'GET', '/api/x'));
   await Promise.all(clients.map((client) => client.until((c) => c.statuses().includes(200))));
-  assert.equal(await gateway.metric('connections_open'), 20);
-  assert.equal(await gateway.metric('connections_refused_total'), 0);
+  await gateway.metricIs(20, 'connections_open');
+  await gateway.metricIs(0, 'connections_refused_total');
 
   const further = await connect(gateway, 5);
   await Promise.all(further.map((client) => client.untilClosed()));
   assert.ok(further.every((client) => client.received.length === 0));
-  assert.equal(await gateway.metric('connections_refused_total'), 5);
-  assert.equal(await gateway.metric('connections_total'), 20);
+  await gateway.metricIs(5, 'connections_refused_total');
+  await gateway.metricIs(20, 'connections_total');
 
   clients.pop().close();
   await until('the place is free', async () => (await gateway.metric('connections_open')) === 19);
@@ -58,7 +58,7 @@ for (const [what, sent, size] of [['are still coming', 0.5, 60_000], ['wait for 
       assert.match(client.text, /^X-Sallyport-Error: overloaded\r$/m);
       assert.match(client.text, /^Retry-After: \d+\r$/m);
     }
-    assert.equal(await gateway.metric('buffered_bytes'), most * size);
+    await gateway.metricIs(most * size, 'buffered_bytes');
     for (const client of clients) client.close();
     await until('nothing is held', async () => (await gateway.metric('buffered_bytes')) === 0);
     const answer = await fetch(`${gateway.url}/api/x`, { method: 'POST', body, headers: { 'x-sallyport-key': gateway.key } });

@@ -55,7 +55,7 @@ test(`${IDLE_CONNECTIONS} idle connections, each after a request`, async (t) => 
   await until('they are gone', async () => (await gateway.metric('connections_open')) === 0);
   const before = gateway.rssBytes();
   const sockets = await visit(IDLE_CONNECTIONS);
-  assert.equal(await gateway.metric('connections_open'), IDLE_CONNECTIONS);
+  await gateway.metricIs(IDLE_CONNECTIONS, 'connections_open');
   const grown = gateway.rssBytes() - before;
   t.diagnostic(`RSS ${megabytes(before)} before, ${perConnection(grown, IDLE_CONNECTIONS)} a connection`);
   if (asserts) {

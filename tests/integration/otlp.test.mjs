@@ -177,8 +177,8 @@ test('a collector that is away, busy, gone in the middle: the spans come later, 
   assert.equal(collector.spans(good).length, 600);
   assert.equal(new Set(collector.spans(good).map((one) => one.spanId)).size, 600);
   assert.ok(collector.faulty.requests[3].at - collector.faulty.requests[2].at >= 1000, 'Retry-After is kept');
-  assert.match(gateway.stderr, /otlp: the collector takes spans again/);
-  assert.equal(await gateway.metric('otlp_dropped_total'), 0);
+  await gateway.says(/otlp: the collector takes spans again/);
+  await gateway.metricIs(0, 'otlp_dropped_total');
   assert.equal(gateway.stderr.match(/otlp: the collector does not take/g).length, 1, 'said once');
 });
 

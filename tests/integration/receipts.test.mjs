@@ -29,10 +29,10 @@ test('a plain answer tells its cost and usage in its head, without any quota', a
   const line = await gateway.logLine(answer.id);
   assert.deepEqual([line.model, line.input_tokens, line.output_tokens, line.cost_nanousd], ['gpt-4o-mini', 10, 5, 4500]);
   const labels = { tenant: 'app', route: 'ai', model: 'gpt-4o-mini' };
-  assert.equal(await gateway.metric('tokens_total', { ...labels, kind: 'input' }), 10);
-  assert.equal(await gateway.metric('tokens_total', { ...labels, kind: 'output' }), 5);
+  await gateway.metricIs(10, 'tokens_total', { ...labels, kind: 'input' });
+  await gateway.metricIs(5, 'tokens_total', { ...labels, kind: 'output' });
   assert.match(await gateway.metrics(), /^sallyport_cost_usd_total\{tenant="app",route="ai",model="gpt-4o-mini"\} 0\.000004500$/m);
-  assert.equal(await gateway.metric('usage_missing_total'), 0);
+  await gateway.metricIs(0, 'usage_missing_total');
 });
 
 test('tokens of a cache are told apart, and cost what they cost', async (t) => {
@@ -41,7 +41,7 @@ test('tokens of a cache are told apart, and cost what they cost', async (t) => {
   const answer = await chat(gateway);
   assert.equal(answer.headers['x-sallyport-usage'], 'input=100;cache_read=900;output=7');
   assert.equal(answer.cost, 100 * MINI.input + 900 * MINI.cached + 7 * MINI.output);
-  assert.equal(await gateway.metric('tokens_total', { kind: 'cache_read' }), 900);
+  await gateway.metricIs(900, 'tokens_total', { kind: 'cache_read' });
 });
 
 test('the receipt is what the quota is charged with', async (t) => {
@@ -58,7 +58,7 @@ test('an estimate is told, too, and is what is charged', async (t) => {
   assert.ok(answer.cost > 0);
   assert.equal((await settled(gateway, 'budget')).used, answer.cost);
   assert.equal((await gateway.logLine(answer.id)).estimated, true);
-  assert.equal(await gateway.metric('usage_missing_total', { route: 'ai' }), 1);
+  await gateway.metricIs(1, 'usage_missing_total', { route: 'ai' });
 });
 
 test('an estimate is never above the reservation, in tokens as in money', async (t) => {
@@ -134,7 +134,7 @@ test('a held answer that breaks off is an error, not a part; what it may have us
     assert.doesNotMatch(answer.body, /"usage"/);
     assert.ok(answer.cost > 0);
     assert.equal((await settled(gateway, 'budget')).used, answer.cost);
-    assert.equal(await gateway.metric('responses_cut_total'), 0);
+    await gateway.metricIs(0, 'responses_cut_total');
   }
 });
 
@@ -145,7 +145,7 @@ test('a longer answer that breaks off is cut', async (t) => {
   });
   const answer = await chat(gateway);
   assert.deepEqual([answer.status, answer.cut], [200, true]);
-  assert.equal(await gateway.metric('responses_cut_total'), 1);
+  await gateway.metricIs(1, 'responses_cut_total');
 });
 
 test('what is held counts against buffered_bytes; without room the answer goes without a receipt', async (t) => {
@@ -362,7 +362,7 @@ test('models that callers make up do not fill the metrics', async (t) => {
   const models = new Set([...(await gateway.metrics()).matchAll(/sallyport_tokens_total\{.*model="([^"]*)"/g)].map((match) => match[1]));
   assert.equal(models.size, 102);
   assert.ok(models.has('__other__') && models.has('gpt-4o-mini'));
-  assert.equal(await gateway.metric('tokens_total', { model: '__other__', kind: 'output' }), 30 * 5);
+  await gateway.metricIs(30 * 5, 'tokens_total', { model: '__other__', kind: 'output' });
 });
 
 test('calls that no profile knows have no receipt, and are not held', async (t) => {

@@ -108,7 +108,7 @@ test('nothing that was taken is kept, and nothing harmful was sent twice', { tim
   t.diagnostic(JSON.stringify(tally(statuses)));
 
   await until('no exchange is left', async () => (await gateway.metric('exchanges')) === 0);
-  for (const name of ['buffered_bytes', 'route_in_flight', 'tenant_in_flight', 'quota_waiting']) assert.equal(await gateway.metric(name), 0, name);
+  for (const name of ['buffered_bytes', 'route_in_flight', 'tenant_in_flight', 'quota_waiting']) await gateway.metricIs(0, name);
   const quotas = await until('all is settled', () => {
     const all = JSON.parse(sallyport(['quotas', '--json', '-c', gateway.file])).quotas;
     return all.every((quota) => quota.open === 0) && all;

@@ -163,7 +163,7 @@ test('away at start: it serves, says what is missing, and takes it when the stor
   const gateway = await Gateway.start(all);
   t.after(() => gateway.stop());
   gateway.upstream = all.upstream;
-  assert.match(gateway.stderr, /secret "openai-key": vault https:\/\/localhost:\d+\/secret\/sallyport cannot be reached/);
+  await gateway.says(/secret "openai-key": vault https:\/\/localhost:\d+\/secret\/sallyport cannot be reached/);
   await unavailable(gateway);
   assert.equal((await call(gateway, 'other')).status, 200);
   await vault.listen();
@@ -175,7 +175,7 @@ test('a store that hangs holds a start up for its timeout, and nobody later', as
   vault.put('secret/sallyport/openai-key', 'value-of-the-slow-store');
   vault.lie = () => null;
   const gateway = await start(t, vault, { more: { timeout: '500ms' } });
-  assert.match(gateway.stderr, /did not answer in time/);
+  await gateway.says(/did not answer in time/);
   await unavailable(gateway);
   await gateway.reload((config) => { config.routes['openai-key'].path = '/again'; });
   vault.lie = null;
@@ -190,7 +190,7 @@ test('gone for longer than max_stale: served until then, then not; and it comes 
   await until('it is said', () => /cannot be reached.*the old value stays in force/.test(gateway.stderr));
   await works(gateway, 'value-that-gets-stale');
   await until('it is too old', async () => (await call(gateway)).status === 502);
-  assert.match(gateway.stderr, /its routes answer 502/);
+  await gateway.says(/its routes answer 502/);
   await vault.listen();
   await uses(gateway, 'value-that-gets-stale');
 });
@@ -270,7 +270,7 @@ for (const [what, lie, pattern] of liars) {
     all.extra.secrets.push({ type: 'env', prefix: 'NEXT_' });
     all.env = { NEXT_OPENAI_KEY: 'value-of-the-next-source' };
     const gateway = await gatewayFor(t, all);
-    assert.match(gateway.stderr, pattern);
+    await gateway.says(pattern);
     await unavailable(gateway);
     assert.doesNotMatch(await everything(gateway), /stolen-value|static-token/);
   });

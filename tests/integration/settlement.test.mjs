@@ -41,7 +41,7 @@ for (const shared of [false, true]) {
     await world.say({ id: other.sid, status: 'canceled' });
     await assertBooks(world, sum - estimate);
     assert.equal(await result(world, 'settled'), 3);
-    assert.match(world.gateway.stderr, /webhooks\.sms: event \S+ says the cost of "SM3" in "EUR" and not in USD/);
+    await world.gateway.says(/webhooks\.sms: event \S+ says the cost of "SM3" in "EUR" and not in USD/);
     assert.match(await world.gateway.metrics(), /^sallyport_settled_returned_usd_total\{hook="sms"\} 0\.012500000$/m);
     assert.match(await world.gateway.metrics(), /^sallyport_settled_added_usd_total\{hook="sms"\} 0\.002345679$/m);
   });
@@ -61,7 +61,7 @@ for (const shared of [false, true]) {
     await world.say({ id: sid, cost: '0.03', currency: 'USD' });
     await assertBooks(world, 30_000_000);
     await world.say({ id: sid, cost: '0.02', currency: 'USD' }, { id: 'msg_first' });
-    assert.equal(await world.gateway.metric('webhooks_duplicates_total', { hook: 'sms' }), 1);
+    await world.gateway.metricIs(1, 'webhooks_duplicates_total', { hook: 'sms' });
     await world.send();
     await assertBooks(world, 30_000_000 + estimate);
   });
@@ -204,7 +204,7 @@ test('an event that was acknowledged, and not settled before the gateway was kil
   await unlock();
   await world.begin();
   await assertBooks(world, 250_010_000);
-  assert.match(world.gateway.stderr, /what the last 3 events say of costs is said to the ledger again/);
+  await world.gateway.says(/what the last 3 events say of costs is said to the ledger again/);
   assert.deepEqual([await result(world, 'settled'), await result(world, 'same')], [2, 1]);
 });
 

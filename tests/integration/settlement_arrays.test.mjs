@@ -32,7 +32,7 @@ for (const shared of [false, true]) test(`each element settles its own request, 
   assert.equal((await rowOf(world.gateway, sent[0].id)).details.settled.element, 1);
 
   await world.sayBody(events, { id: 'msg_array' });
-  assert.equal(await world.gateway.metric('webhooks_duplicates_total', { hook: 'sms' }), 1);
+  await world.gateway.metricIs(1, 'webhooks_duplicates_total', { hook: 'sms' });
   await world.sayBody(events, { id: 'msg_array_again' });
   await counted(world, 'same', 3);
   await world.say({ sid: sent[4].sid, price: '7' });
@@ -47,7 +47,7 @@ test('of an array a thousand elements are read, and more are counted', async (t)
   await world.sayBody([...others(999), { sid: sent[0].sid, price: '0.25' }, { sid: sent[1].sid, price: '0.5' }, ...others(2)]);
   await assertBooks(world, 250_000_000 + estimate);
   assert.equal(await result(world, 'too_many'), 3);
-  assert.match(world.gateway.stderr, /webhooks\.sms: event \S+ is an array of 1000 elements and 3 more/);
+  await world.gateway.says(/webhooks\.sms: event \S+ is an array of 1000 elements and 3 more/);
 });
 
 test('an array of which a part was settled before the gateway was killed is settled to its end', async (t) => {
@@ -86,5 +86,5 @@ test('what was acknowledged before a kill is said again, also where it is more t
   await counted(world, 'unknown_object', 15_000);
   await assertBooks(world, 300_000_000);
   assert.equal((await result(world, 'overflow')) ?? 0, 0);
-  assert.match(world.gateway.stderr, /what the last 15002 events say of costs is said to the ledger again/);
+  await world.gateway.says(/what the last 15002 events say of costs is said to the ledger again/);
 });

@@ -362,7 +362,7 @@ test('a key set that cannot be had is 503, not 401, and takes nothing down', asy
     assert.equal(said.headers.get('x-sallyport-error'), 'store_unavailable');
     assert.ok(Number(said.headers.get('retry-after')) >= 1);
     assert.match(await said.text(), /keys of the token's issuer cannot be had now/);
-    await until(`it is logged: ${name}`, () => logged.test(gateway.stderr.slice(seen)));
+    await until(`it is logged: ${name}`, () => logged.test(gateway.stderr.slice(seen))).catch(() => assert.match(gateway.stderr.slice(seen), logged, name));
     assert.equal((await call(gateway.keys.other)).status, 200);
   }
   issuer.answer = null;

@@ -62,7 +62,7 @@ test('keys with their time, issuers, names of certificates and counts of denials
   assert.deepEqual([plain.jwt, plain.mtls, plain.deny], [[], [], { rules: 0, refused: 0 }]);
   for (const { key, hash } of keys) assert.ok(!text.includes(key) && !text.includes(hash));
   assert.ok(!text.includes('hidden'));
-  assert.equal(await gateway.metric('tenant_denied_total', { tenant: 'app' }), 2);
+  await gateway.metricIs(2, 'tenant_denied_total', { tenant: 'app' });
 
   // The count survives a reload, by the tenant's name.
   await gateway.reload((config) => { config.tenants.app.deny = ['api:DELETE /*']; });

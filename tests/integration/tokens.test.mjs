@@ -56,7 +56,7 @@ test('client credentials, by header and by form; the token goes upstream, and ne
   assert.deepEqual(basic.split(':').map(decodeURIComponent), ['my-client', 'a/secret+of 24 bytes']);
   assert.equal((await call(gateway)).status, 200);
   assert.equal(endpoint.calls.length, 1);
-  assert.equal(await gateway.metric('credential_refreshes_total', { credential: 'k', grant: 'client_credentials', result: 'fetched' }), 1);
+  await gateway.metricIs(1, 'credential_refreshes_total', { credential: 'k', grant: 'client_credentials', result: 'fetched' });
   assert.match(await gateway.metrics(), /sallyport_credential_token_age_seconds\{credential="k",grant="client_credentials"\} \d/);
 
   await gateway.reload((config) => { config.routes.api.token.client = 'body'; });
@@ -68,12 +68,15 @@ test('client credentials, by header and by form; the token goes upstream, and ne
   assert.doesNotMatch(said, /token-number|a\/secret/);
 });
 
+// A thousand connections at once, to an upstream in this process.
+const patient = { route: { timeouts: { connect: '40s', first_byte: '50s' } } };
+
 test('a thousand who ask at once cause one call', async (t) => {
   let let_go;
   const held = new Promise((resolve) => { let_go = resolve; });
   const endpoint = await endpointFor(t, async (asked, number) => { await held; return granted(`the-token-of-all-${number}`); });
   const upstream = await upstreamFor(t);
-  const gateway = await start(t, upstream, endpoint);
+  const gateway = await start(t, upstream, endpoint, patient);
   const all = many(1000, () => call(gateway));
   await until('all are there', async () => (await gateway.metric('exchanges')) === 1000);
   assert.equal(upstream.requests.length, 0);
@@ -88,7 +91,7 @@ test('near its end a token is had anew while it is still sent; behind it, all wa
   let hold = null;
   const endpoint = await endpointFor(t, async (asked, number) => { await hold; return granted(`token-number-${number}`, { expires_in: number === 1 ? 2 : 3600 }); });
   const upstream = await upstreamFor(t);
-  const gateway = await start(t, upstream, endpoint);
+  const gateway = await start(t, upstream, endpoint, patient);
   await call(gateway);
   let let_go;
   hold = new Promise((resolve) => { let_go = resolve; });
@@ -167,7 +170,7 @@ test('an endpoint that is gone is named; it is asked again, less and less often'
   assert.match((await gateway.ask('/readyz?verbose')).body, /credential_unavailable: no token for secret k: https:\/\/localhost:\d+\/oauth2\/token could not be reached/);
   await sleep(1100);
   unavailable(await call(gateway), /could not be reached/);
-  assert.equal(await gateway.metric('credential_refreshes_total', { result: 'failed' }), 2);
+  await gateway.metricIs(2, 'credential_refreshes_total', { result: 'failed' });
 });
 
 test('a certificate that is not by the authority is not trusted', async (t) => {

@@ -59,7 +59,7 @@ test('an endpoint whose clock differs: what is signed goes by it, and it is said
   const gateway = await start(t, upstream, { grant: 'google_service_account', scope: 'x', ...at(endpoint) }, account.json);
   assert.equal((await call(gateway)).status, 200);
   assert.equal(endpoint.calls.length, 2);
-  assert.match(gateway.stderr, /the clock of localhost is (89|90)\d s ahead of ours/);
+  await gateway.says(/the clock of localhost is (89|90)\d s ahead of ours/);
 });
 
 test('an app of GitHub', async (t) => {
@@ -160,7 +160,7 @@ test('on behalf of: the token that a caller sends is exchanged, each for its own
   }
   await many(40, (i) => as(`token-of-user-${i}`));
   assert.doesNotMatch(gateway.stderr, /token-of/);
-  assert.equal(await gateway.metric('credential_refreshes_total', { result: 'failed' }), 1);
+  await gateway.metricIs(1, 'credential_refreshes_total', { result: 'failed' });
 });
 
 test('Apple\'s: signed here, and the same for all', async (t) => {
@@ -266,5 +266,5 @@ test('without a sealed file a rotated refresh token is kept in memory, which is 
     return rotating.endpoint.calls.length >= 3;
   });
   assert.equal(rotating.reused, 0);
-  assert.match(gateway.stderr, /secret "k": its endpoint gave a new refresh token, which is lost when the gateway ends/);
+  await gateway.says(/secret "k": its endpoint gave a new refresh token, which is lost when the gateway ends/);
 });

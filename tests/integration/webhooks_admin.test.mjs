@@ -102,7 +102,7 @@ test('sums by target, and the gauges', async (t) => {
   assert.deepEqual(JSON.parse(ok(gateway, '--json')).targets.length, 3);
 
   for (const [name, value] of [['waiting', 2], ['held_back', 0], ['dead_letters', 0], ['queue_up', 1], ['queue_failures_total', 0]]) {
-    assert.equal(await gateway.metric(`webhooks_${name}`), value, name);
+    await gateway.metricIs(value, `webhooks_${name}`);
   }
   assert.ok(await gateway.metric('webhooks_queue_bytes') > 10);
   await until('it ages', async () => (await gateway.metric('webhooks_oldest_seconds')) >= 1);
@@ -171,7 +171,7 @@ test('drop forgets what fits, and says how many; the audit log has who and what'
   assert.equal(ok(gateway, 'drop', '--target', 'books', '--type', 'charge.failed', '--since', '1h', '--state', 'waiting'), '2 deliveries dropped\n');
   assert.equal(ok(gateway, 'drop', '--all'), '2 deliveries dropped\n');
   assert.deepEqual(listed(gateway), []);
-  assert.equal(await gateway.metric('webhooks_waiting'), 0);
+  await gateway.metricIs(0, 'webhooks_waiting');
   await sendStripe(gateway, 'evt_1', 'charge.failed');
   assert.deepEqual(listed(gateway), [], 'a repeat stays one');
 
@@ -183,7 +183,7 @@ test('drop forgets what fits, and says how many; the audit log has who and what'
   assert.equal(lines[0].text, 'webhooks: 1 deliveries dropped by admin: id evt_1, target books');
   assert.match(lines[5].text, /target books, state waiting, since 2\d{3}-\S+Z, type charge\.failed$/);
   assert.match(lines[6].text, /: all$/);
-  assert.match(gateway.stderr, /audit: webhooks: 2 deliveries dropped by admin: all\n/);
+  await gateway.says(/audit: webhooks: 2 deliveries dropped by admin: all\n/);
 });
 
 test('what is dead is listed with why, and replayed under its id; so is what was delivered, at a rate', async (t) => {
@@ -201,7 +201,7 @@ test('what is dead is listed with why, and replayed under its id; so is what was
   const of = (hook) => dead.find((one) => one.hook === hook);
   assert.deepEqual([of('stripe').status, of('stripe').attempts, of('git').status], [500, 1, undefined]);
   assert.ok(of('git').error.length > 5 && Date.parse(of('git').ended) > 0, JSON.stringify(of('git')));
-  assert.equal(await gateway.metric('webhooks_dead_letters'), 2);
+  await gateway.metricIs(2, 'webhooks_dead_letters');
   assert.match(ok(gateway), /git +build +0 +0 +1 +0 +- +closed +0\n/);
   assert.match(ok(gateway, 'show', of('stripe').id), /billing: dead after 1 attempt, at 2\d{3}-.*\n +the last answer: /);
 
@@ -225,7 +225,7 @@ test('what is dead is listed with why, and replayed under its id; so is what was
   assert.equal(new Set(again.map((one) => one.headers['webhook-id'])).size, 7);
   assert.ok(again.at(-1).at - began >= 1150, `7 at 5 a second took ${again.at(-1).at - began} ms`);
   assert.equal(ok(gateway, 'drop', '--state', 'dead'), '1 delivery dropped\n');
-  assert.equal(await gateway.metric('webhooks_dead_letters'), 0);
+  await gateway.metricIs(0, 'webhooks_dead_letters');
 });
 
 test('what the admin API refuses', async (t) => {
@@ -327,7 +327,7 @@ test('a gateway without hooks says so', async (t) => {
   refused(run(gateway, 'list'), 1, /\(404\): there is no queue of webhooks/);
   refused(run(gateway), 1, /no queue/);
   refused(run(gateway, 'drop', '--all'), 1, /no queue/);
-  assert.equal(await gateway.metric('webhooks_queue_up'), 1);
+  await gateway.metricIs(1, 'webhooks_queue_up');
 });
 
 test('--help says what there is', () => {

@@ -183,8 +183,8 @@ test('410 is dead at once, and so is what the schedule has no more attempts for'
   assert.equal(receiver.at('/no').length, 3);
   assert.equal(await attempts(gateway, '410', 'gone'), 1);
   assert.equal(await attempts(gateway, '4xx', 'no'), 3);
-  assert.match(gateway.stderr, /webhook msg_[0-9a-f]{32} of hook stripe is a dead letter for target no after 3 attempts: answered 400/);
-  assert.match(gateway.stderr, /for target gone after 1 attempts: answered 410/);
+  await gateway.says(/webhook msg_[0-9a-f]{32} of hook stripe is a dead letter for target no after 3 attempts: answered 400/);
+  await gateway.says(/for target gone after 1 attempts: answered 410/);
 });
 
 for (const [name, script, result] of [

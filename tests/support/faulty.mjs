@@ -135,7 +135,7 @@ export class Faulty {
     });
     await new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(this.port, this.host, resolve);
+      this.server.listen({ port: this.port, host: this.host, backlog: 4096 }, resolve);
     });
     this.port = this.server.address().port;
   }

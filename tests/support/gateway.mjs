@@ -92,6 +92,11 @@ export class Child {
     process.kill(this.pid, name);
   }
 
+  // What it says arrives here in its own time, through a pipe.
+  async says(words) {
+    await until('it is said', () => words.test(this.stderr)).catch(() => assert.match(this.stderr, words));
+  }
+
   memory(field) {
     const status = fs.readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)[1]) * 1024;
@@ -197,13 +202,18 @@ export class Gateway extends Child {
       change(this.config);
       fs.writeFileSync(this.file, JSON.stringify(this.config, null, 2));
     }
-    const seen = this.stderr.length;
     const check = () => {
       if (this.end) throw new Error(`the gateway ended: ${JSON.stringify(this.end)}\n${this.stderr}`);
     };
     check();
+    // The watch may see the change before the signal is heard: its reload is not the one that is waited for, for the
+    // signal's follows it, and would be taken for the next one's.
+    const lines = () => this.stderr.match(/has changed: reloading|reloaded |the old config stays/g) ?? [];
+    const asked = () => lines().reduce((sum, line) => sum + (line.startsWith('has') ? -1 : 1), 0);
+    await until('no other reload is under way', () => (check(), !lines().at(-1)?.startsWith('has')));
+    const [seen, before] = [this.stderr.length, asked()];
     this.signal('SIGHUP');
-    await until('the reload is logged', () => (check(), /reload(ed|\s+refused)/.test(this.stderr.slice(seen))));
+    await until('the reload is logged', () => (check(), asked() > before));
     let said; // all of it: what comes later would be taken for the next reload's
     do {
       said = this.stderr.length;
@@ -232,6 +242,14 @@ export class Gateway extends Child {
       }
     }
     return sum;
+  }
+
+  // It is `value`, or becomes that in a moment: a worker counts behind the last byte of an answer, and whoever
+  // has that byte may be faster.
+  async metricIs(value, name, labels) {
+    let seen;
+    await until(name, async () => (seen = await this.metric(name, labels)) === value)
+      .catch((error) => assert.equal(seen, value, `${error.message} ${JSON.stringify(labels ?? {})} is ${seen}, not ${value}`));
   }
 
   accessLog() {

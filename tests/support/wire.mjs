@@ -65,7 +65,7 @@ export class RawUpstream {
     upstream.sockets = new Set();
     const serve = (socket) => upstream.serve(socket, answer);
     upstream.server = served ? tls.createServer(served, serve) : net.createServer(serve);
-    await new Promise((resolve) => upstream.server.listen(0, '127.0.0.1', resolve));
+    await new Promise((resolve) => upstream.server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
     upstream.port = upstream.server.address().port;
     return upstream;
   }
