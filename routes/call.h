@@ -35,7 +35,8 @@ struct call {
     const struct usage_table *usage; /* how its answers say what they used */
     enum usage_dialect dialect;      /* of that */
     bool repeatable;                 /* see call_may_repeat() */
-    /* What it makes, where its path alone says so, be it nothing (NULL): else object_rule_find(). */
+    /* What it makes, where its path alone says so, be it nothing (NULL): else object_rule_find().
+     */
     bool object_known;
     const struct object_rule *object;
     bool any_body; /* it may be anything, and nothing is read in it but what `usage` asks for */

@@ -25,6 +25,21 @@ static void begin(struct pair *pair, const struct usage_table *table)
     pair->memo = event_memo_new();
 }
 
+static void expect_same_identity(const struct answer_identity *a, const struct answer_identity *b)
+{
+    cr_assert(slice_equal(answer_text_of(&a->id), answer_text_of(&b->id)));
+    cr_assert(slice_equal(answer_text_of(&a->model), answer_text_of(&b->model)));
+    cr_assert_eq(a->has_created, b->has_created);
+    cr_assert_eq(a->created, b->created);
+    cr_assert_eq(a->is_text_completion, b->is_text_completion);
+    cr_assert_eq(a->has_sequence, b->has_sequence);
+    cr_assert_eq(a->sequence, b->sequence);
+    for (unsigned i = 0; i < ANSWER_INDEXES; i++) {
+        cr_assert_eq(answer_index_has(&a->begun, i), answer_index_has(&b->begun, i));
+        cr_assert_eq(answer_index_has(&a->ended, i), answer_index_has(&b->ended, i));
+    }
+}
+
 static void expect_same(const struct pair *pair, struct slice data)
 {
     const struct answer_event *a = &pair->quick;
@@ -44,8 +59,7 @@ static void expect_same(const struct pair *pair, struct slice data)
         cr_assert((a->figures.figures.seen >> i & 1) == 0 ||
                   a->figures.figures.values[i] == b->figures.figures.values[i]);
     }
-    cr_assert_eq(memcmp(&pair->quick_identity, &pair->plain_identity, sizeof(pair->plain_identity)),
-                 0, "%.*s", SLICE_ARG(data));
+    expect_same_identity(&pair->quick_identity, &pair->plain_identity);
 }
 
 /* Returns how much of it was known. */
@@ -155,6 +169,7 @@ Test(event_memo, reads_what_comes_as_if_it_were_the_first)
         unsigned count = split(copy, events);
         unsigned seed = 7;
         size_t known = 0;
+        cr_assert_gt(count, 0);
         begin(&pair, table_of(streams[i].dialect));
         for (unsigned round = 0; round < ROUNDS; round++) {
             struct slice event = events[(seed >> 16) % count];
