@@ -131,11 +131,11 @@ test('breaker: off', async (t) => {
 // ---- coming back ----
 
 test('after the open time probes decide: well, and it closes', async (t) => {
-  const { gateway, upstream } = await start(t, { script: answer(500), breaker: { ...soon, open: '1s' } });
+  const { gateway, upstream } = await start(t, { script: answer(500), breaker: { ...soon, open: '3s' } });
   await open(gateway);
   await assertShut(gateway, upstream, 2);
   upstream.play(answer(200));
-  await sleep(1300);
+  await sleep(3900);
   const answers = await series(policy.probes, () => call(gateway, '/api/x'));
   assert.deepEqual(answers.map((one) => one.status), [200, 200]);
   await untilState(gateway, 'api', 'closed');
@@ -143,16 +143,16 @@ test('after the open time probes decide: well, and it closes', async (t) => {
 });
 
 test('no more probes at once than set, and one that fails opens it again for longer', async (t) => {
-  const { gateway, upstream } = await start(t, { script: answer(500), breaker: { ...soon, open: '1s', max_open: '60s' } });
+  const { gateway, upstream } = await start(t, { script: answer(500), breaker: { ...soon, open: '3s', max_open: '60s' } });
   await open(gateway);
   upstream.play(answer(500, {}, 'still ill', { delay: 700 }));
-  await sleep(1300);
+  await sleep(3900);
   const results = await many(20, () => call(gateway, '/api/x'));
   assert.deepEqual(tally(results.map((one) => one.status)), { 500: policy.probes, 503: 20 - policy.probes });
   assert.equal(upstream.requests.length, policy.probes);
   for (const one of results.filter((each) => each.status === 503)) assertRefused(one);
   upstream.play(answer(200));
-  await sleep(800); // the first time it would have been about over; twice that is not
+  await sleep(2400); // the first time it would have been about over; twice that is not
   await assertShut(gateway, upstream, 2);
   await until('it is well again', async () => (await call(gateway, '/api/x')).status === 200, { every: 100 });
 });

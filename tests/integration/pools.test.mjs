@@ -67,12 +67,12 @@ test('keys without accounts rotate, too: each has limits of its own', async (t) 
 });
 
 test('it cools as long as Retry-After says, and is used again', async (t) => {
-  const { gateway, upstream } = await start(t, ['a', 'b'], { script: by({ a: answer(429, { 'Retry-After': '3' }) }) });
+  const { gateway, upstream } = await start(t, ['a', 'b'], { script: by({ a: answer(429, { 'Retry-After': '6' }) }) });
   await until('a was asked', async () => (await get(gateway)) && used(upstream).a === 1);
   upstream.play(by({}));
   await series(10, () => get(gateway));
   assert.equal(used(upstream).a, undefined);
-  await sleep(3200);
+  await sleep(6300);
   await series(30, () => get(gateway));
   assert.ok(used(upstream).a > 0, JSON.stringify(used(upstream)));
 });
