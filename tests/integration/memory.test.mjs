@@ -103,7 +103,7 @@ async function streamsAtOnce(t, upstream, route, most) {
   const eventsOf = (socket, data) => (socket.events = (socket.events ?? 0) + data.toString('latin1').split('data: ').length - 1);
   const sockets = await connectMany(gateway, STREAMS, eventsOf);
   for (const socket of sockets) socket.write(request(gateway, '/api/stream'));
-  await until('all streams are open', () => upstream.streams.length === STREAMS, { timeout: 60000 });
+  await until('all streams are open', () => upstream.streams.length === STREAMS, { timeout: 120000 });
   for (let i = 0; i < EVENTS; i++) {
     upstream.say(chunk(event(i)));
     await until(`event ${i} is with all`, () => sockets.every((socket) => socket.events === i + 1), { timeout: 30000, every: 5 });
