@@ -6,7 +6,7 @@ import http from 'node:http';
 import test from 'node:test';
 
 import { Child, freePort } from '../support/gateway.mjs';
-import { cli, fleet, items, pick, settled, sleep, until } from './fleet.mjs';
+import { cli, fleet, items, pick, settled, until } from './fleet.mjs';
 
 const CALLS = Number(process.env.FAULT_LIMIT ?? 2000) / 10;
 const demoKey = 'sk-demo-of-the-fault-tests-0123456789';
@@ -69,8 +69,9 @@ test(`${CALLS} calls by 16 clients: charged is what the calls cost`, async (t) =
     for (const { gateway } of crew.members) {
       await until('nothing is in flight', async () => (await gateway.metric('exchanges')) === 0);
       await settled(gateway);
+      const ended = await gateway.metric('requests_total');
+      await until('all is logged', () => gateway.accessLog().length === ended);
     }
-    await sleep(300); // the access log is written
     let receipts = 0;
     let overrun = 0;
     for (const { gateway } of crew.members) {
