@@ -127,6 +127,6 @@ test(`${STREAMS} event streams at once over a plain upstream`, async (t) => {
 test(`${STREAMS} event streams at once over a TLS upstream`, async (t) => {
   const authority = authorityFor(t);
   const upstream = await streamer(t, authority.sign('IP:127.0.0.1'));
-  const route = { base_url: `https://127.0.0.1:${upstream.port}`, tls: { ca: authority.file }, timeouts: { connect: '30s' } };
+  const route = { base_url: `https://127.0.0.1:${upstream.port}`, tls: { ca: authority.file }, timeouts: { connect: '110s' } };
   await streamsAtOnce(t, upstream, route, 100e6);
 });

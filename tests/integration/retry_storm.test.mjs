@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { breakers, call, many, tally } from '../support/call.mjs';
 import { answer, close, cutBody, cutHead, faultyFor, garbage, hang, json, reset } from '../support/faulty.mjs';
-import { gatewayFor, sallyport, sleep, until } from '../support/gateway.mjs';
+import { gatewayFor, sallyport, until } from '../support/gateway.mjs';
 
 const requests = Number(process.env.STORM_REQUESTS ?? 2500);
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
