@@ -83,7 +83,7 @@ static void say_hello_in_two(struct peer_connection *connection)
 {
     if (peer_head(connection)) {
         (void)peer_say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
-        peer_sleep(50);
+        peer_sleep(200);
         (void)peer_say(connection, "lo");
         (void)peer_head(connection);
     }
@@ -93,12 +93,12 @@ Test(attempt_deadline, bytes_that_wait_for_a_reader_are_not_idleness)
 {
     struct slice data;
     set_up(say_hello_in_two, false);
-    call.request.timeouts.idle = 200 * MSEC;
+    call.request.timeouts.idle = 600 * MSEC;
     call_start(&call);
     cr_assert(call_await_head(&call));
     cr_assert(call_read(&call, SIZE_MAX));
     cr_assert_eq(attempt_read(call.attempt, &data), ATTEMPT_PENDING);
-    rig_pass(&rig, 400 * MSEC); /* they have come, but its client takes nothing now */
+    rig_pass(&rig, 900 * MSEC); /* they have come, but its client takes nothing now */
     while (call_read(&call, SIZE_MAX)) {
     }
     call_end(&call);
