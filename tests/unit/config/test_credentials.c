@@ -87,7 +87,8 @@ Test(credentials, pools_that_make_no_sense_are_refused)
          "47: routes.openai.credential[1].secret: a secret's name has letters, digits, '-', '_' "
          "and "
          "'.', does not begin with '.', and is 64 bytes long at most"},
-        {"[{secret: a}, {secret: sk_live_51Hx0123456789abcdef}]",
+        {"[{secret: a}, {secret: sk_live_"
+         "51Hx0123456789abcdef}]",
          "47: routes.openai.credential[1].secret: this looks like a credential itself, which no "
          "config may hold; write the name of a secret, whose value is in one of the secrets "
          "sources"},
