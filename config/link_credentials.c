@@ -28,19 +28,33 @@ static void check_presence(const struct link *link, const struct route_section *
     }
 }
 
-/* What providers' keys begin with. A name may do so, too, but is not as long with a digit in it. */
+/* Random characters, as they stand in keys: a name's words are shorter, or have no digits. */
+static bool has_random_run(struct slice name)
+{
+    const size_t long_run = 16;
+    size_t run = 0;
+    bool has_digit = false;
+    for (size_t i = 0; i < name.len; i++) {
+        char byte = name.ptr[i];
+        bool separates = byte == '-' || byte == '_' || byte == '.';
+        run = separates ? 0 : run + 1;
+        has_digit = !separates && (has_digit || ascii_is_digit(byte));
+        if (run >= long_run && has_digit) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What providers' keys begin with; a name may, too. */
 static bool looks_like_a_credential(struct slice name)
 {
     static const char *const beginnings[] = {"sk-",         "sk_",    "rk_",    "ghp_", "gho_",
                                              "ghs_",        "xoxb-",  "xoxp-",  "SG.",  "AKIA",
                                              "github_pat_", "glpat-", "whsec_", "sp_",  "AIza"};
-    bool has_digit = false;
-    for (size_t i = 0; i < name.len; i++) {
-        has_digit = has_digit || (name.ptr[i] >= '0' && name.ptr[i] <= '9');
-    }
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
         if (slice_starts_with(name, slice_from(beginnings[i]))) {
-            return has_digit && name.len >= 20;
+            return has_random_run(name);
         }
     }
     return false;

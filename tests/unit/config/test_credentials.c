@@ -149,8 +149,11 @@ Test(credentials, a_pool_has_32_at_most)
 
 Test(credentials, names_that_begin_like_a_key_are_names)
 {
-    static const char *const names[] = {"sk-prod", "sk_live_of_the_checkout_in_europe",
-                                        "github-key-2026-of-the-builders", "stripe-key-1",
+    static const char *const names[] = {"sk-prod",
+                                        "sk-anthropic-production-2",
+                                        "sk_live_of_the_checkout_in_europe",
+                                        "github-key-2026-of-the-builders",
+                                        "stripe-key-1",
                                         "openai-01HX0123456789ABCDEF0123"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char text[400];
