@@ -166,7 +166,9 @@ static void take_session(struct remote_source *source, const struct remote_fligh
         session->token = take->token;
         source->session_number++;
     }
-    session->made_for = flight->credential == NULL ? 0 : flight->credential->version;
+    if (flight->purpose != REMOTE_RENEWAL) { /* which goes on for what the login was made with */
+        session->made_for = flight->credential == NULL ? 0 : flight->credential->version;
+    }
     session->expires = take->life == 0 ? 0 : now + take->life - take->life / 20;
     bool renews = take->life > 0 && take->renewable && source->store->plan.kind->renew != NULL;
     if (renews) {

@@ -226,6 +226,33 @@ test('AppRole: logs in once, renews at two thirds of the life, logs in again whe
   assert.doesNotMatch(await everything(gateway), /session-number|secret-id-of|the-value-of/);
 });
 
+test('a renewal does not stand for a login with the secret that came meanwhile', async (t) => {
+  const vault = await vaultFor(t);
+  vault.roles['the-role'] = 'secret-id-of-the-first-day';
+  vault.life = { lease_duration: 3, renewable: true };
+  vault.put('secret/sallyport/openai-key', 'the-value-of-before');
+  const folder = fs.mkdtempSync('/tmp/sallyport-role-');
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'role-secret');
+  fs.writeFileSync(file, 'secret-id-of-the-first-day', { mode: 0o600 });
+  const all = await options(t, vault);
+  const refusing = await upstreamFor(t, ({ head }) => head.includes('of-before')
+    ? 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  all.routes['openai-key'].upstream = refusing.port;
+  const auth = { approle: { role_id: 'the-role', secret_id: { secret: 'role-secret' } } };
+  all.extra = { secrets: [{ type: 'directory', path: folder }, source(vault, { refresh: '1h', auth })] };
+  const gateway = await gatewayFor(t, all);
+  assert.equal(vault.logins().length, 1);
+  vault.roles['the-role'] = 'secret-id-of-the-second-day';
+  fs.writeFileSync(file, 'secret-id-of-the-second-day', { mode: 0o600 });
+  await gateway.says(/secret "role-secret": a new value is in force(.|\n)*secret "role-secret": a new value is in force/);
+  const before = vault.renewals().length;
+  await until('it is renewed', () => vault.renewals().length >= before + 2);
+  vault.put('secret/sallyport/openai-key', 'the-value-of-after');
+  await until('the new one is used', async () => (await call(gateway)).status === 200);
+  assert.deepEqual(vault.logins().map((one) => one.json.secret_id), ['secret-id-of-the-first-day', 'secret-id-of-the-second-day']);
+});
+
 test('a static token is renewed, too; Kubernetes logs in with the file as it is then', async (t) => {
   const vault = await vaultFor(t);
   vault.put('secret/sallyport/openai-key', 'value-by-service-account');
