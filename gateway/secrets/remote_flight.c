@@ -51,24 +51,6 @@ void remote_flight_cancel(struct remote_flight *flight)
 
 /* ---- what comes of it ---- */
 
-static const char *fault_text(enum attempt_fault fault)
-{
-    switch (fault) {
-    case ATTEMPT_OK:
-    case ATTEMPT_UNREACHABLE:
-    case ATTEMPT_EGRESS_REFUSED:
-    case ATTEMPT_TIMEOUT_CONNECT:
-        break;
-    case ATTEMPT_TIMEOUT_FIRST_BYTE:
-    case ATTEMPT_TIMEOUT_IDLE:
-        return "did not answer in time";
-    case ATTEMPT_INVALID:
-    case ATTEMPT_BROKEN_OFF:
-        return "gave no whole answer";
-    }
-    return "cannot be reached";
-}
-
 static void settle(struct remote_flight *flight, const struct store_answer *answer,
                    const char *failure)
 {
@@ -88,7 +70,7 @@ static void on_done(void *ctx, const struct fetch_result *result)
     flight->fetch = NULL;
     unlink_flight(flight);
     if (result->fault != ATTEMPT_OK) {
-        (void)snprintf(why, sizeof(why), "%s%s%s", fault_text(result->fault),
+        (void)snprintf(why, sizeof(why), "%s%s%s", fetch_fault_text(result->fault),
                        message[0] == '\0' ? "" : ": ", message);
         settle(flight, NULL, why);
     } else if (result->cut) {

@@ -264,31 +264,13 @@ static void take_answer(struct token_fetch *it, const struct fetch_result *resul
     token_answer_fini(&answer);
 }
 
-static const char *fault_text(enum attempt_fault fault)
-{
-    switch (fault) {
-    case ATTEMPT_OK:
-    case ATTEMPT_UNREACHABLE:
-    case ATTEMPT_EGRESS_REFUSED:
-    case ATTEMPT_TIMEOUT_CONNECT:
-        break;
-    case ATTEMPT_TIMEOUT_FIRST_BYTE:
-    case ATTEMPT_TIMEOUT_IDLE:
-        return "did not answer in time";
-    case ATTEMPT_INVALID:
-    case ATTEMPT_BROKEN_OFF:
-        return "gave no whole answer";
-    }
-    return "could not be reached";
-}
-
 static void on_done(void *ctx, const struct fetch_result *result)
 {
     struct token_fetch *it = ctx;
     char why[TOKENS_FAILURE_MAX];
     it->fetch = NULL;
     if (result->fault != ATTEMPT_OK) {
-        fail(it, fault_text(result->fault), result->message == NULL ? "" : result->message);
+        fail(it, fetch_fault_text(result->fault), result->message == NULL ? "" : result->message);
     } else if (result->cut) {
         (void)snprintf(why, sizeof(why), "answered %u with more than %d bytes", result->status,
                        TOKEN_ANSWER_MAX);

@@ -197,3 +197,21 @@ void fetch_cancel(struct fetch *fetch)
         free_fetch(fetch);
     }
 }
+
+const char *fetch_fault_text(enum attempt_fault fault)
+{
+    switch (fault) {
+    case ATTEMPT_OK:
+    case ATTEMPT_UNREACHABLE:
+    case ATTEMPT_EGRESS_REFUSED:
+    case ATTEMPT_TIMEOUT_CONNECT:
+        break;
+    case ATTEMPT_TIMEOUT_FIRST_BYTE:
+    case ATTEMPT_TIMEOUT_IDLE:
+        return "did not answer in time";
+    case ATTEMPT_INVALID:
+    case ATTEMPT_BROKEN_OFF:
+        return "gave no whole answer";
+    }
+    return "cannot be reached";
+}

@@ -41,6 +41,9 @@ struct fetch_result {
     usec_t took;
 };
 
+/* Why there is no answer, behind the name of who was asked: "cannot be reached". */
+const char *fetch_fault_text(enum attempt_fault fault);
+
 /* `done` is called once, from the loop, never within this call; the fetch is gone then. Its
  * connection is free for another one when `done` has returned. */
 struct fetch *fetch_start(const struct fetch_request *request, void *ctx,

@@ -141,7 +141,7 @@ const liars = [
   ['a time gone by', granted('a-token', { expires_in: -5 }), /expires_in/],
   ['a token with a line end', granted('a-token\r\nX-Evil: 1'), /no header can carry/],
   ['a token that wants a proof', granted('a-token', { token_type: 'DPoP' }), /no bearer token/],
-  ['a connection that ends', { cut: true }, /could not be reached|no whole answer/],
+  ['a connection that ends', { cut: true }, /cannot be reached|no whole answer/],
   ['a part of an answer', { cut: true, body: true }, /no whole answer/],
   ['a redirect', { status: 302, headers: { location: 'https://localhost/' }, body: '' }, /answered 302/],
 ];
@@ -165,11 +165,11 @@ test('an endpoint that is gone is named; it is asked again, less and less often'
   const upstream = await upstreamFor(t);
   await endpoint.stop();
   const gateway = await start(t, upstream, endpoint);
-  unavailable(await call(gateway), /could not be reached/);
+  unavailable(await call(gateway), /cannot be reached/);
   unavailable(await call(gateway), /asked again in [12] s/);
-  assert.match((await gateway.ask('/readyz?verbose')).body, /credential_unavailable: no token for secret k: https:\/\/localhost:\d+\/oauth2\/token could not be reached/);
+  assert.match((await gateway.ask('/readyz?verbose')).body, /credential_unavailable: no token for secret k: https:\/\/localhost:\d+\/oauth2\/token cannot be reached/);
   await sleep(1100);
-  unavailable(await call(gateway), /could not be reached/);
+  unavailable(await call(gateway), /cannot be reached/);
   await gateway.metricIs(2, 'credential_refreshes_total', { result: 'failed' });
 });
 
@@ -177,7 +177,7 @@ test('a certificate that is not by the authority is not trusted', async (t) => {
   const endpoint = await endpointFor(t);
   const upstream = await upstreamFor(t);
   const gateway = await start(t, upstream, endpoint, { token: { tls: {} } });
-  unavailable(await call(gateway), /could not be reached/);
+  unavailable(await call(gateway), /cannot be reached/);
   assert.equal(endpoint.calls.length, 0);
 });
 
