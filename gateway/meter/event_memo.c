@@ -32,6 +32,12 @@ static bool is_known(const struct event_memo *memo, struct slice data)
     return memo->len > 0 && data.len >= memo->len && memcmp(memo->head, data.ptr, memo->len) == 0;
 }
 
+/* It may begin as they do, but is cut before that is known: what is known of them stays. */
+static bool is_cut(const struct event_memo *memo, struct slice data)
+{
+    return data.len < memo->len && memcmp(memo->head, data.ptr, data.len) == 0;
+}
+
 static bool is_longer(const struct event_memo *memo, struct slice data)
 {
     size_t len = memo->len + (size_t)EVENT_MEMO_MORE;
@@ -48,6 +54,9 @@ size_t event_memo_read(struct event_memo *memo, struct answer_event *event, stru
             read_up_to(memo, event, data, alike(memo, data));
         }
         return memo->len;
+    }
+    if (is_cut(memo, data)) {
+        return 0;
     }
     size_t len = alike(memo, data);
     memo->len = 0;

@@ -102,6 +102,27 @@ Test(event_memo, what_events_begin_with_is_read_once)
     memory_free(pair.memo);
 }
 
+Test(event_memo, one_that_comes_in_pieces_spoils_nothing)
+{
+    struct pair pair;
+    char data[DATA_MAX];
+    begin(&pair, table_of(USAGE_OPENAI_CHAT));
+    (void)read_event(&pair, chat_event("Hello", data));
+    size_t text = read_event(&pair, chat_event("world", data));
+    struct slice event = chat_event("!", data);
+    for (size_t len = 1; len < text; len++) {
+        answer_event_init(&pair.quick, pair.table, true, &pair.quick_identity);
+        size_t known = event_memo_read(pair.memo, &pair.quick, slice_make(data, len));
+        cr_assert_eq(known, 0);
+        answer_event_read(&pair.quick, slice_make(data, len));
+        answer_event_read(&pair.quick, slice_skip(event, len));
+        cr_assert(answer_event_whole(&pair.quick));
+        cr_assert_eq(pair.quick.text_bytes, 1);
+        cr_assert_eq(read_event(&pair, event), text);
+    }
+    memory_free(pair.memo);
+}
+
 Test(event_memo, a_begin_that_was_short_is_read_on)
 {
     struct pair pair;
