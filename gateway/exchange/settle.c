@@ -19,11 +19,10 @@
 
 #include <assert.h>
 
-/* The attempt first: it may have borrowed the body from the connection. */
+/* Behind the attempt's end: it may have borrowed the body from the connection. */
 static void let_go(struct exchange *exchange)
 {
     struct connection *connection = TAKE(exchange->connection);
-    exchange_end_attempt(exchange);
     switch (exchange->ending) {
     case ENDING_CUT:
         connection_cut(connection);
@@ -136,16 +135,17 @@ void settle_before_end(struct exchange *exchange)
     exchange->facts.settled_at = now;
     exchange->facts.overhead += now - exchange->facts.running_since;
     wait_place_leave(TAKE(exchange->place));
-    if (exchange->key != NULL) {
-        wait_place_leave(TAKE(exchange->key->place));
-    }
-    way_leave(exchange);
     fallback_carry(exchange);
     if (exchange->metering != NULL) {
         metering_close(exchange);
     }
     entry_close(exchange, now);
+    exchange_end_attempt(exchange); /* who comes next is not to find it at the provider still */
     settle_quotas(exchange);
+    if (exchange->key != NULL) {
+        wait_place_leave(TAKE(exchange->key->place));
+    }
+    way_leave(exchange);
 }
 
 enum step_result settle_begin(struct exchange *exchange)
