@@ -35,24 +35,18 @@ static enum json_event close_level(struct json_scan *scan)
     return json_scan_ended(scan, event);
 }
 
-static enum json_event whole_string(struct json_scan *scan, const char *bytes, size_t len)
-{
-    scan->in_name = scan->state >= STATE_NAME;
-    json_scan_set_text(scan, bytes, len);
-    return json_scan_end_string(scan);
-}
-
-/* Behind its quote. */
-static enum json_event begin_string(struct json_scan *scan, struct slice *data)
+/* Behind its quote. Most strings are plain and whole: they end here. */
+static inline enum json_event begin_string(struct json_scan *scan, struct slice *data)
 {
     const char *bytes = data->ptr;
     size_t len = json_plain(*data);
+    scan->in_name = scan->state >= STATE_NAME;
     if (len < data->len && bytes[len] == '"') {
         data->ptr += len + 1;
         data->len -= len + 1;
-        return whole_string(scan, bytes, len);
+        json_scan_set_text(scan, bytes, len);
+        return json_scan_end_string(scan);
     }
-    scan->in_name = scan->state >= STATE_NAME;
     json_scan_begin_text(scan, bytes, len);
     scan->state = STATE_STRING;
     data->ptr += len;
@@ -295,13 +289,10 @@ enum json_event json_scan_next(struct json_scan *scan, struct slice *data)
     }
     if (data->len > 0 && *data->ptr == '"' && scan->state >= STATE_VALUE &&
         scan->state <= STATE_FIRST_NAME) {
-        const char *bytes = data->ptr + 1;
-        size_t left = data->len - 1;
-        size_t len = json_plain(slice_make(bytes, left));
-        if (len < left && bytes[len] == '"') {
-            data->ptr = bytes + len + 1;
-            data->len = left - len - 1;
-            return whole_string(scan, bytes, len);
+        (void)json_scan_byte(data);
+        enum json_event event = begin_string(scan, data);
+        if (event != JSON_MORE) {
+            return event;
         }
     }
     return next(scan, data);
