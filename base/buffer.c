@@ -73,6 +73,12 @@ enum status buffer_append_number(struct buffer *buffer, uint64_t number)
     return STATUS_OK;
 }
 
+enum status buffer_append_with_number(struct buffer *buffer, struct slice before, uint64_t number)
+{
+    TRY(buffer_append(buffer, before));
+    return buffer_append_number(buffer, number);
+}
+
 enum status buffer_print(struct buffer *buffer, const char *format, ...)
 {
     /* Mostly there is room enough already, and printing once is all. */

@@ -83,6 +83,9 @@ MUST_USE static inline enum status buffer_append(struct buffer *buffer, struct s
 
 /* In decimal. */
 MUST_USE enum status buffer_append_number(struct buffer *buffer, uint64_t number);
+/* Text, and the number behind it. */
+MUST_USE enum status buffer_append_with_number(struct buffer *buffer, struct slice before,
+                                               uint64_t number);
 /* Not for the way of every request: it costs a thousand instructions. */
 MUST_USE enum status buffer_print(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 

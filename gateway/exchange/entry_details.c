@@ -11,12 +11,6 @@
 
 enum { TRIES_MAX_BYTES = 16 * 1024, CLOSING_BYTES = 16 };
 
-static enum status put_number(struct slice name, uint64_t number, struct buffer *out)
-{
-    TRY(buffer_append(out, name));
-    return buffer_append_number(out, number);
-}
-
 /* ---- quotas ---- */
 
 static uint64_t used_before(const struct demand *demand)
@@ -35,16 +29,15 @@ static enum status put_demand(const struct reservation *reservation, const struc
     TRY(encode_json_string(slice_from(demand->limit->name), out));
     TRY(buffer_append(out, SLICE(",\"unit\":\"")));
     TRY(buffer_append(out, slice_from(limit_unit_name(demand->limit->unit))));
-    TRY(put_number(SLICE("\",\"limit\":"), demand->limit->amount, out));
+    TRY(buffer_append_with_number(out, SLICE("\",\"limit\":"), demand->limit->amount));
     if (demand->whole > 0) { /* else nobody said */
-        TRY(put_number(SLICE(",\"used\":"), used_before(demand), out));
+        TRY(buffer_append_with_number(out, SLICE(",\"used\":"), used_before(demand)));
     }
-    TRY(put_number(SLICE(",\"demand\":"), wanted, out));
-    TRY(put_number(SLICE(",\"settled\":"),
-                   !held     ? 0
-                   : settles ? demand->used
-                             : demand->granted,
-                   out));
+    TRY(buffer_append_with_number(out, SLICE(",\"demand\":"), wanted));
+    TRY(buffer_append_with_number(out, SLICE(",\"settled\":"),
+                                  !held     ? 0
+                                  : settles ? demand->used
+                                            : demand->granted));
     if (demand->refused) {
         TRY(buffer_append(out, SLICE(",\"refused\":true")));
     }
@@ -110,7 +103,7 @@ static enum status put_waits(const struct exchange *exchange, struct buffer *out
         if (facts->waited[state] >= shortest) {
             TRY(buffer_append(out, any ? SLICE(",\"") : SLICE(",\"waited\":{\"")));
             TRY(buffer_append(out, slice_from(exchange_state_name(state))));
-            TRY(put_number(SLICE("\":"), (uint64_t)facts->waited[state], out));
+            TRY(buffer_append_with_number(out, SLICE("\":"), (uint64_t)facts->waited[state]));
             any = true;
         }
     }
@@ -124,9 +117,10 @@ static enum status put_times(const struct exchange *exchange, struct buffer *out
     if (facts->sent == 0) {
         return STATUS_OK;
     }
-    TRY(put_number(SLICE(",\"times\":{\"sent\":"), (uint64_t)(facts->sent - facts->started), out));
+    TRY(buffer_append_with_number(out, SLICE(",\"times\":{\"sent\":"),
+                                  (uint64_t)(facts->sent - facts->started)));
     if (facts->store_wait > 0) {
-        TRY(put_number(SLICE(",\"store\":"), (uint64_t)facts->store_wait, out));
+        TRY(buffer_append_with_number(out, SLICE(",\"store\":"), (uint64_t)facts->store_wait));
     }
     return buffer_append(out, SLICE("}"));
 }

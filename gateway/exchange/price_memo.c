@@ -35,18 +35,12 @@ const struct price *price_memo_find(struct price_memo *memo, const struct price_
     return price;
 }
 
-static enum status write_number(struct slice name, uint64_t number, struct buffer *out)
-{
-    TRY(buffer_append(out, name));
-    return buffer_append_number(out, number);
-}
-
 static enum status write(const struct price *price, struct buffer *out)
 {
     TRY(buffer_append(out, SLICE("{\"model\":")));
     TRY(encode_json_string(price->model, out));
-    TRY(write_number(SLICE(",\"input\":"), price->base.input, out));
-    TRY(write_number(SLICE(",\"output\":"), price->base.output, out));
+    TRY(buffer_append_with_number(out, SLICE(",\"input\":"), price->base.input));
+    TRY(buffer_append_with_number(out, SLICE(",\"output\":"), price->base.output));
     return buffer_append(out, SLICE("}"));
 }
 

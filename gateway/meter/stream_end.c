@@ -3,13 +3,6 @@
 #include "gateway/meter/json_text.h"
 #include "gateway/meter/usage_scan_state.h"
 
-/* `before` is the text up to the number, its name included. */
-static enum status write_number(struct slice before, uint64_t number, struct buffer *out)
-{
-    TRY(buffer_append(out, before));
-    return buffer_append_number(out, number);
-}
-
 static enum status write_text(struct slice before, const struct answer_text *text,
                               struct buffer *out)
 {
@@ -25,7 +18,7 @@ static enum status begin_chunk(const struct answer_identity *identity, struct bu
     TRY(buffer_append(out, identity->is_text_completion
                                ? SLICE(",\"object\":\"text_completion\"")
                                : SLICE(",\"object\":\"chat.completion.chunk\"")));
-    TRY(write_number(SLICE(",\"created\":"), identity->created, out));
+    TRY(buffer_append_with_number(out, SLICE(",\"created\":"), identity->created));
     TRY(write_text(SLICE(",\"model\":"), &identity->model, out));
     return buffer_append(out, SLICE(",\"choices\":["));
 }
@@ -33,7 +26,8 @@ static enum status begin_chunk(const struct answer_identity *identity, struct bu
 static enum status write_choice(const struct answer_identity *identity, unsigned index, bool first,
                                 struct buffer *out)
 {
-    TRY(write_number(first ? SLICE("{\"index\":") : SLICE(",{\"index\":"), index, out));
+    TRY(buffer_append_with_number(out, first ? SLICE("{\"index\":") : SLICE(",{\"index\":"),
+                                  index));
     TRY(buffer_append(out, identity->is_text_completion ? SLICE(",\"text\":\"\"")
                                                         : SLICE(",\"delta\":{}")));
     return buffer_append(out, SLICE(",\"logprobs\":null,\"finish_reason\":\"length\"}"));
@@ -70,13 +64,14 @@ static enum status write_choices(const struct answer_identity *identity, struct 
 
 static enum status write_chat_usage(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE("],\"usage\":{\"prompt_tokens\":"), usage_input(usage), out));
-    TRY(write_number(SLICE(",\"completion_tokens\":"), usage_output(usage), out));
-    TRY(write_number(SLICE(",\"total_tokens\":"), usage_tokens(usage), out));
-    TRY(write_number(SLICE(",\"prompt_tokens_details\":{\"cached_tokens\":"), usage->cache_read,
-                     out));
-    TRY(write_number(SLICE("},\"completion_tokens_details\":{\"reasoning_tokens\":"),
-                     usage->reasoning, out));
+    TRY(buffer_append_with_number(out, SLICE("],\"usage\":{\"prompt_tokens\":"),
+                                  usage_input(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"completion_tokens\":"), usage_output(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"total_tokens\":"), usage_tokens(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"prompt_tokens_details\":{\"cached_tokens\":"),
+                                  usage->cache_read));
+    TRY(buffer_append_with_number(
+        out, SLICE("},\"completion_tokens_details\":{\"reasoning_tokens\":"), usage->reasoning));
     return buffer_append(out, SLICE("}}}\n\n"));
 }
 
@@ -95,13 +90,13 @@ static enum status write_chat(const struct usage_scan *scan, const struct usage 
 
 static enum status write_responses_usage(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE(",\"usage\":{\"input_tokens\":"), usage_input(usage), out));
-    TRY(write_number(SLICE(",\"input_tokens_details\":{\"cached_tokens\":"), usage->cache_read,
-                     out));
-    TRY(write_number(SLICE("},\"output_tokens\":"), usage_output(usage), out));
-    TRY(write_number(SLICE(",\"output_tokens_details\":{\"reasoning_tokens\":"), usage->reasoning,
-                     out));
-    TRY(write_number(SLICE("},\"total_tokens\":"), usage_tokens(usage), out));
+    TRY(buffer_append_with_number(out, SLICE(",\"usage\":{\"input_tokens\":"), usage_input(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"input_tokens_details\":{\"cached_tokens\":"),
+                                  usage->cache_read));
+    TRY(buffer_append_with_number(out, SLICE("},\"output_tokens\":"), usage_output(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"output_tokens_details\":{\"reasoning_tokens\":"),
+                                  usage->reasoning));
+    TRY(buffer_append_with_number(out, SLICE("},\"total_tokens\":"), usage_tokens(usage)));
     return buffer_append(out, SLICE("}"));
 }
 
@@ -113,10 +108,11 @@ static enum status write_responses(const struct usage_scan *scan, const struct u
     TRY(buffer_append(out, SLICE("event: response.incomplete\n"
                                  "data: {\"type\":\"response.incomplete\"")));
     if (identity->has_sequence) {
-        TRY(write_number(SLICE(",\"sequence_number\":"), identity->sequence + 1, out));
+        TRY(buffer_append_with_number(out, SLICE(",\"sequence_number\":"), identity->sequence + 1));
     }
     TRY(write_text(SLICE(",\"response\":{\"id\":"), &identity->id, out));
-    TRY(write_number(SLICE(",\"object\":\"response\",\"created_at\":"), identity->created, out));
+    TRY(buffer_append_with_number(out, SLICE(",\"object\":\"response\",\"created_at\":"),
+                                  identity->created));
     TRY(write_text(SLICE(",\"status\":\"incomplete\",\"error\":null,"
                          "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"model\":"),
                    &identity->model, out));
@@ -129,11 +125,13 @@ static enum status write_responses(const struct usage_scan *scan, const struct u
 
 static enum status write_message_delta(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE("event: message_delta\n"
-                           "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
-                           "\"max_tokens\",\"stop_sequence\":null},"
-                           "\"usage\":{\"output_tokens\":"),
-                     usage_output(usage), out));
+    TRY(buffer_append_with_number(
+        out,
+        SLICE("event: message_delta\n"
+              "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+              "\"max_tokens\",\"stop_sequence\":null},"
+              "\"usage\":{\"output_tokens\":"),
+        usage_output(usage)));
     return buffer_append(out, SLICE("}}\n\n"));
 }
 
@@ -142,9 +140,11 @@ static enum status write_anthropic(const struct usage_scan *scan, const struct u
 {
     for (unsigned index = 0; index < ANSWER_INDEXES; index++) {
         if (is_open(&scan->identity, index)) {
-            TRY(write_number(SLICE("event: content_block_stop\n"
-                                   "data: {\"type\":\"content_block_stop\",\"index\":"),
-                             index, out));
+            TRY(buffer_append_with_number(
+                out,
+                SLICE("event: content_block_stop\n"
+                      "data: {\"type\":\"content_block_stop\",\"index\":"),
+                index));
             TRY(buffer_append(out, SLICE("}\n\n")));
         }
     }
@@ -163,9 +163,9 @@ static enum status write_gemini(const struct usage_scan *scan, const struct usag
                       SLICE("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],"
                             "\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\",\"index\":0}],"
                             "\"usageMetadata\":{")));
-    TRY(write_number(SLICE("\"promptTokenCount\":"), usage_input(usage), out));
-    TRY(write_number(SLICE(",\"candidatesTokenCount\":"), usage_output(usage), out));
-    TRY(write_number(SLICE(",\"totalTokenCount\":"), usage_tokens(usage), out));
+    TRY(buffer_append_with_number(out, SLICE("\"promptTokenCount\":"), usage_input(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"candidatesTokenCount\":"), usage_output(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"totalTokenCount\":"), usage_tokens(usage)));
     TRY(write_text(SLICE("},\"modelVersion\":"), &scan->identity.model, out));
     TRY(write_text(SLICE(",\"responseId\":"), &scan->identity.id, out));
     return buffer_append(out, SLICE("}\r\n\r\n"));
@@ -175,11 +175,13 @@ static enum status write_gemini(const struct usage_scan *scan, const struct usag
 
 static enum status write_cohere(const struct usage *usage, struct buffer *out)
 {
-    TRY(write_number(SLICE("event: message-end\n"
-                           "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
-                           "\"MAX_TOKENS\",\"usage\":{\"billed_units\":{\"input_tokens\":"),
-                     usage_input(usage), out));
-    TRY(write_number(SLICE(",\"output_tokens\":"), usage_output(usage), out));
+    TRY(buffer_append_with_number(
+        out,
+        SLICE("event: message-end\n"
+              "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
+              "\"MAX_TOKENS\",\"usage\":{\"billed_units\":{\"input_tokens\":"),
+        usage_input(usage)));
+    TRY(buffer_append_with_number(out, SLICE(",\"output_tokens\":"), usage_output(usage)));
     return buffer_append(out, SLICE("}}}}\n\n"));
 }
 
