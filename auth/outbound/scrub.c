@@ -327,7 +327,7 @@ int scrub_has_match(const struct scrubber *scrubber, struct slice bytes)
         if (found.match_len > 0) {
             return true;
         }
-        at = found.at + 1;
+        at++;
     }
     return false;
 }

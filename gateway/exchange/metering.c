@@ -220,9 +220,9 @@ void metering_free(struct metering *metering)
     }
 }
 
-const struct call *metering_call(const struct metering *metering)
+const struct call *metering_call(const struct exchange *exchange)
 {
-    return metering->call;
+    return exchange->metering == NULL ? NULL : exchange->metering->call;
 }
 
 struct slice metering_model(const struct metering *metering)

@@ -37,8 +37,8 @@ MUST_USE enum status metering_start(struct exchange *exchange, enum metering_rea
 void metering_watch(struct exchange *exchange);
 void metering_free(struct metering *metering); /* takes NULL */
 
-/* The call, as its profile knows it; NULL: it does not. */
-const struct call *metering_call(const struct metering *metering);
+/* The call, as its profile knows it; NULL: it does not, or nobody asked. */
+const struct call *metering_call(const struct exchange *exchange);
 /* The model that the body names; empty: none. */
 struct slice metering_model(const struct metering *metering);
 /* False: there is a body that may use a model, but it cannot be told which. */

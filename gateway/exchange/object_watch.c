@@ -27,7 +27,7 @@ static const struct object_rule *rule_for(const struct exchange *exchange)
 {
     char normal[PATH_MAX_BYTES];
     const struct profile *profile = exchange->route->profile;
-    const struct call *call = exchange->metering == NULL ? NULL : metering_call(exchange->metering);
+    const struct call *call = metering_call(exchange);
     if (call != NULL && call->object_known) {
         return call->object;
     }

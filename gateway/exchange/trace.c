@@ -2,7 +2,7 @@
 
 #include "auth/inbound/tenant.h"
 #include "config/snapshot.h"
-#include "gateway/exchange/metering_state.h"
+#include "gateway/exchange/metering.h"
 #include "gateway/exchange/path_key.h"
 #include "gateway/exchange/steps.h"
 #include "gateway/otlp/otlp.h"
@@ -162,11 +162,11 @@ static struct slice operation_of(struct slice path)
 static void tell_model(const struct exchange *exchange, struct span_record *record)
 {
     struct metering_result used;
-    if (exchange->metering == NULL || exchange->metering->call == NULL ||
-        metering_model(exchange->metering).len == 0) {
+    const struct call *call = metering_call(exchange);
+    if (call == NULL || metering_model(exchange->metering).len == 0) {
         return;
     }
-    record->texts[SPAN_OPERATION] = operation_of(exchange->metering->call->path);
+    record->texts[SPAN_OPERATION] = operation_of(call->path);
     record->texts[SPAN_PROVIDER] = provider_of(exchange->route->profile);
     record->texts[SPAN_MODEL] = metering_model(exchange->metering);
     record->metered = metering_result(exchange, &used);

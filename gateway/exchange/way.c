@@ -178,7 +178,6 @@ void way_fini(struct exchange *exchange)
 {
     struct way *way = &exchange->way;
     way_give_back(exchange);
-    way_leave(exchange);
     memory_free(way->tries.list);
     buffer_fini(&way->mapped);
     buffer_fini(&way->before.mapped);
