@@ -8,11 +8,11 @@
 #include "auth/inbound/tenant.h"
 #include "base/encode.h"
 #include "base/memory.h"
+#include "bench/micro/cpu_time.h"
 #include "gateway/exchange/token_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -21,13 +21,6 @@ enum { NOW = 1800000000, TOKEN_BYTES = 4096, SETTLE = 1000 };
 
 static char text[TOKEN_BYTES];
 static volatile unsigned sink;
-
-static double cpu_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 static void tell(const char *what, double begin, unsigned count)
 {

@@ -5,12 +5,12 @@
  * for the usage. In nanoseconds of CPU time an event; the median of 15 rounds.
  */
 #include "base/memory.h"
+#include "bench/micro/cpu_time.h"
 #include "gateway/meter/usage_scan.h"
 #include "routes/usage_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { EVENTS = 50, EVENT_BYTES = 250, ROUNDS = 15, REPEAT = 20, ROOM = 1024 };
 
@@ -58,13 +58,6 @@ struct event {
 
 static struct event events[EVENTS];
 static volatile char sink;
-
-static double cpu_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 /* No text begins as the one before. */
 static void write_events(const struct shape *shape)
